@@ -1,0 +1,192 @@
+//! One event onto one case. The same function serves the writer, replay, the verifier and the model checker, and it
+//! refuses what `decide` could not have written: there is one place where a move is legal or not.
+
+mod handoff;
+mod incident;
+mod joint;
+mod parties;
+mod result;
+mod ruling;
+
+use crate::access;
+use crate::case::{Case, INCIDENT_EVENTS_MAX};
+use crate::event::{Body, Event};
+use crate::ids::{HandoffId, IncidentId};
+use crate::obligations;
+use crate::refusal::{Reason, Refusal};
+
+/// An event that does not follow from the state it meets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {type_name} number {seq} of {incident} does not follow: {}", .refusal.reason)]
+pub struct Violation {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Number of the event.
+    pub seq: u64,
+    /// Its type.
+    pub type_name: &'static str,
+    /// What it breaks.
+    pub refusal: Refusal,
+}
+
+/// The outcome of one guard.
+type Verdict = Result<(), Refusal>;
+
+fn refuse(reason: Reason) -> Verdict {
+    Err(Refusal::new(reason))
+}
+
+/// A rule that must hold, or the reason why not.
+fn need(holds: bool, reason: Reason) -> Verdict {
+    if holds { Ok(()) } else { refuse(reason) }
+}
+
+/// The case after one event; the first event of an incident makes it.
+///
+/// # Errors
+/// [`Violation`] when the event does not follow: wrong number, wrong actor, illegal move.
+pub fn apply(case: Option<Case>, event: &Event) -> Result<Case, Violation> {
+    let violation =
+        |refusal| Violation { incident: event.incident, seq: event.seq, type_name: event.body.type_name(), refusal };
+    next(case, event).map_err(violation)
+}
+
+fn next(case: Option<Case>, event: &Event) -> Result<Case, Refusal> {
+    let mut case = match (case, &event.body) {
+        (None, Body::Received(body)) => incident::received(event, body)?,
+        (None, _) => return Err(Refusal::new(Reason::IncidentNotFound)),
+        (Some(_), Body::Received(_)) => return Err(Refusal::new(Reason::IncidentExists)),
+        (Some(mut case), body) => {
+            in_order(&case, event)?;
+            access::check(&case, body, &event.actor).map_err(Refusal::new)?;
+            (case.version, case.updated_at) = (event.seq, event.at);
+            step(&mut case, event)?;
+            case
+        }
+    };
+    result::follow_phase(&mut case, event);
+    parties::update(&mut case, event);
+    case.ledger = obligations::reconcile(&case.ledger, obligations::derive(&case));
+    Ok(case)
+}
+
+fn in_order(case: &Case, event: &Event) -> Verdict {
+    need(event.incident == case.id && event.seq == case.version + 1, Reason::StaleVersion)?;
+    need(event.at >= case.updated_at, Reason::StaleVersion)?;
+    // Past the limit only what ends the incident or keeps people alive is taken, up to twice the number.
+    let vital = matches!(
+        event.body,
+        Body::UnitReported(_)
+            | Body::TakenOver(_)
+            | Body::Ruled(_)
+            | Body::Handled(_)
+            | Body::Closed(_)
+            | Body::Reported(_)
+            | Body::Confirmed(_)
+            | Body::Escalated(_)
+    );
+    let max = if vital { 2 * INCIDENT_EVENTS_MAX } else { INCIDENT_EVENTS_MAX };
+    if event.seq <= max { Ok(()) } else { Err(Refusal::new(Reason::LimitExceeded).with("max", max)) }
+}
+
+/// One open handoff of the case, to be changed.
+fn open(case: &mut Case, id: HandoffId) -> Result<&mut crate::case::handoff::Handoff, Refusal> {
+    case.handoffs.iter_mut().find(|h| h.id == id).ok_or_else(|| Refusal::new(Reason::HandoffNotFound))
+}
+
+fn step(case: &mut Case, event: &Event) -> Verdict {
+    let on_alias = matches!(
+        event.body,
+        Body::Unmerged(_) | Body::MergeProposed(_) | Body::MergeRefused(_) | Body::Noted(_) | Body::Erased(_)
+    );
+    need(case.alias_of.is_none() || on_alias, Reason::IncidentIsAlias)?;
+    match &event.body {
+        Body::LogOpened(_)
+        | Body::StationSet(_)
+        | Body::PostSet(_)
+        | Body::UnitSet(_)
+        | Body::OfficerSet(_)
+        | Body::AgreementProposed(_)
+        | Body::AgreementRatified(_)
+        | Body::CatalogueSet(_)
+        | Body::MapPublished(_)
+        | Body::MapRatified(_)
+        | Body::DrillOpened(_)
+        | Body::DrillJoined(_)
+        | Body::DrillEnded(_)
+        | Body::Received(_) => refuse(Reason::MoveNotLegal),
+
+        Body::CallAdded(b) => incident::call_added(case, event, b),
+        Body::Noted(b) => incident::noted(case, event, b),
+        Body::ToldByPhone(_) | Body::Erased(_) => Ok(()),
+        Body::CallerOpened(_) => {
+            let seat = event.actor.seat();
+            need(seat.is_some_and(|seat| access::may_open_caller(case, &seat)), Reason::WrongSide)
+        }
+        Body::PlaceAdded(b) => incident::place_added(case, event, b),
+        Body::DetailsChanged(b) => incident::details_changed(case, b),
+        Body::LabelAdded(b) => incident::label_added(case, event, b),
+        Body::Alerted(b) => incident::alerted(case, event, b),
+        Body::AlertDelivered(b) => incident::alert_delivered(case, event, b),
+        Body::AlertSeen(b) => incident::alert_seen(case, event, b),
+        Body::AlertAnswered(b) => incident::alert_answered(case, event, b),
+        Body::UnitReported(b) => incident::unit_reported(case, event, b),
+        Body::Handled(b) => incident::handled(case, event, b),
+        Body::Struck(b) => incident::struck(case, event, b),
+        Body::Closed(b) => incident::closed(case, event, b),
+        Body::Objected(b) => incident::objected(case, event, b),
+        Body::Reopened(b) => incident::reopened(case, event, b),
+        Body::Escalated(b) => incident::escalated(case, b),
+        Body::Acknowledged(b) => incident::acknowledged(case, b),
+        Body::SupportRequested(b) => joint::support_requested(case, event, b),
+        Body::SupportAnswered(b) => joint::support_answered(case, event, b),
+        Body::SupportRecalled(b) => joint::support_recalled(case, b),
+        Body::SupportEnded(b) => joint::support_ended(case, b),
+        Body::JointDeclared(b) => joint::declared(case, event, b),
+        Body::JointAcknowledged(b) => joint::acknowledged(case, event, b),
+        Body::LeadAsked(b) => joint::lead_asked(case, event, b),
+        Body::LeadAnswered(b) => joint::lead_answered(case, event, b),
+        Body::JointEndProposed(b) => joint::end_proposed(case, event, b),
+        Body::JointEndAnswered(b) => joint::end_answered(case, event, b),
+        Body::MergeProposed(b) => joint::merge_proposed(case, event, b),
+        Body::MergeRefused(b) => joint::merge_refused(case, b),
+        Body::Merged(b) => joint::merged(case, b),
+        Body::Unmerged(b) => joint::unmerged(case, b),
+        Body::SplitOff(b) => joint::split_off(case, b),
+        Body::Linked(b) => joint::linked(case, b),
+
+        Body::Claimed(b) => handoff::claimed(case, event, b),
+        Body::ClaimRefused(b) => handoff::claim_refused(case, event, b),
+        Body::ClaimDropped(b) => handoff::claim_dropped(case, b),
+        Body::Offered(b) => handoff::offered(case, event, b),
+        Body::Revised(b) => handoff::revised(case, event, b),
+        Body::Delivered(b) => handoff::delivered(case, event, b),
+        Body::Seen(b) => handoff::seen(case, event, b),
+        Body::StoodBy(b) => handoff::stood_by(case, event, b),
+        Body::Countered(b) => handoff::countered(case, event, b),
+        Body::Declined(b) => handoff::declined(case, event, b),
+        Body::Agreed(b) => handoff::agreed(case, event, b),
+        Body::Signed(b) => handoff::signed(case, event, b),
+        Body::SignatureRefused(b) => handoff::signature_refused(case, event, b),
+        Body::SubstituteNamed(b) => handoff::substitute_named(case, event, b),
+        Body::Withdrawn(b) => handoff::withdrawn(case, event, b),
+        Body::Recalled(b) => handoff::recalled(case, event, b),
+        Body::RecallReceived(b) => handoff::recall_received(case, b),
+        Body::Kept(b) => handoff::kept(case, event, b),
+        Body::TakenOver(b) => handoff::taken_over(case, event, b),
+
+        Body::Disputed(b) => ruling::disputed(case, event, b),
+        Body::PositionStated(b) => ruling::position_stated(case, event, b),
+        Body::SettlementProposed(b) => ruling::settlement_proposed(case, event, b),
+        Body::Settled(b) => ruling::settled(case, event, b),
+        Body::DisputeWithdrawn(b) => ruling::dispute_withdrawn(case, b),
+        Body::RulingProposed(b) => ruling::proposed(case, event, b),
+        Body::Ruled(b) => ruling::ruled(case, event, b),
+
+        Body::FeedbackGiven(_) => result::feedback_given(case, event),
+        Body::Reported(b) => result::reported(case, event, b),
+        Body::ReportTakenBack(_) => result::report_taken_back(case, event),
+        Body::Contested(_) => result::contested(case, event),
+        Body::Confirmed(_) => result::confirmed(case, event, false),
+    }
+}

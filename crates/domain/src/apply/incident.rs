@@ -1,0 +1,300 @@
+//! Intake, places, alerts, units, and the incident's own end.
+
+use super::{Verdict, need, refuse};
+use crate::access;
+use crate::case::phase::Phase;
+use crate::case::{Alert, Case, Closure, Deployment, Fact, FactKind};
+use crate::event::Event;
+use crate::event::incident::{
+    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, Closed, DetailsChanged, Escalated,
+    Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck, UnitReported,
+};
+use crate::ids::StationRef;
+use crate::obligations::{Key, Ledger};
+use crate::refusal::{Reason, Refusal};
+use crate::timers::Rung;
+use crate::values::Severity;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most sendings of units in one incident.
+pub const DEPLOYMENTS_MAX: usize = 200;
+/// Most places in one incident's history.
+pub const PLACES_MAX: usize = 100;
+/// Most stations alerted to one incident.
+pub const ALERTS_MAX: usize = 16;
+
+pub(super) fn seat(event: &Event) -> Result<StationRef, Refusal> {
+    event.actor.seat().ok_or_else(|| Refusal::new(Reason::WrongSide))
+}
+
+pub(super) fn received(event: &Event, body: &Received) -> Result<Case, Refusal> {
+    need(event.seq == 1, Reason::StaleVersion)?;
+    let station = seat(event)?;
+    let case = Case {
+        id: event.incident,
+        version: 1,
+        opened_at: event.at,
+        updated_at: event.at,
+        first_receiver: station.clone(),
+        custodian: station.clone(),
+        tenure: 1,
+        custody_since: event.at,
+        former: Vec::new(),
+        drill: body.drill,
+        kind: body.kind.clone(),
+        severity: body.severity.unwrap_or(Severity::Unknown),
+        category: body.category.clone(),
+        flags: body.flags.iter().cloned().collect(),
+        places: body.place.iter().map(|place| (1, place.clone())).collect(),
+        labels: body.number.iter().map(|number| (station.clone(), number.clone())).collect(),
+        calls: 1,
+        alerts: BTreeMap::new(),
+        deployments: BTreeMap::new(),
+        facts: Vec::new(),
+        last_word: None,
+        handoffs: Vec::new(),
+        declines: BTreeMap::new(),
+        supports: BTreeMap::new(),
+        joint: None,
+        joint_result: None,
+        reports: 0,
+        closure: None,
+        superseded: 0,
+        merge: None,
+        alias_of: None,
+        aliases: BTreeSet::new(),
+        links: body.split_from.iter().map(|whole| (*whole, crate::event::incident::LinkKind::PartOf)).collect(),
+        ruling_proposed: None,
+        parties: BTreeMap::new(),
+        at_superior: None,
+        superior_since: None,
+        ledger: Ledger::new(),
+        terms: body.terms.clone(),
+    };
+    access::check(&case, &event.body, &event.actor).map_err(Refusal::new)?;
+    Ok(case)
+}
+
+pub(super) fn call_added(case: &mut Case, event: &Event, body: &CallAdded) -> Verdict {
+    case.calls += 1;
+    if let Some(number) = &body.number {
+        case.labels.entry(seat(event)?).or_insert_with(|| number.clone());
+    }
+    Ok(())
+}
+
+pub(super) fn noted(case: &mut Case, event: &Event, body: &Noted) -> Verdict {
+    if let Some(id) = body.handoff {
+        need(case.handoff(id).is_some(), Reason::HandoffNotFound)?;
+    }
+    if event.actor.is_at(&case.custodian) {
+        case.last_word = Some(event.at);
+        if body.code.as_ref().is_some_and(|code| code.is("OBJECTION_ANSWERED"))
+            && let Some(closure) = &mut case.closure
+        {
+            closure.objection = None;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn place_added(case: &mut Case, event: &Event, body: &PlaceAdded) -> Verdict {
+    need(case.places.len() < PLACES_MAX, Reason::LimitExceeded)?;
+    case.places.push((event.seq, body.place.clone()));
+    case.flags.extend(body.flags.iter().cloned());
+    Ok(())
+}
+
+pub(super) fn details_changed(case: &mut Case, body: &DetailsChanged) -> Verdict {
+    if body.kind.is_some() {
+        case.kind.clone_from(&body.kind);
+    }
+    if let Some(severity) = body.severity {
+        case.severity = severity;
+    }
+    if body.category.is_some() {
+        case.category.clone_from(&body.category);
+    }
+    case.flags.extend(body.flags.iter().cloned());
+    Ok(())
+}
+
+pub(super) fn label_added(case: &mut Case, event: &Event, body: &LabelAdded) -> Verdict {
+    case.labels.insert(seat(event)?, body.number.clone());
+    Ok(())
+}
+
+pub(super) fn alerted(case: &mut Case, event: &Event, body: &Alerted) -> Verdict {
+    need(body.to != case.custodian, Reason::SameStation)?;
+    need(case.alerts.len() < ALERTS_MAX, Reason::LimitExceeded)?;
+    // Said a second time it is a new alert only for a station that has left the case.
+    let standing =
+        case.alerts.contains_key(&body.to) && case.parties.get(&body.to).is_some_and(|party| party.until.is_none());
+    need(!standing, Reason::MoveNotLegal)?;
+    let alert = Alert {
+        at: event.at,
+        cause: body.cause.clone(),
+        delivered: None,
+        seen: None,
+        answer: None,
+        terms: body.terms.clone(),
+    };
+    case.alerts.insert(body.to.clone(), alert);
+    Ok(())
+}
+
+fn alert<'a>(case: &'a mut Case, station: &StationRef) -> Result<&'a mut Alert, Refusal> {
+    case.alerts.get_mut(station).ok_or_else(|| Refusal::new(Reason::ObjectNotFound))
+}
+
+pub(super) fn alert_delivered(case: &mut Case, event: &Event, body: &AlertDelivered) -> Verdict {
+    let alert = alert(case, &body.to)?;
+    need(alert.delivered.is_none(), Reason::MoveNotLegal)?;
+    alert.delivered = Some(event.at);
+    Ok(())
+}
+
+pub(super) fn alert_seen(case: &mut Case, event: &Event, body: &AlertSeen) -> Verdict {
+    let alert = alert(case, &body.to)?;
+    need(alert.seen.is_none(), Reason::MoveNotLegal)?;
+    // A later fact implies the earlier ones.
+    alert.delivered.get_or_insert(event.at);
+    alert.seen = Some(event.at);
+    Ok(())
+}
+
+pub(super) fn alert_answered(case: &mut Case, event: &Event, body: &AlertAnswered) -> Verdict {
+    let alert = alert(case, &seat(event)?)?;
+    alert.delivered.get_or_insert(event.at);
+    alert.seen.get_or_insert(event.at);
+    alert.answer = Some((body.answer.clone(), body.ours));
+    Ok(())
+}
+
+pub(super) fn unit_reported(case: &mut Case, event: &Event, body: &UnitReported) -> Verdict {
+    // Nobody reports the other side's unit (invariant 9).
+    need(body.of.org == event.actor.org, Reason::OtherOrganisation)?;
+    need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
+    if let Some(id) = body.support {
+        need(case.supports.contains_key(&id), Reason::ObjectNotFound)?;
+    }
+    match case.deployments.get_mut(&body.deployment) {
+        Some(sent) => {
+            need(sent.unit == body.unit && sent.of == body.of, Reason::InvalidField)?;
+            sent.crew.extend(body.crew.iter().cloned());
+        }
+        None => {
+            need(case.deployments.len() < DEPLOYMENTS_MAX, Reason::LimitExceeded)?;
+            let sent = Deployment {
+                unit: body.unit.clone(),
+                of: body.of.clone(),
+                crew: body.crew.iter().cloned().collect(),
+                support: body.support,
+            };
+            case.deployments.insert(body.deployment, sent);
+        }
+    }
+    let what = FactKind::Unit { deployment: body.deployment, status: body.status };
+    fact(case, event, what)
+}
+
+fn fact(case: &mut Case, event: &Event, what: FactKind) -> Verdict {
+    let by = event.actor.seat().unwrap_or_else(|| case.custodian.clone());
+    case.facts.push(Fact { seq: event.seq, at: event.at, claimed_at: event.claimed_at, by, what, struck: false });
+    Ok(())
+}
+
+/// Codes under which an incident is handled without a unit on scene (product, *Incident*).
+pub const HANDLED_WITHOUT_UNIT: &[&str] = &[
+    "ADVICE_BY_PHONE",
+    "FALSE_ALARM",
+    "CANCELLED_BY_CALLER",
+    "GONE_ON_ARRIVAL",
+    "ATTENDED_BY_OTHER",
+    "REFERRED_OUTSIDE",
+];
+
+pub(super) fn handled(case: &mut Case, event: &Event, body: &Handled) -> Verdict {
+    let standing = case.standing();
+    need(!matches!(standing.phase, Phase::Handled | Phase::Closed), Reason::MoveNotLegal)?;
+    match &body.code {
+        None if !standing.attended => {
+            return Err(Refusal::new(Reason::InvalidField).field("code"));
+        }
+        Some(code) if code.is("REFERRED_OUTSIDE") && body.referred_to.is_none() => {
+            return Err(Refusal::new(Reason::InvalidField).field("referred_to"));
+        }
+        Some(_) | None => {}
+    }
+    fact(case, event, FactKind::Handled { code: body.code.clone() })
+}
+
+pub(super) fn struck(case: &mut Case, event: &Event, body: &Struck) -> Verdict {
+    need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
+    let seat = seat(event)?;
+    let Some(fact) = case.facts.iter_mut().find(|fact| fact.seq == body.entry) else {
+        return Err(Refusal::new(Reason::EntryNotStrikable).field("entry"));
+    };
+    need(fact.by == seat, Reason::EntryNotOwn)?;
+    let mistakable = matches!(fact.what, FactKind::Unit { .. } | FactKind::Handled { .. });
+    need(mistakable && !fact.struck, Reason::EntryNotStrikable)?;
+    fact.struck = true;
+    Ok(())
+}
+
+pub(super) fn closed(case: &mut Case, event: &Event, body: &Closed) -> Verdict {
+    need(case.phase() == Phase::Handled, Reason::MoveNotLegal)?;
+    need(case.open_handoff().is_none(), Reason::HandoffOpen)?;
+    let left: Vec<_> = case.ledger.keys().filter(|key| key.duty != crate::timers::Duty::Close).collect();
+    if !left.is_empty() {
+        let names: Vec<_> = left.iter().map(|key| key.duty.as_str()).collect();
+        return Err(Refusal::new(Reason::ObligationsLeft).with("owed", names.join(", ")));
+    }
+    let told = body.told.clone().zip(body.object_until);
+    case.closure = Some(Closure { at: event.at, code: body.code.clone(), told, objection: None });
+    fact(case, event, FactKind::Closed)
+}
+
+pub(super) fn objected(case: &mut Case, event: &Event, _body: &Objected) -> Verdict {
+    let station = seat(event)?;
+    let Some(closure) = &mut case.closure else { return refuse(Reason::MoveNotLegal) };
+    let in_time = closure.told.as_ref().is_some_and(|(_, until)| event.at <= *until);
+    need(in_time && closure.objection.is_none(), Reason::MoveNotLegal)?;
+    closure.objection = Some((station, event.at));
+    Ok(())
+}
+
+pub(super) fn reopened(case: &mut Case, event: &Event, body: &Reopened) -> Verdict {
+    need(case.phase() == Phase::Closed, Reason::MoveNotLegal)?;
+    need(body.tenure == case.tenure + 1, Reason::StaleVersion)?;
+    case.tenure = body.tenure;
+    case.closure = None;
+    case.superseded += 1;
+    fact(case, event, FactKind::Reopened { needs_unit: body.to == ReopenTo::Received })?;
+    super::result::owe_anew(case, event);
+    Ok(())
+}
+
+pub(super) fn escalated(case: &mut Case, body: &Escalated) -> Verdict {
+    let superior = access::superior_of(case).cloned();
+    let key = Key { duty: body.duty, scope: body.scope, by: body.by.clone() };
+    let Some(owed) = case.ledger.get_mut(&key) else { return refuse(Reason::ObjectNotFound) };
+    need(owed.due == body.due && owed.rung.next() == Some(body.rung), Reason::StaleVersion)?;
+    owed.rung = body.rung;
+    owed.acknowledged = false;
+    owed.climbs = body.next_due.is_some();
+    owed.due = body.next_due.unwrap_or(owed.due);
+    if body.rung == Rung::Superior && case.at_superior.is_none() {
+        case.at_superior = superior;
+        case.superior_since = case.at_superior.is_some().then_some(case.version);
+    }
+    Ok(())
+}
+
+pub(super) fn acknowledged(case: &mut Case, body: &Acknowledged) -> Verdict {
+    let key = Key { duty: body.duty, scope: body.scope, by: body.by.clone() };
+    let Some(owed) = case.ledger.get_mut(&key) else { return refuse(Reason::ObjectNotFound) };
+    need(owed.rung == body.rung && !owed.acknowledged, Reason::MoveNotLegal)?;
+    owed.acknowledged = true;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Feedback and confirmation: after a takeover, or of joint handling.
+
+use super::{Verdict, need, refuse};
+use crate::case::Case;
+use crate::case::handoff::{HandoffState, ResultLoop};
+use crate::case::phase::Phase;
+use crate::event::Event;
+use crate::event::handoff::Reported;
+use crate::refusal::Reason;
+
+/// The loop that runs, to be changed.
+fn running(case: &mut Case) -> Option<&mut ResultLoop> {
+    let taken = case.handoffs.iter_mut().rev().find_map(|handoff| match &mut handoff.state {
+        HandoffState::TakenOver { result, .. } => Some(result),
+        HandoffState::Claimed { .. }
+        | HandoffState::Offered
+        | HandoffState::Countered { .. }
+        | HandoffState::Declined { .. }
+        | HandoffState::Agreed(_)
+        | HandoffState::Disputed(_)
+        | HandoffState::Kept
+        | HandoffState::Recalled { .. }
+        | HandoffState::PassedOn => None,
+    });
+    taken.or_else(|| case.joint_result.as_mut().map(|(_, result)| result))
+}
+
+fn contests(result: &ResultLoop) -> u64 {
+    match result {
+        ResultLoop::Owed { contests, .. }
+        | ResultLoop::Reported { contests, .. }
+        | ResultLoop::Confirmed { contests, .. } => *contests,
+    }
+}
+
+pub(super) fn feedback_given(case: &mut Case, event: &Event) -> Verdict {
+    case.last_word = Some(event.at);
+    match running(case) {
+        Some(ResultLoop::Owed { first_word, .. }) => {
+            *first_word = Some(event.at);
+            Ok(())
+        }
+        Some(ResultLoop::Reported { .. } | ResultLoop::Confirmed { .. }) | None => refuse(Reason::MoveNotLegal),
+    }
+}
+
+pub(super) fn reported(case: &mut Case, event: &Event, body: &Reported) -> Verdict {
+    need(case.phase() == Phase::Handled, Reason::MoveNotLegal)?;
+    need(body.report == case.reports + 1, Reason::StaleVersion)?;
+    case.reports = body.report;
+    let by = event.actor.officer.clone();
+    match running(case) {
+        Some(result @ ResultLoop::Owed { .. }) => {
+            *result = ResultLoop::Reported { at: event.at, by, contests: contests(result), at_superior: None };
+            Ok(())
+        }
+        Some(ResultLoop::Reported { .. } | ResultLoop::Confirmed { .. }) | None => refuse(Reason::MoveNotLegal),
+    }
+}
+
+pub(super) fn report_taken_back(case: &mut Case, event: &Event) -> Verdict {
+    match running(case) {
+        Some(result @ ResultLoop::Reported { .. }) => {
+            *result = ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: contests(result) };
+            Ok(())
+        }
+        Some(ResultLoop::Owed { .. } | ResultLoop::Confirmed { .. }) | None => refuse(Reason::MoveNotLegal),
+    }
+}
+
+pub(super) fn contested(case: &mut Case, event: &Event) -> Verdict {
+    match running(case) {
+        Some(result @ ResultLoop::Reported { at_superior: None, .. }) => {
+            let again = contests(result) > 0;
+            *result = match (again, &*result) {
+                // The second contest does not send it round once more: the superior rules.
+                (true, ResultLoop::Reported { at, by, contests, .. }) => ResultLoop::Reported {
+                    at: *at,
+                    by: by.clone(),
+                    contests: contests + 1,
+                    at_superior: Some(event.at),
+                },
+                (_, _) => ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: 1 },
+            };
+            Ok(())
+        }
+        Some(_) | None => refuse(Reason::MoveNotLegal),
+    }
+}
+
+pub(super) fn confirmed(case: &mut Case, event: &Event, by_ruling: bool) -> Verdict {
+    match running(case) {
+        Some(result @ ResultLoop::Reported { .. }) => {
+            *result = ResultLoop::Confirmed { at: event.at, by_ruling, contests: contests(result) };
+            Ok(())
+        }
+        Some(ResultLoop::Owed { .. } | ResultLoop::Confirmed { .. }) | None => refuse(Reason::MoveNotLegal),
+    }
+}
+
+/// The result is owed anew: a ruling says so, or the incident was reopened.
+pub(super) fn owe_anew(case: &mut Case, event: &Event) {
+    if let Some(result) = running(case) {
+        *result = ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: contests(result) };
+    }
+}
+
+/// REPORTED and CONFIRMED hold only while the incident is HANDLED or CLOSED: a new unit wakes the handoff.
+pub(super) fn follow_phase(case: &mut Case, event: &Event) {
+    if matches!(case.phase(), Phase::Handled | Phase::Closed) {
+        return;
+    }
+    if let Some(ResultLoop::Reported { .. } | ResultLoop::Confirmed { .. }) = running(case) {
+        owe_anew(case, event);
+    }
+}

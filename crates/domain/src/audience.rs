@@ -1,0 +1,26 @@
+//! Which organisations an event goes to: decided from the case after it (reliability, 6).
+
+use crate::case::Case;
+use crate::event::Event;
+use crate::ids::OrgId;
+use std::collections::BTreeMap;
+
+/// Organisations that receive this event on their feed, each with whether it enters the case with it: that entry
+/// carries its whole view as of then. The last event of a part that ends is still received.
+#[must_use]
+pub fn audience(after: &Case, event: &Event) -> BTreeMap<OrgId, bool> {
+    let mut orgs: BTreeMap<OrgId, bool> = BTreeMap::new();
+    for (seat, party) in &after.parties {
+        let receives = party.until.is_none_or(|until| until == event.seq);
+        if receives {
+            let enters = party.since == event.seq;
+            // One station of the organisation that was there before is enough not to enter.
+            orgs.entry(seat.org.clone()).and_modify(|all| *all &= enters).or_insert(enters);
+        }
+    }
+    if let Some(superior) = &after.at_superior {
+        let enters = after.superior_since == Some(event.seq);
+        orgs.entry(superior.clone()).and_modify(|all| *all &= enters).or_insert(enters);
+    }
+    orgs
+}

@@ -1,0 +1,311 @@
+//! An incident as its events tell it. Nothing here is stored: it is what [`crate::apply`] makes of the log.
+
+pub mod handoff;
+pub mod phase;
+pub mod view;
+
+use crate::event::incident::{LinkKind, SupportAnswer, UnitStatus};
+use crate::ids::{DeploymentId, DrillId, IncidentId, JointId, OfficerId, StationRef, SupportId, UnitId};
+use crate::obligations::Ledger;
+use crate::time::Millis;
+use crate::values::{Category, Code, Label, Place, Severity, Terms};
+use handoff::{Handoff, ResultLoop};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most events of one incident. At the limit only notes, feedback and the moves that end it are refused no more:
+/// a unit's status, a takeover and a closing are still recorded up to twice this number (architecture, *Rules*).
+pub const INCIDENT_EVENTS_MAX: u64 = 2_000;
+
+/// An entry that bears on the incident's state; struck entries stay and count no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The event's number within the incident.
+    pub seq: u64,
+    /// Recorded time.
+    pub at: Millis,
+    /// The unit's or officer's own time.
+    pub claimed_at: Option<Millis>,
+    /// The station that entered it.
+    pub by: StationRef,
+    /// What.
+    pub what: FactKind,
+    /// Entered by mistake.
+    pub struck: bool,
+}
+
+/// What bears on the incident's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FactKind {
+    /// A unit's status.
+    Unit {
+        /// The sending.
+        deployment: DeploymentId,
+        /// The status.
+        status: UnitStatus,
+    },
+    /// Declared handled.
+    Handled {
+        /// The code, where no unit arrived.
+        code: Option<Code>,
+    },
+    /// Closed.
+    Closed,
+    /// Reopened to RECEIVED or HANDLED.
+    Reopened {
+        /// Whether a unit is needed.
+        needs_unit: bool,
+    },
+}
+
+/// One sending of one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The unit.
+    pub unit: UnitId,
+    /// Whose unit.
+    pub of: StationRef,
+    /// Pseudonyms of the officers on it.
+    pub crew: BTreeSet<OfficerId>,
+    /// The support request it is lent under.
+    pub support: Option<SupportId>,
+}
+
+/// The incident made known to one station.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Since when.
+    pub at: Millis,
+    /// Why.
+    pub cause: Code,
+    /// Their system has it.
+    pub delivered: Option<Millis>,
+    /// A person there has seen it.
+    pub seen: Option<Millis>,
+    /// What they answered.
+    pub answer: Option<(Code, Option<IncidentId>)>,
+    /// The terms in force.
+    pub terms: Option<Terms>,
+}
+
+/// A request for support.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Support {
+    /// Who asks.
+    pub from: StationRef,
+    /// Who is asked.
+    pub to: StationRef,
+    /// Since when.
+    pub at: Millis,
+    /// The answer.
+    pub answer: Option<(SupportAnswer, Millis)>,
+    /// Over.
+    pub ended: bool,
+}
+
+/// Joint handling: one leads, one supports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joint {
+    /// This period.
+    pub id: JointId,
+    /// Since when.
+    pub at: Millis,
+    /// Who declared it.
+    pub by: StationRef,
+    /// The other side.
+    pub with: StationRef,
+    /// Who leads.
+    pub lead: StationRef,
+    /// The other side knows.
+    pub acknowledged: bool,
+    /// A proposed change of lead: who is to lead, who asked, since when.
+    pub lead_asked: Option<(StationRef, StationRef, Millis)>,
+    /// A proposal to end it: who proposed, since when, and whether the other side said no.
+    pub end_proposed: Option<(StationRef, Millis, bool)>,
+    /// Over.
+    pub ended: bool,
+    /// The common superior.
+    pub superior: Option<crate::ids::OrgId>,
+}
+
+impl Joint {
+    /// The other side, seen from one.
+    #[must_use]
+    pub fn other(&self, seat: &StationRef) -> &StationRef {
+        if *seat == self.by { &self.with } else { &self.by }
+    }
+}
+
+/// A proposal that two incidents are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeProposal {
+    /// The other incident.
+    pub other: IncidentId,
+    /// Which answers from then on.
+    pub survivor: IncidentId,
+    /// Who proposed.
+    pub by: StationRef,
+    /// Who has to agree.
+    pub to: StationRef,
+    /// Since when.
+    pub at: Millis,
+}
+
+/// How a closing stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closure {
+    /// When.
+    pub at: Millis,
+    /// How.
+    pub code: Code,
+    /// The side told, and until when it may object.
+    pub told: Option<(StationRef, Millis)>,
+    /// An objection not answered yet: by whom, since when.
+    pub objection: Option<(StationRef, Millis)>,
+}
+
+/// A station's part in the case: from when, and until when it sees new entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Number of the entry it came in with.
+    pub since: u64,
+    /// Number of the last entry it sees, once it has no part any more.
+    pub until: Option<u64>,
+}
+
+/// One incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its id.
+    pub id: IncidentId,
+    /// Number of its last event.
+    pub version: u64,
+    /// When it was received.
+    pub opened_at: Millis,
+    /// Recorded time of its last event.
+    pub updated_at: Millis,
+    /// The station that took the call.
+    pub first_receiver: StationRef,
+    /// The one station that answers for it now (invariant 1).
+    pub custodian: StationRef,
+    /// Number of custodies and reopenings, from 1.
+    pub tenure: u64,
+    /// Since when the custodian has it.
+    pub custody_since: Millis,
+    /// Everybody who had it before.
+    pub former: Vec<StationRef>,
+    /// The exercise it belongs to.
+    pub drill: Option<DrillId>,
+    /// Kind, when known.
+    pub kind: Option<Label>,
+    /// How urgent.
+    pub severity: Severity,
+    /// Own category of the last station that set it.
+    pub category: Option<Category>,
+    /// What could not be understood.
+    pub flags: BTreeSet<Code>,
+    /// Places with the number of their event, oldest first.
+    pub places: Vec<(u64, Place)>,
+    /// Each station's own number.
+    pub labels: BTreeMap<StationRef, Label>,
+    /// Repeat calls.
+    pub calls: u64,
+    /// Alerts by station.
+    pub alerts: BTreeMap<StationRef, Alert>,
+    /// Sendings of units.
+    pub deployments: BTreeMap<DeploymentId, Deployment>,
+    /// Entries that bear on the state, oldest first.
+    pub facts: Vec<Fact>,
+    /// The custodian's last word on a handled-pending incident.
+    pub last_word: Option<Millis>,
+    /// Handoffs, oldest first; at most one is open.
+    pub handoffs: Vec<Handoff>,
+    /// Declines and withdrawals of this incident by station.
+    pub declines: BTreeMap<StationRef, u64>,
+    /// Requests for support.
+    pub supports: BTreeMap<SupportId, Support>,
+    /// The last joint period.
+    pub joint: Option<Joint>,
+    /// The result loop of joint handling without handoff.
+    pub joint_result: Option<(StationRef, ResultLoop)>,
+    /// Reports given so far.
+    pub reports: u64,
+    /// The closing in force.
+    pub closure: Option<Closure>,
+    /// Closings superseded by reopening.
+    pub superseded: u64,
+    /// A proposal to merge.
+    pub merge: Option<MergeProposal>,
+    /// The incident this one is an alias of.
+    pub alias_of: Option<IncidentId>,
+    /// Incidents that are aliases of this one.
+    pub aliases: BTreeSet<IncidentId>,
+    /// Links.
+    pub links: BTreeSet<(IncidentId, LinkKind)>,
+    /// A ruling one supervisor has proposed.
+    pub ruling_proposed: Option<handoff::ProposedRuling>,
+    /// Stations with a part, now or before.
+    pub parties: BTreeMap<StationRef, Party>,
+    /// The common superior's organisation once something has reached it.
+    pub at_superior: Option<crate::ids::OrgId>,
+    /// Number of the event with which it did.
+    pub superior_since: Option<u64>,
+    /// What is owed.
+    pub ledger: Ledger,
+    /// Terms of the incident outside a handoff.
+    pub terms: Option<Terms>,
+}
+
+impl Case {
+    /// The open handoff, if there is one.
+    #[must_use]
+    pub fn open_handoff(&self) -> Option<&Handoff> {
+        self.handoffs.iter().find(|handoff| handoff.state.is_open())
+    }
+
+    /// The handoff custody last moved by.
+    #[must_use]
+    pub fn last_taken_over(&self) -> Option<&Handoff> {
+        self.handoffs.iter().rev().find(|handoff| handoff.state.result().is_some())
+    }
+
+    /// One handoff.
+    #[must_use]
+    pub fn handoff(&self, id: crate::ids::HandoffId) -> Option<&Handoff> {
+        self.handoffs.iter().find(|handoff| handoff.id == id)
+    }
+
+    /// Whether the urgent timers hold.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.severity.is_urgent()
+    }
+
+    /// Whether joint handling goes on.
+    #[must_use]
+    pub fn joint_now(&self) -> Option<&Joint> {
+        self.joint.as_ref().filter(|joint| !joint.ended)
+    }
+
+    /// The station the result is reported to: the first receiver, or, when that is the custodian, the station it
+    /// last got the incident from (product, *Handoff*, *Feedback*).
+    #[must_use]
+    pub fn confirmer(&self) -> Option<&StationRef> {
+        if self.first_receiver != self.custodian {
+            return Some(&self.first_receiver);
+        }
+        match (self.former.last(), &self.joint_result) {
+            (Some(last), _) => Some(last),
+            (None, Some((confirmer, _))) => Some(confirmer),
+            (None, None) => None,
+        }
+    }
+
+    /// The result loop that runs: of the handoff last taken over, or of joint handling.
+    #[must_use]
+    pub fn result(&self) -> Option<&ResultLoop> {
+        match self.last_taken_over() {
+            Some(handoff) => handoff.state.result(),
+            None => self.joint_result.as_ref().map(|(_, result)| result),
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! One command against the case as it is: events, or a refusal that says why and what is legal instead.
+//!
+//! `decide` finds out as whom the caller acts, whether what the officer saw is still so, and draws the events up;
+//! whether they are legal is said by [`crate::apply`], which it runs on a copy. So a rule stands in one place.
+
+mod handoff;
+mod incident;
+mod orders;
+mod together;
+
+use crate::access;
+use crate::apply::{Violation, apply};
+use crate::caller::{Actor, Caller};
+use crate::case::Case;
+use crate::case::handoff::{Handoff, HandoffName};
+use crate::command::{Act, Command, Expected};
+use crate::directory::{Directory, terms_of};
+use crate::event::{Body, Event};
+use crate::form::Form;
+use crate::ids::{Digest, HandoffId, IncidentId, StationId, StationRef};
+use crate::moves;
+use crate::refusal::{Reason, Refusal};
+use crate::time::Millis;
+use crate::values::{Level, Salt, SignOff, Terms, Territory};
+use std::collections::BTreeMap;
+
+pub use orders::decide_order;
+
+/// The incidents a command names: the one it is about, and the second one of a merge, split or link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cases<'a> {
+    /// The incident.
+    pub main: Option<&'a Case>,
+    /// The other one.
+    pub other: Option<&'a Case>,
+}
+
+/// What a statement to be signed off is about (evidence, 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statement<'a> {
+    /// The transfer, over the agreed form.
+    Transfer(&'a Handoff),
+    /// The final result.
+    Report {
+        /// Number of the report.
+        report: u64,
+    },
+    /// Its confirmation.
+    Confirm {
+        /// Number of the report.
+        report: u64,
+    },
+    /// A ruling.
+    Rule {
+        /// The word of the ruling.
+        ruling: &'static str,
+        /// About which handoff.
+        handoff: Option<HandoffId>,
+    },
+}
+
+/// Digests are made by `evidence`; rules only compare them.
+pub trait Digests {
+    /// SHA-256 of the form's canonical bytes.
+    fn form(&self, form: &Form) -> Digest;
+    /// SHA-256 of the statement's canonical bytes, for this case as it is and this signer.
+    fn statement(&self, case: &Case, signer: &Actor, what: Statement<'_>) -> Digest;
+}
+
+/// Everything besides the case: the directory at the head of the log, and the maker of digests.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Stations, agreements, maps, drills.
+    pub directory: &'a Directory,
+    /// Digests.
+    pub digests: &'a dyn Digests,
+}
+
+/// Drawn once for a command by `engine`, the same on a second try.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fresh {
+    /// Salt of the first event of an incident.
+    pub salt: Salt,
+    /// Salt of a part split off.
+    pub part_salt: Salt,
+    /// Nonce of a statement.
+    pub nonce: Salt,
+    /// What territory answered for the command's place.
+    pub territory: Option<Territory>,
+}
+
+/// What a command leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Events in order; empty when there is nothing to do.
+    pub events: Vec<Event>,
+    /// The cases after them.
+    pub cases: Vec<Case>,
+}
+
+/// Events being drawn up on working copies of the cases.
+struct Draft<'a> {
+    ctx: &'a Context<'a>,
+    caller: &'a Caller,
+    command: &'a Command,
+    fresh: &'a Fresh,
+    now: Millis,
+    cases: BTreeMap<IncidentId, Case>,
+    events: Vec<Event>,
+}
+
+/// Decides one command.
+///
+/// # Errors
+/// A [`Refusal`]; nothing has happened then.
+pub fn decide(
+    cases: Cases<'_>,
+    ctx: &Context<'_>,
+    caller: &Caller,
+    command: &Command,
+    fresh: &Fresh,
+    now: Millis,
+) -> Result<Decided, Refusal> {
+    let mut draft = Draft { ctx, caller, command, fresh, now, cases: BTreeMap::new(), events: Vec::new() };
+    for case in [cases.main, cases.other].into_iter().flatten() {
+        draft.cases.insert(case.id, case.clone());
+    }
+    draft.known()?;
+    if command.act.decides() {
+        draft.fresh_enough().map_err(|refusal| draft.explain(refusal))?;
+    }
+    draft.run().map_err(|refusal| draft.explain(refusal))?;
+    Ok(Decided { events: draft.events, cases: draft.cases.into_values().collect() })
+}
+
+impl<'a> Draft<'a> {
+    fn case(&self) -> Result<&Case, Refusal> {
+        self.cases.get(&self.command.incident).ok_or_else(|| Refusal::new(Reason::IncidentNotFound))
+    }
+
+    /// What a caller may not know of does not exist for it.
+    fn known(&self) -> Result<(), Refusal> {
+        if let Act::Receive(_) = self.command.act {
+            return Ok(());
+        }
+        let case = self.case()?;
+        if access::may_see(case, self.caller) { Ok(()) } else { Err(Refusal::new(Reason::IncidentNotFound)) }
+    }
+
+    /// The state, form version and tenure the officer saw must be the case's own (invariant 7).
+    fn fresh_enough(&self) -> Result<(), Refusal> {
+        let case = self.case()?;
+        let Expected { state, form_version, tenure } = &self.command.expected;
+        let (Some(state), Some(tenure)) = (state, tenure) else {
+            let missing = if state.is_none() { "expected.state" } else { "expected.tenure" };
+            return Err(Refusal::new(Reason::InvalidField).field(missing));
+        };
+        let now = moves::state_seen(case, &self.command.act);
+        let handoff = self.command.act.handoff().and_then(|id| case.handoff(id));
+        let version_stale = match (handoff, form_version) {
+            (Some(handoff), Some(version)) => handoff.version != *version,
+            (Some(_), None) => {
+                return Err(Refusal::new(Reason::InvalidField).field("expected.form_version"));
+            }
+            (None, _) => false,
+        };
+        if *state != now || *tenure != case.tenure || version_stale {
+            return Err(Refusal::new(Reason::StaleVersion)
+                .with("state_now", now)
+                .with("tenure_now", case.tenure)
+                .with("form_version_now", handoff.map_or(0, |handoff| handoff.version)));
+        }
+        Ok(())
+    }
+
+    /// Adds the state met and the moves that are legal instead.
+    fn explain(&self, mut refusal: Refusal) -> Refusal {
+        let Ok(case) = self.case() else { return refusal };
+        if refusal.reason == Reason::IncidentNotFound {
+            return refusal;
+        }
+        let handoff = self.command.act.handoff().and_then(|id| case.handoff(id));
+        refusal.state = Some(match handoff {
+            Some(handoff) => handoff.state.name().as_str(),
+            None => case.phase().as_str(),
+        });
+        refusal.legal = moves::legal(case, handoff, self.caller);
+        refusal
+    }
+
+    /// Chooses the actor for an event, draws it up and applies it to the working copy.
+    fn push(&mut self, body: impl Into<Body>) -> Result<(), Refusal> {
+        self.push_to(self.command.incident, body.into())
+    }
+
+    fn push_to(&mut self, incident: IncidentId, body: Body) -> Result<(), Refusal> {
+        let case = self.cases.get(&incident).ok_or_else(|| Refusal::new(Reason::IncidentNotFound))?;
+        let acting_for = self.command.acting_for.as_ref();
+        let actor = access::choose(case, &body, self.caller, acting_for).map_err(Refusal::new)?;
+        self.push_as(incident, actor, body)
+    }
+
+    fn push_as(&mut self, incident: IncidentId, actor: Actor, body: Body) -> Result<(), Refusal> {
+        let case = self.cases.remove(&incident);
+        let event = Event {
+            incident,
+            seq: case.as_ref().map_or(1, |case| case.version + 1),
+            at: case.as_ref().map_or(self.now, |case| self.now.max(case.updated_at)),
+            claimed_at: self.command.claimed_at,
+            actor,
+            body,
+        };
+        let before = case.clone();
+        match apply(case, &event) {
+            Ok(after) => {
+                self.cases.insert(incident, after);
+                self.events.push(event);
+                Ok(())
+            }
+            Err(Violation { refusal, .. }) => {
+                self.cases.extend(before.map(|case| (incident, case)));
+                Err(refusal)
+            }
+        }
+    }
+
+    /// As whom the caller would act for an event, without drawing it up.
+    fn actor_for(&self, body: &Body) -> Result<Actor, Refusal> {
+        access::choose(self.case()?, body, self.caller, self.command.acting_for.as_ref()).map_err(Refusal::new)
+    }
+
+    /// The caller's own seat in this case: the named station, the token's, or the supervisor's side.
+    fn seat(&self) -> Result<StationRef, Refusal> {
+        let own = |station: &StationId| {
+            let seat = self.ctx.directory.seat(station);
+            seat.filter(|seat| seat.org == self.caller.org)
+                .ok_or_else(|| Refusal::new(Reason::StationNotFound).with("station", station))
+        };
+        match (&self.command.acting_for, &self.caller.station) {
+            (Some(station), token) => {
+                let supervisor = self.caller.has(crate::caller::Role::Supervisor);
+                if supervisor || token.as_ref() == Some(station) {
+                    own(station)
+                } else {
+                    Err(Refusal::new(Reason::WrongSide).field("acting_for"))
+                }
+            }
+            (None, Some(station)) => own(station),
+            (None, None) => Err(Refusal::new(Reason::WrongSide).field("acting_for")),
+        }
+    }
+
+    /// A station of the directory that the command names.
+    fn station(&self, field: &str, station: &StationId) -> Result<StationRef, Refusal> {
+        self.ctx
+            .directory
+            .seat(station)
+            .ok_or_else(|| Refusal::new(Reason::StationNotFound).field(field).with("station", station))
+    }
+
+    /// Terms between two stations; between organisations an agreement in force is needed.
+    fn terms(&self, one: &StationRef, other: &StationRef) -> Result<Option<Terms>, Refusal> {
+        match self.ctx.directory.agreement(one, other) {
+            Some(agreement) => Ok(Some(terms_of(agreement))),
+            None if one.org == other.org => Ok(None),
+            None => Err(Refusal::new(Reason::NoAgreement).with("one", one).with("other", other)),
+        }
+    }
+
+    /// A decision's sign-off at the level given, over the statement of this case.
+    fn sign_off(
+        &self,
+        body: &Body,
+        level: Level,
+        shown: Option<Digest>,
+        what: Statement<'_>,
+        terms: Option<&Terms>,
+    ) -> Result<SignOff, Refusal> {
+        attested_only(level)?;
+        let least = terms.and_then(|terms| terms.level).unwrap_or(Level::Attested);
+        if !level.at_least(least) {
+            return Err(Refusal::new(Reason::LevelTooWeak).field("level").with("least", least));
+        }
+        let signer = self.actor_for(body)?;
+        let statement = self.ctx.digests.statement(self.case()?, &signer, what);
+        match shown {
+            Some(shown) if shown != statement => Err(Refusal::new(Reason::StatementMismatch).field("statement")),
+            Some(_) | None => Ok(SignOff { level, statement }),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Refusal> {
+        let command = self.command;
+        match &command.act {
+            Act::Receive(_)
+            | Act::AddCall(_)
+            | Act::Note(_)
+            | Act::TellByPhone(_)
+            | Act::AddPlace { .. }
+            | Act::ChangeDetails(_)
+            | Act::AddLabel(_)
+            | Act::Alert { .. }
+            | Act::DeliverAlert { .. }
+            | Act::SeeAlert
+            | Act::AnswerAlert(_)
+            | Act::ReportUnit { .. }
+            | Act::DeclareHandled(_)
+            | Act::Strike(_)
+            | Act::Close { .. }
+            | Act::Object(_)
+            | Act::Reopen { .. }
+            | Act::Escalate { .. }
+            | Act::Acknowledge { .. }
+            | Act::OpenCaller(_)
+            | Act::Erase { .. } => self.incident(&command.act),
+            Act::RequestSupport { .. }
+            | Act::AnswerSupport(_)
+            | Act::RecallSupport(_)
+            | Act::EndSupport(_)
+            | Act::DeclareJoint { .. }
+            | Act::AcknowledgeJoint(_)
+            | Act::AskLead(_)
+            | Act::AnswerLead(_)
+            | Act::ProposeJointEnd(_)
+            | Act::AnswerJointEnd(_)
+            | Act::ProposeMerge { .. }
+            | Act::AnswerMerge { .. }
+            | Act::Unmerge { .. }
+            | Act::Split { .. }
+            | Act::Link { .. } => self.together(&command.act),
+            Act::Claim { .. }
+            | Act::RefuseClaim(_)
+            | Act::DropClaim(_)
+            | Act::Offer { .. }
+            | Act::Revise { .. }
+            | Act::Deliver(_)
+            | Act::See(_)
+            | Act::StandBy(_)
+            | Act::Counter(_)
+            | Act::Decline(_)
+            | Act::Agree { .. }
+            | Act::Sign { .. }
+            | Act::RefuseSignature(_)
+            | Act::NameSubstitute(_)
+            | Act::Withdraw(_)
+            | Act::Recall(_)
+            | Act::ReceiveRecall(_)
+            | Act::Keep(_)
+            | Act::TakeOver { .. }
+            | Act::Dispute(_)
+            | Act::StatePosition(_)
+            | Act::ProposeSettlement(_)
+            | Act::AgreeSettlement { .. }
+            | Act::WithdrawDispute(_)
+            | Act::Rule { .. }
+            | Act::GiveFeedback(_)
+            | Act::Report { .. }
+            | Act::TakeBackReport(_)
+            | Act::Contest(_)
+            | Act::Confirm { .. } => self.handoff(&command.act),
+        }
+    }
+}
+
+/// Device keys and passkeys need the registry of keys, which is a later part; until then only the attested level is
+/// taken, and anything else is refused rather than believed.
+fn attested_only(level: Level) -> Result<(), Refusal> {
+    match level {
+        Level::Attested => Ok(()),
+        Level::Device | Level::Passkey => Err(Refusal::new(Reason::NotImplemented).field("level")),
+    }
+}
+
+/// The state name of the handoff a result loop belongs to, or its word without a handoff.
+pub(crate) fn result_name(case: &Case) -> Option<HandoffName> {
+    use crate::case::handoff::ResultLoop;
+    case.result().map(|result| match result {
+        ResultLoop::Owed { .. } => HandoffName::TakenOver,
+        ResultLoop::Reported { .. } => HandoffName::Reported,
+        ResultLoop::Confirmed { .. } => HandoffName::Confirmed,
+    })
+}

@@ -1,0 +1,315 @@
+//! Intake, facts, and the incident's own end.
+
+use super::Draft;
+use crate::caller::Role;
+use crate::command::{Act, Receive};
+use crate::directory::terms_of;
+use crate::event::Body;
+use crate::event::incident::{
+    Acknowledged, AlertDelivered, AlertSeen, Alerted, Closed, Erased, Escalated, PlaceAdded, Received, Reopened,
+    UnitReported, UnitStatus,
+};
+use crate::ids::{DeploymentId, IncidentId, OfficerId, Scope, StationId, StationRef, SupportId, UnitId};
+use crate::obligations::Key;
+use crate::refusal::{Reason, Refusal};
+use crate::time::Millis;
+use crate::timers::{Duty, OBJECT_WITHIN_MS, Rung};
+use crate::values::{Code, Ground, Label, Place, Salt, Territory, is_late_entry};
+
+/// Kinds of incidents (product, *Words*). Others are stored and flagged.
+pub const KINDS: &[&str] = &["emergency", "joint_case", "assistance", "dispute", "hazard"];
+/// Datums the territory module converts. Others are stored and flagged.
+pub const DATUMS: &[&str] = &["WGS84", "CGCS2000", "GCJ02"];
+/// Nothing of the field could be mapped.
+pub const UNMAPPED: Code = Code::of("UNMAPPED");
+/// The place cannot be trusted.
+pub const UNTRUSTED: Code = Code::of("UNTRUSTED");
+/// The unit's time lies before the status it follows.
+pub const INVERTED_TIME: Code = Code::of("INVERTED_TIME");
+/// Entered more than five minutes after its claimed time.
+pub const LATE_ENTRY: Code = Code::of("LATE_ENTRY");
+
+/// A place with what territory said of it, and what has to be flagged.
+fn placed(place: &Place, territory: Option<&Territory>, flags: &mut Vec<Code>) -> Place {
+    let mut place = place.clone();
+    place.territory = territory.cloned();
+    let known = place.crs.as_ref().is_some_and(|crs| DATUMS.contains(&crs.as_str()));
+    let trusted = territory.is_none_or(|answer| answer.ground != Ground::Untrusted);
+    if !known && place.lat7.is_some() || !trusted {
+        flag(flags, UNTRUSTED);
+    }
+    place
+}
+
+fn flag(flags: &mut Vec<Code>, code: Code) {
+    if !flags.contains(&code) {
+        flags.push(code);
+    }
+}
+
+impl Draft<'_> {
+    pub(super) fn incident(&mut self, act: &Act) -> Result<(), Refusal> {
+        match act {
+            Act::Receive(receive) => self.receive(receive),
+            Act::AddCall(body) => self.push(body.clone()),
+            Act::Note(body) => self.push(body.clone()),
+            Act::TellByPhone(body) => self.push(body.clone()),
+            Act::AddPlace { place, flags } => self.add_place(place, flags),
+            Act::ChangeDetails(body) => {
+                let mut body = body.clone();
+                if body.kind.as_ref().is_some_and(|kind| !KINDS.contains(&kind.as_str())) {
+                    flag(&mut body.flags, UNMAPPED);
+                }
+                self.push(body)
+            }
+            Act::AddLabel(body) => self.push(body.clone()),
+            Act::Alert { to } => self.alert(to),
+            Act::DeliverAlert { to } => {
+                self.registered_system(&to.station)?;
+                self.push(AlertDelivered { to: to.clone() })
+            }
+            Act::SeeAlert => {
+                let to = self.seat()?;
+                self.push(AlertSeen { to })
+            }
+            Act::AnswerAlert(body) => self.push(body.clone()),
+            Act::ReportUnit { deployment, unit, of, status, crew, support } => {
+                self.report_unit(*deployment, unit, of.as_ref(), *status, crew, *support)
+            }
+            Act::DeclareHandled(body) => self.push(body.clone()),
+            Act::Strike(body) => self.push(body.clone()),
+            Act::Close { code, case_number } => self.close(code, case_number.clone()),
+            Act::Object(body) => self.push(body.clone()),
+            Act::Reopen { code, to, note } => {
+                let tenure = self.case()?.tenure + 1;
+                self.push(Reopened { code: code.clone(), to: *to, tenure, note: *note })
+            }
+            Act::Escalate { duty, by, scope, due } => self.escalate(*duty, by.as_ref(), *scope, *due),
+            Act::Acknowledge { duty, by, scope } => self.acknowledge(*duty, by.as_ref(), *scope),
+            Act::OpenCaller(body) => self.push(body.clone()),
+            Act::Erase { fields, basis } => self.push(Erased { fields: fields.clone(), basis: basis.clone() }),
+            _ => Err(Refusal::new(Reason::MoveNotLegal)),
+        }
+    }
+
+    fn receive(&mut self, receive: &Receive) -> Result<(), Refusal> {
+        if self.cases.contains_key(&self.command.incident) {
+            return Err(Refusal::new(Reason::IncidentExists).field("incident"));
+        }
+        self.new_incident(self.command.incident, receive, None, self.fresh.salt)
+    }
+
+    /// The first record of an incident, and the alerts that go out with it at once.
+    pub(super) fn new_incident(
+        &mut self,
+        incident: IncidentId,
+        receive: &Receive,
+        split_from: Option<IncidentId>,
+        salt: Salt,
+    ) -> Result<(), Refusal> {
+        let seat = self.seat()?;
+        let roles = [Role::Adapter, Role::CallTaker, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
+        let Some(role) = roles.into_iter().find(|role| self.caller.has(*role)) else {
+            return Err(Refusal::new(Reason::RoleNotAllowed));
+        };
+        let role = if role == Role::Dispatcher { Role::CallTaker } else { role };
+        self.drill_open(receive, &seat)?;
+        let mut flags = receive.flags.clone();
+        if receive.kind.as_ref().is_none_or(|kind| !KINDS.contains(&kind.as_str())) {
+            flag(&mut flags, UNMAPPED);
+        }
+        let territory = self.fresh.territory.as_ref();
+        let place = receive.place.as_ref().map(|place| placed(place, territory, &mut flags));
+        let sent_on_by = match &receive.sent_on_by {
+            // A station nobody knows is a fact of the intake all the same: kept as a flag, never refused.
+            Some(station) => {
+                let known = self.ctx.directory.seat(station);
+                if known.is_none() {
+                    flag(&mut flags, UNMAPPED);
+                }
+                known
+            }
+            None => None,
+        };
+        let body = Received {
+            salt,
+            channel: receive.channel.clone(),
+            sent_on_by: sent_on_by.clone(),
+            kind: receive.kind.clone(),
+            severity: receive.severity,
+            category: receive.category.clone(),
+            number: receive.number.clone(),
+            place,
+            caller: receive.caller.clone(),
+            narrative: receive.narrative,
+            drill: receive.drill,
+            split_from,
+            flags,
+            terms: self.ctx.directory.agreement_of(&seat).map(terms_of),
+        };
+        let actor = crate::caller::Actor {
+            org: seat.org.clone(),
+            station: Some(seat.station.clone()),
+            officer: self.caller.officer.clone(),
+            role,
+            reg: None,
+        };
+        self.push_as(incident, actor, body.into())?;
+        if let Some(station) = sent_on_by.filter(|station| *station != seat) {
+            self.alert_station(incident, station, Code::of("SENT_ON"))?;
+        }
+        self.alert_claimants(incident, false)
+    }
+
+    fn drill_open(&self, receive: &Receive, seat: &StationRef) -> Result<(), Refusal> {
+        let Some(id) = receive.drill else { return Ok(()) };
+        let drill = self.ctx.directory.drills.get(&id);
+        let open = drill.is_some_and(|drill| {
+            drill.joined
+                && !drill.ended
+                && (drill.from..=drill.until).contains(&self.now)
+                && (drill.a == *seat || drill.b == *seat)
+        });
+        if open { Ok(()) } else { Err(Refusal::new(Reason::DrillNotOpen).field("drill")) }
+    }
+
+    /// Whoever else claims the ground is told at once (product, *Alert*).
+    fn alert_claimants(&mut self, incident: IncidentId, moved: bool) -> Result<(), Refusal> {
+        let Some(answer) = self.fresh.territory.clone() else { return Ok(()) };
+        let cause = match (moved, answer.ground) {
+            (true, _) => Code::of("MOVED"),
+            (false, Ground::Claimed) => Code::of("TERRITORY"),
+            (false, Ground::Shared) => Code::of("SHARED_GROUND"),
+            (false, Ground::Outside | Ground::Untrusted) => return Ok(()),
+        };
+        for claimant in answer.claimants {
+            self.alert_station(incident, claimant, cause.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Alerts a station that has no part yet and with which terms exist; intake never fails over an alert.
+    fn alert_station(&mut self, incident: IncidentId, to: StationRef, cause: Code) -> Result<(), Refusal> {
+        let Some(case) = self.cases.get(&incident) else { return Ok(()) };
+        let has_part = case.parties.get(&to).is_some_and(|party| party.until.is_none());
+        let Ok(terms) = self.terms(&case.custodian, &to) else { return Ok(()) };
+        if has_part || self.ctx.directory.seat(&to.station).as_ref() != Some(&to) {
+            return Ok(());
+        }
+        self.push_to(incident, Alerted { to, cause, terms }.into())
+    }
+
+    fn add_place(&mut self, place: &Place, flags: &[Code]) -> Result<(), Refusal> {
+        let mut flags = flags.to_vec();
+        let place = placed(place, self.fresh.territory.as_ref(), &mut flags);
+        self.push(PlaceAdded { place, flags })?;
+        // Whoever enters the place need not be the custodian; the alert goes out all the same.
+        self.alert_claimants(self.command.incident, true)
+    }
+
+    fn alert(&mut self, to: &StationId) -> Result<(), Refusal> {
+        let to = self.station("to", to)?;
+        let terms = self.terms(&self.case()?.custodian, &to)?;
+        self.push(Alerted { to, cause: Code::of("ASKED"), terms })
+    }
+
+    /// "Delivered" is set by the client registered as the station's dispatch system, or by a person at its desk.
+    pub(super) fn registered_system(&self, station: &StationId) -> Result<(), Refusal> {
+        if self.caller.officer.is_some() {
+            return Ok(());
+        }
+        let registered = self.ctx.directory.stations.get(station);
+        let client = registered.and_then(|owned| owned.is.dispatch_client.as_ref());
+        if client == Some(&self.caller.client) { Ok(()) } else { Err(Refusal::new(Reason::RoleNotAllowed)) }
+    }
+
+    fn report_unit(
+        &mut self,
+        deployment: DeploymentId,
+        unit: &UnitId,
+        of: Option<&StationId>,
+        status: UnitStatus,
+        crew: &[OfficerId],
+        support: Option<SupportId>,
+    ) -> Result<(), Refusal> {
+        let of = match of {
+            Some(station) => self.station("of", station)?,
+            None => self.seat()?,
+        };
+        let mut flags = Vec::new();
+        if !self.ctx.directory.units.contains_key(unit) {
+            flag(&mut flags, UNMAPPED);
+        }
+        if is_late_entry(self.now, self.command.claimed_at) {
+            flag(&mut flags, LATE_ENTRY);
+        }
+        if self.is_inverted(deployment, status)? {
+            flag(&mut flags, INVERTED_TIME);
+        }
+        let crew = crew.to_vec();
+        self.push(UnitReported { deployment, unit: unit.clone(), of, status, crew, support, flags })
+    }
+
+    /// Whether the claimed time contradicts the order of the statuses; flagged, never dropped.
+    fn is_inverted(&self, deployment: DeploymentId, status: UnitStatus) -> Result<bool, Refusal> {
+        let Some(claimed) = self.command.claimed_at else { return Ok(false) };
+        Ok(self.case()?.facts.iter().filter(|fact| !fact.struck).any(|fact| match &fact.what {
+            crate::case::FactKind::Unit { deployment: same, status: other } if *same == deployment => {
+                let theirs = fact.claimed_at.unwrap_or(fact.at);
+                *other < status && theirs > claimed || *other > status && theirs < claimed
+            }
+            _ => false,
+        }))
+    }
+
+    fn close(&mut self, code: &Code, case_number: Option<Label>) -> Result<(), Refusal> {
+        let case = self.case()?;
+        // Closed without handoff or joint handling on ground that is another's: that side is told and may object.
+        let alone = case.former.is_empty() && case.joint.is_none();
+        let ground = case.places.iter().rev().find_map(|(_, place)| place.territory.as_ref());
+        let told = match ground {
+            Some(Territory { ground: Ground::Claimed, claimants, .. }) if alone => {
+                claimants.first().filter(|claimant| **claimant != case.custodian).cloned()
+            }
+            Some(_) | None => None,
+        };
+        let told = told.filter(|claimant| self.ctx.directory.seat(&claimant.station).is_some());
+        let object_until = told.is_some().then(|| self.now.plus(OBJECT_WITHIN_MS));
+        self.push(Closed { code: code.clone(), case_number, told, object_until })
+    }
+
+    fn escalate(
+        &mut self,
+        duty: Duty,
+        by: Option<&StationRef>,
+        scope: Option<Scope>,
+        due: Millis,
+    ) -> Result<(), Refusal> {
+        let case = self.case()?;
+        let key = Key { duty, scope, by: by.cloned() };
+        let Some(owed) = case.ledger.get(&key).filter(|owed| owed.due == due && owed.climbs && due < self.now) else {
+            // Met, moved or told already by another replica: nothing to do, which is neither stored nor an error.
+            return Ok(());
+        };
+        let Some(rung) = owed.rung.next() else { return Ok(()) };
+        let terms = scope
+            .and_then(|scope| case.handoffs.iter().find(|handoff| Scope::from(handoff.id) == scope))
+            .and_then(|handoff| handoff.terms.as_ref())
+            .or(case.terms.as_ref());
+        let defaults = crate::timers::Timers::default();
+        let timers = terms.and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
+        let next_due =
+            (rung != Rung::Superior).then(|| self.now.max(due).plus(timers.rung_ms(duty, owed.rung, case.is_urgent())));
+        let body = Body::from(Escalated { duty, by: by.cloned(), scope, due, rung, next_due });
+        self.push(body)
+    }
+
+    fn acknowledge(&mut self, duty: Duty, by: Option<&StationRef>, scope: Option<Scope>) -> Result<(), Refusal> {
+        let key = Key { duty, scope, by: by.cloned() };
+        let Some(owed) = self.case()?.ledger.get(&key) else {
+            return Err(Refusal::new(Reason::ObjectNotFound).field("duty"));
+        };
+        let rung = owed.rung;
+        self.push(Acknowledged { duty, by: by.cloned(), scope, rung })
+    }
+}

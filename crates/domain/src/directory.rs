@@ -1,0 +1,267 @@
+//! Stations, posts, units, officers, agreements, maps and drills as their events tell them.
+
+use crate::event::directory::{
+    AgreementProposed, CatalogueSet, MapPublished, OfficerSet, PostSet, StationSet, UnitSet,
+};
+use crate::event::{Body, Event};
+use crate::ids::{
+    AgreementId, Digest, DrillId, IncidentId, LOG_STREAM, MapRef, OfficerId, OrgId, StationId, StationRef, UnitId,
+};
+use crate::time::Millis;
+use crate::values::{Label, Terms};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// An object with the organisation whose admin set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned<T> {
+    /// The organisation.
+    pub org: OrgId,
+    /// The object.
+    pub is: T,
+}
+
+/// A version of an agreement: proposed by one side, in force once the other has ratified it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The terms.
+    pub terms: AgreementProposed,
+    /// Hash of the proposing event, where the reader of the log knows it.
+    pub hash: Option<Digest>,
+    /// Who proposed it.
+    pub proposed_by: OrgId,
+    /// In force.
+    pub ratified: bool,
+}
+
+/// An exercise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drill {
+    /// Its number.
+    pub number: Label,
+    /// Whose duty officer opened it.
+    pub a: StationRef,
+    /// Whose has to join.
+    pub b: StationRef,
+    /// From when.
+    pub from: Millis,
+    /// Until when.
+    pub until: Millis,
+    /// The other station has joined.
+    pub joined: bool,
+    /// Over before its time.
+    pub ended: bool,
+}
+
+/// A boundary map version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// As published.
+    pub published: MapPublished,
+    /// Organisations that ratified it; publishing is the publisher's own ratification.
+    pub ratified_by: BTreeSet<OrgId>,
+}
+
+impl Map {
+    /// Whether every party has ratified it.
+    #[must_use]
+    pub fn in_force(&self) -> bool {
+        self.published.parties.iter().all(|org| self.ratified_by.contains(org))
+    }
+}
+
+/// Everything commands are decided under besides the case itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directory {
+    /// Version of each stream.
+    pub versions: BTreeMap<IncidentId, u64>,
+    /// Stations by code name.
+    pub stations: BTreeMap<StationId, Owned<StationSet>>,
+    /// Posts.
+    pub posts: BTreeMap<StationId, Owned<PostSet>>,
+    /// Units.
+    pub units: BTreeMap<UnitId, Owned<UnitSet>>,
+    /// Officers' pseudonyms.
+    pub officers: BTreeMap<OfficerId, Owned<OfficerSet>>,
+    /// Agreements by id and version.
+    pub agreements: BTreeMap<AgreementId, BTreeMap<u64, Agreement>>,
+    /// Code tables by station, name and version.
+    pub catalogues: BTreeMap<(StationId, Label, Label), CatalogueSet>,
+    /// Maps by id and version.
+    pub maps: BTreeMap<(Uuid, u64), Map>,
+    /// Exercises.
+    pub drills: BTreeMap<DrillId, Drill>,
+}
+
+/// Namespace of the streams of directory objects: their ids follow from their code names, so that every replica and
+/// verifier finds the same stream.
+const DIRECTORY_NAMESPACE: Uuid = Uuid::from_u128(0x6861_6e64_6f66_8f66_8000_6469_7265_6374);
+
+/// The stream of a directory object, `station/A-01` and the like.
+#[must_use]
+pub fn stream_of(kind: &str, name: &str) -> IncidentId {
+    IncidentId(Uuid::new_v5(&DIRECTORY_NAMESPACE, format!("{kind}/{name}").as_bytes()))
+}
+
+impl Directory {
+    /// The station of that name, with its organisation; retired ones too, since old cases name them.
+    #[must_use]
+    pub fn seat(&self, station: &StationId) -> Option<StationRef> {
+        self.stations.get(station).map(|owned| StationRef { org: owned.org.clone(), station: station.clone() })
+    }
+
+    /// Agreements in force: of each the newest ratified version.
+    pub fn in_force(&self) -> impl Iterator<Item = &Agreement> {
+        self.agreements.values().filter_map(|versions| versions.values().rev().find(|version| version.ratified))
+    }
+
+    /// The agreement in force between two stations.
+    #[must_use]
+    pub fn agreement(&self, one: &StationRef, other: &StationRef) -> Option<&Agreement> {
+        self.in_force().find(|agreement| {
+            let (a, b) = (&agreement.terms.a, &agreement.terms.b);
+            (a, b) == (one, other) || (a, b) == (other, one)
+        })
+    }
+
+    /// The first agreement in force that names a station: its timers hold for the incident outside a handoff.
+    #[must_use]
+    pub fn agreement_of(&self, station: &StationRef) -> Option<&Agreement> {
+        self.in_force().find(|agreement| agreement.terms.a == *station || agreement.terms.b == *station)
+    }
+
+    /// The newest map in force that claims ground for a station's organisation.
+    #[must_use]
+    pub fn map_of(&self, station: &StationRef) -> Option<&MapRef> {
+        let named = self.agreement_of(station).and_then(|agreement| agreement.terms.map.as_ref());
+        named.or_else(|| {
+            self.maps
+                .values()
+                .rev()
+                .find(|map| map.in_force() && map.published.parties.contains(&station.org))
+                .map(|map| &map.published.map)
+        })
+    }
+
+    /// Takes one directory event in; others are none of its business.
+    ///
+    /// # Errors
+    /// The event's number does not follow on its stream's last one.
+    pub fn apply(&mut self, event: &Event, hash: Option<Digest>) -> Result<(), crate::refusal::Refusal> {
+        if !is_directory(&event.body) {
+            return Ok(());
+        }
+        let version = self.versions.entry(event.incident).or_insert(0);
+        if event.seq != *version + 1 {
+            return Err(crate::refusal::Refusal::new(crate::refusal::Reason::StaleVersion));
+        }
+        *version = event.seq;
+        self.take_in(event, hash);
+        Ok(())
+    }
+
+    fn take_in(&mut self, event: &Event, hash: Option<Digest>) {
+        let org = event.actor.org.clone();
+        match &event.body {
+            Body::StationSet(is) => {
+                self.stations.insert(is.station.clone(), Owned { org, is: is.clone() });
+            }
+            Body::PostSet(is) => {
+                self.posts.insert(is.post.clone(), Owned { org, is: is.clone() });
+            }
+            Body::UnitSet(is) => {
+                self.units.insert(is.unit.clone(), Owned { org, is: is.clone() });
+            }
+            Body::OfficerSet(is) => {
+                self.officers.insert(is.officer.clone(), Owned { org, is: is.clone() });
+            }
+            Body::AgreementProposed(terms) => {
+                let proposed =
+                    Agreement { terms: terms.clone(), hash, proposed_by: org, ratified: terms.a.org == terms.b.org };
+                self.agreements.entry(terms.agreement).or_default().insert(terms.version, proposed);
+            }
+            Body::AgreementRatified(is) => {
+                let versions = self.agreements.get_mut(&is.agreement);
+                if let Some(agreement) = versions.and_then(|versions| versions.get_mut(&is.version)) {
+                    agreement.ratified = true;
+                }
+            }
+            Body::CatalogueSet(is) => {
+                let key = (is.station.clone(), is.table.clone(), is.version.clone());
+                self.catalogues.insert(key, is.clone());
+            }
+            Body::MapPublished(is) => {
+                let map = Map { published: is.clone(), ratified_by: BTreeSet::from([org]) };
+                self.maps.insert((is.map.id.0, is.map.version), map);
+            }
+            Body::MapRatified(is) => {
+                if let Some(map) = self.maps.get_mut(&(is.map.id.0, is.map.version)) {
+                    map.ratified_by.insert(org);
+                }
+            }
+            Body::DrillOpened(is) => {
+                let drill = Drill {
+                    number: is.number.clone(),
+                    a: is.a.clone(),
+                    b: is.b.clone(),
+                    from: is.from,
+                    until: is.until,
+                    joined: false,
+                    ended: false,
+                };
+                self.drills.insert(is.drill, drill);
+            }
+            Body::DrillJoined(is) => {
+                if let Some(drill) = self.drills.get_mut(&is.drill) {
+                    drill.joined = true;
+                }
+            }
+            Body::DrillEnded(is) => {
+                if let Some(drill) = self.drills.get_mut(&is.drill) {
+                    drill.ended = true;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether an event belongs to the directory, the log's own stream included.
+#[must_use]
+pub fn is_directory(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::LogOpened(_)
+            | Body::StationSet(_)
+            | Body::PostSet(_)
+            | Body::UnitSet(_)
+            | Body::OfficerSet(_)
+            | Body::AgreementProposed(_)
+            | Body::AgreementRatified(_)
+            | Body::CatalogueSet(_)
+            | Body::MapPublished(_)
+            | Body::MapRatified(_)
+            | Body::DrillOpened(_)
+            | Body::DrillJoined(_)
+            | Body::DrillEnded(_)
+    )
+}
+
+/// Whether a stream is the log's own.
+#[must_use]
+pub fn is_log(stream: IncidentId) -> bool {
+    stream == LOG_STREAM
+}
+
+/// The terms of an agreement as they are copied into events.
+#[must_use]
+pub fn terms_of(agreement: &Agreement) -> Terms {
+    Terms {
+        agreement: Some(agreement.terms.agreement),
+        version: Some(agreement.terms.version),
+        hash: agreement.hash,
+        superior: agreement.terms.superior.clone(),
+        level: Some(agreement.terms.level),
+        timers: agreement.terms.timers.clone().filter(|timers| !timers.is_default()),
+    }
+}

@@ -1,0 +1,260 @@
+//! Who owes the next move: derived from the case, never entered by hand (invariant 8).
+//!
+//! [`derive`] says what is owed now, by whom and since when. [`reconcile`] keeps, for what was owed before, the due
+//! time already running (a change of severity or kind never lengthens it) and the rung it has climbed to.
+
+use crate::caller::Role;
+use crate::case::Case;
+use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
+use crate::case::phase::{Phase, Standing};
+use crate::ids::{Scope, StationRef};
+use crate::time::Millis;
+use crate::timers::{Duty, FINAL_FEEDBACK_AGAIN_MS, Rung, Timers};
+use std::collections::BTreeMap;
+
+/// What makes an obligation one and the same over time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// What.
+    pub duty: Duty,
+    /// Under which handoff, support request, joint period or merge.
+    pub scope: Option<Scope>,
+    /// By which station; absent where the common superior owes it.
+    pub by: Option<StationRef>,
+}
+
+/// An obligation as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// The role that owes it on the first rung. Never a person.
+    pub role: Role,
+    /// Since when.
+    pub since: Millis,
+    /// Until when, on the rung it is on. Past the last rung: the time that passed.
+    pub due: Millis,
+    /// How far it has gone up.
+    pub rung: Rung,
+    /// Whether the rung it is on still has somebody above it to tell.
+    pub climbs: bool,
+    /// The notified rung has taken notice.
+    pub acknowledged: bool,
+}
+
+/// Everything owed in one incident.
+pub type Ledger = BTreeMap<Key, Owed>;
+
+/// Collects obligations while walking through a case.
+struct Walk<'a> {
+    urgent: bool,
+    found: Ledger,
+    timers: &'a Timers,
+}
+
+impl Walk<'_> {
+    fn owe(&mut self, duty: Duty, by: Option<&StationRef>, role: Role, scope: Option<Scope>, since: Millis) {
+        let due = since.plus(self.timers.ms(duty, self.urgent));
+        self.owe_until(duty, by, role, scope, since, due);
+    }
+
+    fn owe_until(
+        &mut self,
+        duty: Duty,
+        by: Option<&StationRef>,
+        role: Role,
+        scope: Option<Scope>,
+        since: Millis,
+        due: Millis,
+    ) {
+        let key = Key { duty, scope, by: by.cloned() };
+        self.found.insert(key, Owed { role, since, due, rung: Rung::Duty, climbs: true, acknowledged: false });
+    }
+}
+
+/// What is owed in this case, from its state alone.
+#[must_use]
+pub fn derive(case: &Case) -> Ledger {
+    let defaults = Timers::default();
+    let own = case.terms.as_ref().and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
+    let mut walk = Walk { urgent: case.is_urgent(), found: Ledger::new(), timers: own };
+    // An alias owes nothing: its survivor's custodian answers.
+    if case.alias_of.is_some() {
+        return walk.found;
+    }
+    let standing = case.standing();
+    alerts(case, &mut walk);
+    supports(case, &mut walk);
+    joint(case, &mut walk);
+    if let Some(merge) = &case.merge {
+        let scope = Some(merge.other.into());
+        walk.owe(Duty::MergeAnswer, Some(&merge.to), Role::DutyOfficer, scope, merge.at);
+    }
+    for handoff in &case.handoffs {
+        walk.timers = handoff.terms.as_ref().and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
+        of_handoff(handoff, &mut walk);
+    }
+    feedback(case, &mut walk);
+    if let Some((_, since)) = case.closure.as_ref().and_then(|closure| closure.objection.as_ref()) {
+        walk.owe(Duty::AnswerObjection, Some(&case.custodian), Role::DutyOfficer, None, *since);
+    }
+    walk.timers = own;
+    of_phase(case, standing, &mut walk);
+    walk.found
+}
+
+fn of_phase(case: &Case, standing: Standing, walk: &mut Walk<'_>) {
+    let custodian = Some(&case.custodian);
+    match standing.phase {
+        Phase::Received => walk.owe(Duty::Dispatch, custodian, Role::Dispatcher, None, standing.since),
+        Phase::Dispatched => walk.owe(Duty::OnScene, custodian, Role::Dispatcher, None, standing.since),
+        Phase::OnScene => {
+            let since = case.last_word.map_or(standing.since, |word| word.max(standing.since));
+            walk.owe(Duty::Handled, custodian, Role::Dispatcher, None, since);
+        }
+        Phase::Handled => {
+            if walk.found.is_empty() {
+                // "24 h after nothing else is owed": the last entry that ended an obligation is at the latest the
+                // case's last event.
+                walk.owe(Duty::Close, custodian, Role::DutyOfficer, None, case.updated_at);
+            }
+        }
+        Phase::Closed => {}
+    }
+}
+
+fn alerts(case: &Case, walk: &mut Walk<'_>) {
+    for (station, alert) in &case.alerts {
+        if alert.seen.is_none() {
+            walk.owe(Duty::AlertSeen, Some(station), Role::DutyOfficer, None, alert.at);
+        }
+    }
+}
+
+fn supports(case: &Case, walk: &mut Walk<'_>) {
+    for (id, support) in &case.supports {
+        if support.answer.is_none() && !support.ended {
+            let scope = Some((*id).into());
+            walk.owe(Duty::SupportAnswer, Some(&support.to), Role::DutyOfficer, scope, support.at);
+        }
+    }
+}
+
+fn joint(case: &Case, walk: &mut Walk<'_>) {
+    let Some(joint) = case.joint_now() else { return };
+    let scope = Some(joint.id.into());
+    if !joint.acknowledged {
+        walk.owe(Duty::JointAnswer, Some(&joint.with), Role::DutyOfficer, scope, joint.at);
+    }
+    if let Some((_, asker, since)) = &joint.lead_asked {
+        walk.owe(Duty::LeadAnswer, Some(joint.other(asker)), Role::DutyOfficer, scope, *since);
+    }
+    match &joint.end_proposed {
+        Some((asker, since, false)) => {
+            walk.owe(Duty::JointAnswer, Some(joint.other(asker)), Role::DutyOfficer, scope, *since);
+        }
+        Some((_, since, true)) => walk.owe(Duty::Ruling, None, Role::Superior, scope, *since),
+        None => {}
+    }
+}
+
+fn of_handoff(handoff: &Handoff, walk: &mut Walk<'_>) {
+    let scope = Some(handoff.id.into());
+    let (from, to) = (Some(&handoff.from), Some(&handoff.to));
+    match &handoff.state {
+        HandoffState::Claimed { at, refused: None } => {
+            walk.owe(Duty::AnswerClaim, from, Role::DutyOfficer, scope, *at);
+        }
+        HandoffState::Claimed { refused: Some(since), .. } => {
+            walk.owe(Duty::AnswerRefusal, to, Role::DutyOfficer, scope, *since);
+        }
+        HandoffState::Offered => of_offer(handoff, walk),
+        HandoffState::Countered { at, .. } => {
+            walk.owe(Duty::AnswerCounter, from, Role::DutyOfficer, scope, *at);
+        }
+        HandoffState::Declined { at, .. } => {
+            walk.owe(Duty::AnswerDecline, from, Role::DutyOfficer, scope, *at);
+        }
+        HandoffState::Agreed(agreed) => match agreed.both_signed_at() {
+            Some(since) => walk.owe(Duty::TakeOver, to, Role::DutyOfficer, scope, since),
+            None => {
+                for (side, signed) in [(from, &agreed.from_signed), (to, &agreed.to_signed)] {
+                    if signed.is_none() {
+                        walk.owe(Duty::Sign, side, Role::Responder, scope, agreed.at);
+                    }
+                }
+            }
+        },
+        HandoffState::Disputed(dispute) => {
+            for side in [&handoff.from, &handoff.to] {
+                if !dispute.stated.contains(side) {
+                    walk.owe(Duty::Position, Some(side), Role::DutyOfficer, scope, dispute.at);
+                }
+            }
+            walk.owe(Duty::Ruling, None, Role::Superior, scope, dispute.at);
+        }
+        HandoffState::Recalled { at, received: false } => {
+            walk.owe(Duty::RecallReceipt, to, Role::Adapter, scope, *at);
+        }
+        HandoffState::Kept
+        | HandoffState::Recalled { received: true, .. }
+        | HandoffState::TakenOver { .. }
+        | HandoffState::PassedOn => {}
+    }
+}
+
+fn of_offer(handoff: &Handoff, walk: &mut Walk<'_>) {
+    let (scope, to) = (Some(handoff.id.into()), Some(&handoff.to));
+    let Some(since) = handoff.first_offer else { return };
+    if handoff.lamps.delivered.is_none() {
+        walk.owe(Duty::OfferDelivered, to, Role::Adapter, scope, since);
+    }
+    if handoff.lamps.seen.is_none() {
+        walk.owe(Duty::OfferSeen, to, Role::DutyOfficer, scope, since);
+    }
+    match handoff.stand_by {
+        Some((asked, until)) => walk.owe_until(Duty::Decide, to, Role::DutyOfficer, scope, asked, until),
+        None => walk.owe(Duty::Decide, to, Role::DutyOfficer, scope, since),
+    }
+}
+
+fn feedback(case: &Case, walk: &mut Walk<'_>) {
+    let Some(result) = case.result() else { return };
+    let scope = case.last_taken_over().map(|handoff| Scope::from(handoff.id));
+    match result {
+        ResultLoop::Owed { since, first_word, .. } => {
+            let custodian = Some(&case.custodian);
+            let first = since.plus(walk.timers.ms(Duty::FinalFeedback, walk.urgent));
+            let (since_final, due) = match first_word {
+                // 24 h after the takeover, then 72 h after each word.
+                Some(word) if *word > first => (*word, word.plus(FINAL_FEEDBACK_AGAIN_MS)),
+                Some(_) | None => (*since, first),
+            };
+            walk.owe_until(Duty::FinalFeedback, custodian, Role::DutyOfficer, scope, since_final, due);
+            if first_word.is_none() {
+                walk.owe(Duty::FirstFeedback, custodian, Role::Dispatcher, scope, *since);
+            }
+        }
+        ResultLoop::Reported { at_superior: Some(since), .. } => {
+            walk.owe(Duty::Ruling, None, Role::Superior, scope, *since);
+        }
+        ResultLoop::Reported { at, .. } => {
+            if let Some(confirmer) = case.confirmer() {
+                walk.owe(Duty::Confirm, Some(confirmer), Role::DutyOfficer, scope, *at);
+            }
+        }
+        ResultLoop::Confirmed { .. } => {}
+    }
+}
+
+/// The ledger after an event: what is owed now, with the clocks and rungs of what was owed before.
+#[must_use]
+pub fn reconcile(before: &Ledger, mut now: Ledger) -> Ledger {
+    for (key, owed) in &mut now {
+        // The same obligation keeps the clock that runs: nothing but an answer of its own (a stand-by, a word) gives
+        // more time, and such an answer begins a new `since`.
+        if let Some(old) = before.get(key).filter(|old| old.since == owed.since) {
+            owed.due = if old.rung == Rung::Duty { owed.due.min(old.due) } else { old.due };
+            (owed.rung, owed.climbs, owed.acknowledged) = (old.rung, old.climbs, old.acknowledged);
+        }
+    }
+    now
+}

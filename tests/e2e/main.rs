@@ -1,0 +1,3 @@
+//! End-to-end tests: one binary, one link.
+
+mod walls;
