@@ -1,0 +1,54 @@
+//! Where data goes, how it looks, and what the exit code means.
+
+use std::io::Write;
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON value, or one per line where there are many.
+    Json,
+}
+
+/// Exit codes; part of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Refused, or a check failed.
+    Refused = 1,
+    /// The service or the store could not be reached.
+    Unreachable = 3,
+}
+
+/// A refusal that is told on stderr and ends the process with [`Exit::Refused`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+impl Exit {
+    /// The exit code of an error.
+    #[must_use]
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.downcast_ref::<Refused>().is_some() { Self::Refused } else { Self::Unreachable }
+    }
+}
+
+/// Writes a line of data. A closed pipe ends the process quietly, as `head` expects.
+pub fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes a JSON value as one line.
+pub fn json(value: &serde_json::Value) {
+    line(&value.to_string());
+}
+
+/// Tells the person at the terminal something that is no data.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,50 @@
+//! How verbs reach a service.
+
+use anyhow::Context;
+use handoff_client::{Client, Token};
+use std::path::PathBuf;
+use tonic_status::explain;
+
+/// Where the service is, and who calls.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Connect {
+    /// Address of the service.
+    #[arg(long, default_value = "https://127.0.0.1:7443")]
+    server: String,
+    /// File with the authority of the server's certificate.
+    #[arg(long)]
+    ca: PathBuf,
+    /// File with the token.
+    #[arg(long)]
+    token_file: PathBuf,
+}
+
+impl Connect {
+    /// Prepares the connection.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        let ca = std::fs::read_to_string(&self.ca).with_context(|| format!("reading {}", self.ca.display()))?;
+        let token = std::fs::read_to_string(&self.token_file)
+            .with_context(|| format!("reading {}", self.token_file.display()))?;
+        Ok(Client::connect(&self.server, &ca, Token::new(token.trim().to_owned()))?)
+    }
+}
+
+/// What a refusal looks like on a terminal.
+mod tonic_status {
+    use crate::output::Refused;
+    use handoff_client::explain as told;
+
+    /// A status as an error of the command line: refusals end with their own exit code.
+    pub fn explain(status: &handoff_client::Status) -> anyhow::Error {
+        let text = told(status);
+        match handoff_client::definite(status) {
+            handoff_client::Attempt::Definite => anyhow::Error::new(Refused(text)),
+            handoff_client::Attempt::AskAgain => anyhow::anyhow!(text),
+        }
+    }
+}
+
+/// Turns a service's answer into this program's.
+pub fn told<T>(answer: Result<handoff_client::Response<T>, handoff_client::Status>) -> anyhow::Result<T> {
+    answer.map(handoff_client::Response::into_inner).map_err(|status| explain(&status))
+}

@@ -1,0 +1,55 @@
+//! `handoff demo`: a service with two invented neighbouring stations, four cases, and commands to try.
+
+mod setup;
+mod stage;
+mod stories;
+
+use crate::output::{self, Exit, Output};
+use handoff_server::serve::{StartOptions, start};
+use stage::Stage;
+use std::path::PathBuf;
+
+/// Where, and whether to keep running.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder to make; a new one under the temporary folder unless named.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Play, check every invariant over the log, and end with 0 or 1.
+    #[arg(long)]
+    check: bool,
+    /// Port of the service; any free one unless named.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+/// Plays the demo.
+pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+    let folder = match args.folder {
+        Some(folder) => folder,
+        None => std::env::temp_dir().join(format!("handoff-demo-{}", handoff_engine::ids::uuid().simple())),
+    };
+    let config = setup::write(&folder, args.port)?;
+    super::db::migrate(&config).await?;
+    let mut running = start(&config, StartOptions::default()).await?;
+    output::note(&format!("serving on https://localhost:{} in {}", running.grpc.port(), folder.display()));
+    let stage = Stage::open(&config, &folder, running.grpc.port())?;
+    stage.furnish().await?;
+    let cases = stories::play(&stage).await?;
+    for (title, incident) in &cases {
+        output::note(&format!("{title}: {incident}"));
+    }
+    if args.check {
+        running.shutdown().await?;
+        return super::db::check(&config.database.url, output).await;
+    }
+    for line in stage.hints(&cases)? {
+        output::line(&line);
+    }
+    tokio::select! {
+        failed = running.failed() => failed?,
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    running.shutdown().await?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,195 @@
+//! The two stations and everybody who acts for them.
+
+use crate::verbs::connect::told;
+use anyhow::Context;
+use handoff_client::{Client, Token, api};
+use handoff_domain::caller::Role;
+use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
+use handoff_engine::clock::{Clock, SystemClock};
+use handoff_engine::ids;
+use handoff_server::config::Config;
+use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
+use std::path::{Path, PathBuf};
+
+/// Somebody with a token.
+struct Who {
+    name: &'static str,
+    org: &'static str,
+    subject: &'static str,
+    station: Option<&'static str>,
+    client: Option<&'static str>,
+    roles: &'static [Role],
+}
+
+const CAST: &[Who] = &[
+    Who::system("a-system", "A", "A-01", "cad-a"),
+    Who::officer("a-dispatcher", "A", "a-disp", "A-01", &[Role::Dispatcher]),
+    Who::officer("a-duty", "A", "a-duty", "A-01", &[Role::DutyOfficer]),
+    Who::officer("a-responder", "A", "a-resp", "A-01", &[Role::Responder]),
+    Who::officer("a-admin", "A", "a-admin", "A-01", &[Role::Admin]),
+    Who::system("b-system", "B", "B-07", "cad-b"),
+    Who::officer("b-dispatcher", "B", "b-disp", "B-07", &[Role::Dispatcher]),
+    Who::officer("b-duty", "B", "b-duty", "B-07", &[Role::DutyOfficer]),
+    Who::officer("b-responder", "B", "b-resp", "B-07", &[Role::Responder]),
+    Who::officer("b-admin", "B", "b-admin", "B-07", &[Role::Admin]),
+    Who { name: "superior", org: "SUP", subject: "s-1", station: None, client: None, roles: &[Role::Superior] },
+    Who { name: "auditor", org: "AUD", subject: "au-1", station: None, client: None, roles: &[Role::Auditor] },
+];
+
+impl Who {
+    const fn system(name: &'static str, org: &'static str, station: &'static str, client: &'static str) -> Self {
+        Self { name, org, subject: client, station: Some(station), client: Some(client), roles: &[Role::Adapter] }
+    }
+
+    const fn officer(
+        name: &'static str,
+        org: &'static str,
+        subject: &'static str,
+        station: &'static str,
+        roles: &'static [Role],
+    ) -> Self {
+        Self { name, org, subject, station: Some(station), client: None, roles }
+    }
+}
+
+/// Longest life of the demo's tokens.
+const TOKEN_LIFE_S: u32 = 86_400;
+
+/// The cast, connected.
+pub struct Stage {
+    folder: PathBuf,
+    port: u16,
+    clients: Vec<(&'static str, Client)>,
+}
+
+/// A new request id, or id of a thing.
+pub fn id() -> String {
+    ids::uuid().to_string()
+}
+
+impl Stage {
+    /// Writes a token file for each role and connects.
+    pub fn open(config: &Config, folder: &Path, port: u16) -> anyhow::Result<Self> {
+        let ca = std::fs::read_to_string(folder.join("ca.pem"))?;
+        let address = format!("https://localhost:{port}");
+        let mut clients = Vec::new();
+        for who in CAST {
+            let org = OrgId::new(who.org).context("a demo organisation has no legal name")?;
+            let organisation = config.organisation(&org).context("the demo configuration misses an organisation")?;
+            let life_s = if who.roles == [Role::Adapter] { TOKEN_LIFE_S } else { organisation.token_life_max_s };
+            let request = TokenRequest {
+                subject: OfficerId::new(who.subject).context("a demo pseudonym is not legal")?,
+                roles: who.roles.to_vec(),
+                station: who.station.and_then(StationId::new),
+                client: who.client.and_then(ClientId::new),
+                life_s,
+            };
+            let token = token(organisation, &issuer_key_file(folder, &org), &request, SystemClock.now())?;
+            std::fs::write(folder.join(format!("{}.token", who.name)), &token)?;
+            clients.push((who.name, Client::connect(&address, &ca, Token::new(token))?));
+        }
+        Ok(Self { folder: folder.to_owned(), port, clients })
+    }
+
+    /// One of the cast.
+    pub fn who(&self, name: &str) -> anyhow::Result<&Client> {
+        let found = self.clients.iter().find(|(known, _)| *known == name);
+        found.map(|(_, client)| client).with_context(|| format!("nobody in the demo is called {name}"))
+    }
+
+    /// The directory: two stations, their units and officers, an agreement both sides ratified.
+    pub async fn furnish(&self) -> anyhow::Result<()> {
+        for (org, station, client, officers) in [
+            ("a", "A-01", "cad-a", ["a-disp", "a-duty", "a-resp"]),
+            ("b", "B-07", "cad-b", ["b-disp", "b-duty", "b-resp"]),
+        ] {
+            let mut directory = self.who(&format!("{org}-admin"))?.directory();
+            let set = api::Station { id: station.into(), dispatch_client: client.into(), ..Default::default() };
+            let request = api::SetStationRequest { request_id: id(), station: Some(set), ..Default::default() };
+            told(directory.set_station(request).await)?;
+            for unit in [format!("{station}-U1"), format!("{station}-U2")] {
+                let set = api::Unit { id: unit, station: station.into(), ..Default::default() };
+                let request = api::SetUnitRequest { request_id: id(), unit: Some(set), ..Default::default() };
+                told(directory.set_unit(request).await)?;
+            }
+            for officer in officers {
+                let set = api::Officer { id: officer.into(), station: station.into(), ..Default::default() };
+                let request = api::SetOfficerRequest { request_id: id(), officer: Some(set), ..Default::default() };
+                told(directory.set_officer(request).await)?;
+            }
+        }
+        self.agree().await?;
+        self.map().await
+    }
+
+    async fn agree(&self) -> anyhow::Result<()> {
+        let agreement = id();
+        let terms = api::Agreement {
+            id: agreement.clone(),
+            version: 1,
+            a: Some(seat("A", "A-01")),
+            b: Some(seat("B", "B-07")),
+            superior: "SUP".into(),
+            level: "attested".into(),
+            ..Default::default()
+        };
+        let request = api::ProposeAgreementRequest { request_id: id(), agreement: Some(terms), ..Default::default() };
+        told(self.who("a-admin")?.directory().propose_agreement(request).await)?;
+        let request =
+            api::RatifyAgreementRequest { request_id: id(), agreement, version: 1, ..Default::default() };
+        told(self.who("b-admin")?.directory().ratify_agreement(request).await)?;
+        Ok(())
+    }
+
+    /// A border along a meridian, with an enclave of A in B's ground.
+    async fn map(&self) -> anyhow::Result<()> {
+        let map = Some(api::MapRef { id: id(), version: 1 });
+        let request = api::PublishMapRequest {
+            request_id: id(),
+            map: map.clone(),
+            geojson: BORDER.as_bytes().to_vec(),
+            ..Default::default()
+        };
+        told(self.who("a-admin")?.directory().publish_map(request).await)?;
+        let request = api::RatifyMapRequest { request_id: id(), map, ..Default::default() };
+        told(self.who("b-admin")?.directory().ratify_map(request).await)?;
+        Ok(())
+    }
+
+    /// For each role a token file and commands to try.
+    pub fn hints(&self, cases: &[(String, String)]) -> anyhow::Result<Vec<String>> {
+        let waiting = cases.last().map(|(_, incident)| incident.as_str()).context("the demo played no case")?;
+        let folder = self.folder.display();
+        let connect = |who: &str| {
+            format!(
+                "--server https://localhost:{} --ca {folder}/ca.pem --token-file {folder}/{who}.token",
+                self.port
+            )
+        };
+        let mut lines = vec!["Try, in another terminal:".to_owned()];
+        for (who, verbs) in [
+            ("a-duty", ["incident list", "incident show INCIDENT", "handoff show INCIDENT"]),
+            ("b-duty", ["incident show INCIDENT", "handoff agree INCIDENT", "handoff decline INCIDENT --code TOO_OLD"]),
+            ("b-system", ["watch --once", "incident list", "incident show INCIDENT"]),
+            ("auditor", ["audit trace INCIDENT", "incident list", "incident show INCIDENT"]),
+        ] {
+            lines.push(format!("{who}: {folder}/{who}.token"));
+            for verb in verbs {
+                lines.push(format!("  handoff {} {}", verb.replace("INCIDENT", waiting), connect(who)));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// A station with its organisation.
+pub fn seat(organisation: &str, station: &str) -> api::StationRef {
+    api::StationRef { organisation: organisation.into(), station: station.into() }
+}
+
+/// The demo's boundary map: invented.
+const BORDER: &str = r#"{"type":"FeatureCollection","datum":"WGS84","version":"1","band_m":30,"features":[
+{"type":"Feature","properties":{"id":"north","name":"North corps","station":"A-01"},"geometry":{"type":"Polygon","coordinates":[[[86.0,44.0],[86.2,44.0],[86.2,44.2],[86.0,44.2],[86.0,44.0]]]}},
+{"type":"Feature","properties":{"id":"south","name":"South county","station":"B-07"},"geometry":{"type":"Polygon","coordinates":[[[86.2,44.0],[86.4,44.0],[86.4,44.2],[86.2,44.2],[86.2,44.0]],[[86.28,44.08],[86.28,44.12],[86.32,44.12],[86.32,44.08],[86.28,44.08]]]}},
+{"type":"Feature","properties":{"id":"enclave","name":"North enclave","station":"A-01"},"geometry":{"type":"Polygon","coordinates":[[[86.28,44.08],[86.32,44.08],[86.32,44.12],[86.28,44.12],[86.28,44.08]]]}}
+]}"#;

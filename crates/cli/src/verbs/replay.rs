@@ -1,0 +1,205 @@
+//! `handoff replay`: recorded calls driven through the service as both stations' systems.
+//!
+//! Reading order: [`mapping`] names a city's columns and parties; [`reader`] makes [`call`]s of its table;
+//! [`plan`] makes timed [`step`]s of calls; [`drive`] plays them; [`report`] says what came of it.
+
+mod call;
+mod drive;
+mod ground;
+mod in_process;
+mod log;
+mod mapping;
+mod plan;
+mod reader;
+mod report;
+mod setup;
+mod step;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use crate::output::{self, Exit, Output, Refused};
+use anyhow::Context;
+use call::Reading;
+use drive::{Drive, play, set_up};
+use ground::Ground;
+use handoff_domain::caller::OrgKind;
+use handoff_domain::ids::OrgId;
+use handoff_domain::time::{Millis, SECOND};
+use handoff_engine::check::check_log;
+use handoff_engine::clock::{Clock, ManualClock, SystemClock};
+use handoff_engine::{Engine, Organisation};
+use handoff_evidence::log::LogKey;
+use in_process::InProcess;
+use indicatif::{ProgressBar, ProgressStyle};
+use mapping::{Mapping, Story};
+use plan::Plan;
+use report::{Invariants, Left, Report, Throughput};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use step::Ids;
+use tally::Tally;
+
+/// What to replay, and how.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The mapping: columns, parties and story of the table (TOML).
+    #[arg(long)]
+    mapping: PathBuf,
+    /// The table of recorded calls (CSV).
+    #[arg(long)]
+    calls: PathBuf,
+    /// The boundary file (GeoJSON), where the mapping reads one.
+    #[arg(long)]
+    boundaries: Option<PathBuf>,
+    /// What the dispatcher's district names mean (CSV: district, area name); used where a point is not to be trusted.
+    #[arg(long)]
+    districts: Option<PathBuf>,
+    /// Name of the run. Started again under the same name it goes on where it was: every id follows from it.
+    #[arg(long, default_value = "1")]
+    run: String,
+    /// Play it in this process on a clock that follows the recorded times.
+    #[arg(long)]
+    simulate: bool,
+    /// With --simulate: keep the database at this file and go on from it. Without it the run leaves nothing.
+    #[arg(long, requires = "simulate")]
+    database: Option<PathBuf>,
+    /// Only so many calls, in time order.
+    #[arg(long)]
+    limit: Option<usize>,
+}
+
+/// Everything known before the first command.
+struct Prepared {
+    mapping: Mapping,
+    ids: Ids,
+    reading: Reading,
+    ground: Option<Ground>,
+    plan: Plan,
+}
+
+/// Replays.
+///
+/// # Errors
+/// When a file cannot be used, or the service gives no answer.
+pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+    let prepared = prepare(&args)?;
+    if !args.simulate {
+        return Err(Refused("replay against a running service is not in this build yet; add --simulate".into()).into());
+    }
+    let report = match &args.database {
+        Some(file) => Box::pin(simulate(&args.run, prepared, file)).await?,
+        None => {
+            let folder = std::env::temp_dir().join(format!("handoff-replay-{}", handoff_engine::ids::uuid()));
+            std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
+            let report = Box::pin(simulate(&args.run, prepared, &folder.join("replay.db"))).await;
+            std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+            report?
+        }
+    };
+    match output {
+        Output::Text => output::line(report.text().trim_end()),
+        Output::Json => output::json(&serde_json::to_value(&report)?),
+    }
+    Ok(if report.is_clean() { Exit::Done } else { Exit::Refused })
+}
+
+fn prepare(args: &Args) -> anyhow::Result<Prepared> {
+    let mapping = Mapping::load(&args.mapping)?;
+    let open = |file: &Path| std::fs::File::open(file).with_context(|| format!("reading {}", file.display()));
+    let mut reading = reader::read(&mapping, open(&args.calls)?)?;
+    reading.calls.truncate(args.limit.unwrap_or(usize::MAX));
+    let ground = match (&mapping.boundaries, &args.boundaries) {
+        (Some(rules), Some(file)) => {
+            let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+            let mut ground = Ground::read(rules, &bytes)?;
+            if let Some(districts) = &args.districts {
+                ground.read_districts(open(districts)?)?;
+            }
+            Some(ground)
+        }
+        (_, _) => None,
+    };
+    let ids = Ids::new(&args.run, &mapping.name);
+    let plan = plan::make(&mapping, &ids, &reading, ground.as_ref())?;
+    Ok(Prepared { mapping, ids, reading, ground, plan })
+}
+
+/// Plays the plan on an engine of its own.
+async fn simulate(run: &str, prepared: Prepared, database: &Path) -> anyhow::Result<Report> {
+    let url = format!("sqlite:{}", database.display());
+    let start = prepared.plan.steps.first().map_or(Millis(0), |step| step.at.plus(-SECOND));
+    handoff_store::migrate(&url).await?;
+    let mut store = handoff_store::open(&url, handoff_store::Options::default()).await?;
+    // Always the same log key: a replay's log proves nothing to anybody.
+    handoff_engine::open_log(&mut store, &LogKey::from_seed(&[0x72; 32]), start).await?;
+    let clock = Arc::new(ManualClock::new(start));
+    let (engine, writer) = Engine::start(store, organisations(&prepared.mapping), clock.clone()).await?;
+    let reader = engine.clone();
+    let (mut writer, drive) = (Box::pin(writer), InProcess::new(engine, clock));
+    let mut tally = Tally::new(&prepared.plan);
+    let mut left = tokio::select! {
+        ended = &mut writer => {
+            ended?;
+            anyhow::bail!("the engine stopped");
+        }
+        played = Box::pin(perform(&drive, &prepared, &mut tally)) => played?,
+    };
+    let owner = match &prepared.mapping.story {
+        Story::NearestReceiver { owner, .. } => OrgId::new(owner),
+        Story::TwoOrganisations { .. } => None,
+    };
+    left.log = Some(log::count(reader.reader(), owner.as_ref()).await?);
+    let checked = check_log(reader.reader()).await?;
+    left.invariants = Some(Invariants { clean: checked.is_clean(), report: checked.to_string() });
+    drop((drive, reader));
+    writer.await?;
+    let Prepared { mapping, reading, plan, .. } = prepared;
+    Ok(Report::new(&mapping.name, run, true, reading, &plan, &tally, left))
+}
+
+fn organisations(mapping: &Mapping) -> Vec<Organisation> {
+    let named = |kind| move |id: &String| OrgId::new(id).map(|id| Organisation { id, kind });
+    let parties = mapping.organisations.iter().map(|org| &org.id).filter_map(named(OrgKind::Party));
+    parties.chain(mapping.superior.iter().filter_map(named(OrgKind::Superior))).collect()
+}
+
+/// Directory, then every call; what is told on the way goes to stderr.
+async fn perform(drive: &impl Drive, prepared: &Prepared, tally: &mut Tally) -> anyhow::Result<Left> {
+    let Prepared { mapping, ids, ground, plan, .. } = prepared;
+    let began = SystemClock.now();
+    let superior = mapping.superior.as_deref().and_then(OrgId::new);
+    let orders = setup::orders(ids, &plan.stations, ground.as_ref(), &plan.pairs, superior.as_ref());
+    let refused_orders = set_up(drive, &orders, ground.as_ref().map(|ground| &ground.bytes)).await?;
+    let bar = ProgressBar::new(plan.steps.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} commands, {per_sec}, {eta} left  {msg}")?);
+    let played = play(drive, plan, |step, outcome| {
+        tally.hear(step, outcome);
+        bar.inc(1);
+        if bar.position().is_multiple_of(PROGRESS_EVERY) {
+            bar.set_message(step.at.to_text());
+        }
+    });
+    let ended = played.await;
+    bar.finish_and_clear();
+    ended.context("start it again with the same --run: what was acknowledged is repeated, the rest follows")?;
+    let recorded = plan.steps.first().zip(plan.steps.last()).map_or(0, |(first, last)| last.at.since(first.at));
+    let seconds = in_seconds(SystemClock.now().since(began).max(1));
+    let commands = plan.steps.len() + orders.len();
+    let throughput =
+        Throughput { seconds, commands_per_second: rate(commands, seconds), recorded_seconds: in_seconds(recorded) };
+    Ok(Left { refused_orders, throughput, ..Left::default() })
+}
+
+/// How often the progress line says which moment is played.
+const PROGRESS_EVERY: u64 = 100;
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn in_seconds(ms: i64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown without decimals")]
+fn rate(count: usize, seconds: f64) -> f64 {
+    count as f64 / seconds
+}

@@ -1,0 +1,43 @@
+//! `handoff serve`
+
+use crate::output::{self, Exit};
+use anyhow::Context;
+use handoff_server::config::{Config, Profile};
+use handoff_server::database::crash_at;
+use handoff_server::serve::{StartOptions, start};
+use handoff_server::telemetry;
+use std::path::PathBuf;
+
+/// With which configuration.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+    /// For crash tests, with a development profile only: kill the process at this step of the write path, the N-th
+    /// time it is reached, as STEP:N.
+    #[arg(long, hide = true)]
+    crash_at: Option<String>,
+}
+
+/// Serves until told to stop.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let config = Config::load_checked(&args.config)?;
+    telemetry::init(config.log)?;
+    let mut options = StartOptions::default();
+    if let Some(at) = &args.crash_at {
+        anyhow::ensure!(matches!(config.profile, Profile::Development), "--crash-at is for development profiles");
+        let (step, times) = at.rsplit_once(':').unwrap_or((at, "1"));
+        options.failpoint = crash_at(step, times.parse()?).with_context(|| format!("no step {step}"))?;
+    }
+    let mut running = start(&config, options).await?;
+    output::note(&format!("serving on https://{} (metrics http://{})", running.grpc, running.metrics));
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        failed = running.failed() => failed?,
+        _ = terminate.recv() => output::note("stopping"),
+        _ = tokio::signal::ctrl_c() => output::note("stopping"),
+    }
+    running.shutdown().await?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,175 @@
+//! The Rust client of `handoff`: one connection, all services, retries that keep the request id, a watch that resumes.
+//!
+//! A command whose outcome is unknown is asked again **only with the same request id** (design page *reliability*, 7);
+//! that is always safe. After a definite no, a changed command takes a new request id.
+#![warn(missing_docs)]
+
+mod retry;
+mod watch;
+
+/// The messages of `handoff.v1`.
+pub mod api {
+    pub use handoff_proto::v1::*;
+    pub use prost_types::Timestamp;
+}
+pub use retry::{Attempt, RETRY_FOR_MAX, definite, retry};
+pub use watch::{Watch, WatchError};
+
+use api::audit_service_client::AuditServiceClient;
+use api::directory_service_client::DirectoryServiceClient;
+use api::feed_service_client::FeedServiceClient;
+use api::handoff_service_client::HandoffServiceClient;
+use api::incident_service_client::IncidentServiceClient;
+use api::obligation_service_client::ObligationServiceClient;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tonic::metadata::MetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::Request;
+
+/// Largest message taken in, in bytes: what the service sends at most, and a boundary map.
+pub const MESSAGE_BYTES_MAX: usize = 9 * 1024 * 1024;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address or the certificate cannot be used.
+    #[error("the address or certificate cannot be used")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// The bearer token; replaced when it runs out.
+#[derive(Clone, Debug)]
+pub struct Token(Arc<RwLock<String>>);
+
+impl Token {
+    /// A token.
+    #[must_use]
+    pub fn new(token: String) -> Self {
+        Self(Arc::new(RwLock::new(token)))
+    }
+
+    /// Puts another one in its place, for every clone of the client.
+    pub fn replace(&self, token: String) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = token;
+    }
+}
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let token = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let value = format!("Bearer {token}");
+        let value = MetadataValue::try_from(value).map_err(|_| Status::unauthenticated("the token is not ASCII"))?;
+        request.metadata_mut().insert("authorization", value);
+        Ok(request)
+    }
+}
+
+type Line = InterceptedService<Channel, Token>;
+
+/// A connection of one client program or person.
+#[derive(Clone, Debug)]
+pub struct Client {
+    line: Line,
+    token: Token,
+}
+
+impl Client {
+    /// Prepares a connection to `https://host:port`; the first call opens it, and it opens itself again after a loss.
+    /// `ca_pem` is the authority of the server's certificate.
+    ///
+    /// # Errors
+    /// The address or certificate cannot be used.
+    pub fn connect(address: &str, ca_pem: &str, token: Token) -> Result<Self, ConnectError> {
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem));
+        let endpoint = Endpoint::from_shared(address.to_owned())
+            .and_then(|endpoint| endpoint.tls_config(tls))
+            .map_err(ConnectError::Transport)?
+            .connect_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .tcp_nodelay(true);
+        let line = InterceptedService::new(endpoint.connect_lazy(), token.clone());
+        Ok(Self { line, token })
+    }
+
+    /// The token in use.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Incidents.
+    #[must_use]
+    pub fn incidents(&self) -> IncidentServiceClient<Line> {
+        IncidentServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Handoffs.
+    #[must_use]
+    pub fn handoffs(&self) -> HandoffServiceClient<Line> {
+        HandoffServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// The feed.
+    #[must_use]
+    pub fn feed(&self) -> FeedServiceClient<Line> {
+        FeedServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> DirectoryServiceClient<Line> {
+        DirectoryServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Obligations.
+    #[must_use]
+    pub fn obligations(&self) -> ObligationServiceClient<Line> {
+        ObligationServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Audit.
+    #[must_use]
+    pub fn audit(&self) -> AuditServiceClient<Line> {
+        AuditServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+pub use tonic::{Response, Status};
+
+/// A refusal in words: code, reason, both languages, fields, and what is legal instead.
+#[must_use]
+pub fn explain(status: &Status) -> String {
+    use tonic_types::StatusExt;
+    let mut text = format!("{:?}: {}", status.code(), status.message());
+    let details = status.get_error_details();
+    if let Some(info) = details.error_info() {
+        text.push_str(&format!("\n  reason: {}", info.reason));
+        let mut metadata: Vec<_> = info.metadata.iter().collect();
+        metadata.sort();
+        for (name, value) in metadata {
+            text.push_str(&format!("\n  {name}: {value}"));
+        }
+    }
+    if let Some(request) = details.bad_request() {
+        for violation in &request.field_violations {
+            text.push_str(&format!("\n  field {}: {}", violation.field, violation.description));
+        }
+    }
+    for detail in status.get_error_details_vec() {
+        if let tonic_types::ErrorDetail::LocalizedMessage(message) = detail {
+            text.push_str(&format!("\n  {}: {}", message.locale, message.message));
+        }
+    }
+    text
+}
+
+/// The published reason of a refusal, if it carries one.
+#[must_use]
+pub fn reason(status: &Status) -> Option<String> {
+    use tonic_types::StatusExt;
+    status.get_error_details().error_info().map(|info| info.reason.clone())
+}

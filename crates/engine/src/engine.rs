@@ -1,0 +1,352 @@
+//! The use cases: what gRPC, console and command line call. One way in, through the writer; one way out, the log.
+
+use crate::batch::Auditors;
+use crate::clock::Clock;
+use crate::feed::{FeedEntry, Published, page};
+use crate::ground::{Maps, QueryPoint, territory};
+use crate::ids;
+use crate::job::{Chore, Job, NoAnswer, Reply, Task};
+use crate::memory::{Entry, LoadError, load};
+use crate::writer::{
+    Fatal, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory,
+};
+use handoff_domain::access;
+use handoff_domain::caller::{Actor, Caller, OrgKind};
+use handoff_domain::directory::Directory;
+use handoff_domain::event::{Body, Event};
+use handoff_domain::ids::{ClientId, IncidentId, LOG_STREAM, OrgId, StationId, StationRef};
+use handoff_domain::refusal::Reason;
+use handoff_domain::time::{Millis, SECOND};
+use handoff_domain::values::Territory;
+use handoff_evidence::disclosure::Disclosure;
+use handoff_evidence::event::{FIRST_PREV, record};
+use handoff_evidence::log::LogKey;
+use handoff_store::rows::AnswerId;
+use handoff_store::{Reader, Store, StoreError};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+/// How long a caller of a single command waits at most before the answer is "unknown".
+pub const COMMAND_WAIT_MS: i64 = 5 * SECOND;
+
+/// An organisation of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organisation {
+    /// Its code name.
+    pub id: OrgId,
+    /// What it is.
+    pub kind: OrgKind,
+}
+
+/// Why the engine could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store does not answer.
+    #[error("the store cannot be read")]
+    Store(#[source] StoreError),
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Load(#[source] Box<LoadError>),
+    /// The first entry could not be written.
+    #[error("the log cannot be opened")]
+    Open(#[source] Box<handoff_store::AppendError>),
+    /// The log belongs to another key.
+    #[error("the log was opened by another key; give the log key file this database was made with")]
+    OtherKey,
+}
+
+struct Inner {
+    facts: mpsc::Sender<Job>,
+    decisions: mpsc::Sender<Job>,
+    chores: mpsc::Sender<Chore>,
+    reader: Arc<dyn Reader>,
+    clock: Arc<dyn Clock>,
+    published: Arc<Published>,
+    directory: watch::Receiver<Arc<Directory>>,
+    maps: Maps,
+    organisations: Vec<Organisation>,
+}
+
+/// A handle on the running engine; cheap to clone. The writer ends when the last handle is gone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("head", &self.0.published.head()).finish_non_exhaustive()
+    }
+}
+
+/// The writer's future: to be spawned by whoever owns the tasks.
+pub type WriterRun = std::pin::Pin<Box<dyn Future<Output = Result<(), Fatal>> + Send>>;
+
+/// Writes position 0 if the log is empty: `log_opened`, with the origin that follows from the log's key.
+///
+/// # Errors
+/// [`StartError`] when the store cannot be written, or the log was opened by another key.
+pub async fn open_log(store: &mut Store, key: &LogKey, now: Millis) -> Result<(), StartError> {
+    let head = store.reader.head().await.map_err(StartError::Store)?;
+    if head.position > 0 {
+        let first = store.reader.event_at(0).await.map_err(StartError::Store)?;
+        let opened = first.and_then(|row| handoff_evidence::event::decode(&row.bytes).ok());
+        return match opened {
+            Some((Event { body: Body::LogOpened(opened), .. }, _)) if opened.origin == key.origin() => Ok(()),
+            _ => Err(StartError::OtherKey),
+        };
+    }
+    let body = key.opened(ids::salt()).into();
+    let actor = Actor::service();
+    let event = Event { incident: LOG_STREAM, seq: 1, at: now, claimed_at: None, actor, body };
+    #[expect(clippy::expect_used, reason = "a constant shape; encoding it cannot fail")]
+    let recorded = record(&event, &FIRST_PREV).expect("log_opened is within the profile");
+    let mut batch = crate::rows::empty(0);
+    batch.events.push(crate::rows::event(&event, &recorded, 0, 0));
+    store.writer.append(&batch).await.map(|_| ()).map_err(|error| StartError::Open(Box::new(error)))
+}
+
+impl Engine {
+    /// An engine over an open store, and its writer to be spawned.
+    ///
+    /// # Errors
+    /// [`StartError`] when the log cannot be read.
+    pub async fn start(
+        store: Store,
+        organisations: Vec<Organisation>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, WriterRun), StartError> {
+        let Store { writer, reader, .. } = store;
+        let memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
+        let published = Arc::new(Published::at(memory.position));
+        let (directory, directory_now) = watch::channel(memory.directory.clone());
+        let (facts, facts_in) = mpsc::channel(QUEUE_FACTS_MAX);
+        let (decisions, decisions_in) = mpsc::channel(QUEUE_DECISIONS_MAX);
+        let (chores, chores_in) = mpsc::channel(QUEUE_CHORES_MAX);
+        let audits = organisations.iter().filter(|org| org.kind == OrgKind::Audit);
+        let auditors: Auditors = audits.map(|org| org.id.clone()).collect();
+        let queues = Queues { facts: facts_in, decisions: decisions_in, chores: chores_in };
+        let task = Writer::new(
+            writer,
+            reader.clone(),
+            memory,
+            clock.clone(),
+            published.clone(),
+            directory,
+            auditors,
+        );
+        let inner = Inner {
+            facts,
+            decisions,
+            chores,
+            reader,
+            clock,
+            published,
+            directory: directory_now,
+            maps: Maps::default(),
+            organisations,
+        };
+        Ok((Self(Arc::new(inner)), Box::pin(task.run(queues))))
+    }
+
+    /// The clock everything is timed by.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+
+    /// Reads of the store.
+    #[must_use]
+    pub fn reader(&self) -> &dyn Reader {
+        self.0.reader.as_ref()
+    }
+
+    /// Stations, agreements, maps and drills as of the published head.
+    #[must_use]
+    pub fn directory(&self) -> Arc<Directory> {
+        self.0.directory.borrow().clone()
+    }
+
+    /// Organisations of the configuration.
+    #[must_use]
+    pub fn organisations(&self) -> &[Organisation] {
+        &self.0.organisations
+    }
+
+    /// Prepared maps.
+    #[must_use]
+    pub fn maps(&self) -> &Maps {
+        &self.0.maps
+    }
+
+    /// Submits a command and waits for its durable answer. A caller that stops waiting changes nothing: the answer
+    /// lies under the request id.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn submit(
+        &self,
+        caller: Caller,
+        request: Uuid,
+        content: Vec<u8>,
+        task: Task,
+        disclosures: Vec<Disclosure>,
+        point: Option<QueryPoint>,
+    ) -> Result<Reply, NoAnswer> {
+        let now = self.0.clock.now();
+        let mut fresh = ids::fresh();
+        if let (Some(point), Some(station)) = (&point, self.station_of(&caller, &task)) {
+            fresh.territory = self.territory(&station, point).await;
+        }
+        let decides = match &task {
+            Task::Incident(command) => command.act.decides(),
+            Task::Directory { .. } => true,
+        };
+        let id = AnswerId { org: caller.org.clone(), client: caller.client.clone(), request };
+        let (reply, answered) = oneshot::channel();
+        let deadline = Some(now.plus(COMMAND_WAIT_MS));
+        let job = Job { caller, request: id, content, task, disclosures, fresh, deadline, reply };
+        let queue = if decides { &self.0.decisions } else { &self.0.facts };
+        match queue.try_send(job) {
+            Ok(()) => answered.await.unwrap_or(Err(NoAnswer::Unknown)),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(NoAnswer::NotAccepted(Reason::QueueFull)),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(NoAnswer::NotAccepted(Reason::NotAccepted)),
+        }
+    }
+
+    /// A command of the service itself.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn submit_service(&self, request: Uuid, task: Task) -> Result<Reply, NoAnswer> {
+        let content = format!("{task:?}").into_bytes();
+        self.submit(crate::deadlines::service(), request, content, task, Vec::new(), None).await
+    }
+
+    fn station_of(&self, caller: &Caller, task: &Task) -> Option<StationRef> {
+        let named = match task {
+            Task::Incident(command) => command.acting_for.as_ref(),
+            Task::Directory { .. } => None,
+        };
+        let station: &StationId = named.or(caller.station.as_ref())?;
+        self.directory().seat(station).filter(|seat| seat.org == caller.org)
+    }
+
+    /// What the map in force for a station says of a place; `None` where no map covers it.
+    pub async fn territory(&self, station: &StationRef, point: &QueryPoint) -> Option<Territory> {
+        let directory = self.directory();
+        let map = directory.map_of(station)?.clone();
+        match self.0.maps.get(self.reader(), &map).await {
+            Ok(Some(index)) => Some(territory(&index, &map, &directory, point)),
+            Ok(None) => None,
+            Err(error) => {
+                // Intake never waits for a map: without an answer the place is recorded without one.
+                tracing::error!(error = %error, "the boundary map could not be read");
+                None
+            }
+        }
+    }
+
+    /// A case as of the log, whoever asks.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn entry(&self, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
+        load(self.reader(), incident, None).await
+    }
+
+    /// A case the caller may see; one it may not see does not exist for it.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn case(&self, caller: &Caller, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
+        Ok(self.entry(incident).await?.filter(|entry| access::may_see(&entry.case, caller)))
+    }
+
+    /// The next entries of an organisation's feed.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn feed(&self, org: &OrgId, number: u64) -> Result<Vec<Arc<FeedEntry>>, LoadError> {
+        page(&self.0.published, self.reader(), org, number).await
+    }
+
+    /// Wakes at each move of the published head.
+    #[must_use]
+    pub fn head(&self) -> watch::Receiver<u64> {
+        self.0.published.watch()
+    }
+
+    /// Records how far a client has taken its feed in, after the facts "delivered" that follow from it.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], or [`NoAnswer::Unknown`] when the feed could not be read.
+    pub async fn commit(&self, caller: &Caller, number: u64) -> Result<(), NoAnswer> {
+        self.deliver_up_to(caller, number).await?;
+        let (done, told) = oneshot::channel();
+        let chore = Chore::Cursor { org: caller.org.clone(), client: caller.client.clone(), number, done };
+        match self.0.chores.send(chore).await {
+            Ok(()) => told.await.unwrap_or(Err(NoAnswer::Unknown)),
+            Err(_) => Err(NoAnswer::NotAccepted(Reason::NotAccepted)),
+        }
+    }
+
+    /// The commit of the client registered as a station's dispatch system means that the station's system has every
+    /// alert, offer and recall up to there (product, *Obligations and timers*). No other subscriber's commit does.
+    async fn deliver_up_to(&self, caller: &Caller, number: u64) -> Result<(), NoAnswer> {
+        let directory = self.directory();
+        let mine: Vec<StationId> = directory
+            .stations
+            .values()
+            .filter(|owned| owned.org == caller.org && owned.is.dispatch_client.as_ref() == Some(&caller.client))
+            .map(|owned| owned.is.station.clone())
+            .collect();
+        if mine.is_empty() {
+            return Ok(());
+        }
+        let org = caller.org.clone();
+        let from = self.reader().cursor(org, caller.client.clone()).await.map_err(|_| NoAnswer::Unknown)?;
+        let mut at = from.unwrap_or(0);
+        while at < number {
+            let page = self.feed(&caller.org, at).await.map_err(|_| NoAnswer::Unknown)?;
+            let Some(last) = page.last() else { break };
+            at = last.number;
+            for entry in page.iter().filter(|entry| entry.number <= number) {
+                self.deliver(caller, &mine, entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver(&self, caller: &Caller, mine: &[StationId], entry: &FeedEntry) -> Result<(), NoAnswer> {
+        use handoff_domain::command::{Act, Command, Expected};
+        use handoff_domain::event::handoff::{Delivered, RecallReceived};
+        let at_mine = |seat: &StationRef| seat.org == caller.org && mine.contains(&seat.station);
+        let of = |id| entry.after.case.handoff(id).filter(|handoff| at_mine(&handoff.to));
+        let act = match &entry.event.body {
+            Body::Alerted(body) if at_mine(&body.to) => Act::DeliverAlert { to: body.to.clone() },
+            Body::Offered(body) if at_mine(&body.to) => {
+                Act::Deliver(Delivered { handoff: body.handoff, version: body.version })
+            }
+            Body::Revised(body) if of(body.handoff).is_some() => {
+                Act::Deliver(Delivered { handoff: body.handoff, version: body.version })
+            }
+            Body::Recalled(body) if of(body.handoff).is_some() => {
+                Act::ReceiveRecall(RecallReceived { handoff: body.handoff })
+            }
+            _ => return Ok(()),
+        };
+        let incident = entry.event.incident;
+        let request = ids::derived(&["deliver", &incident.to_string(), &entry.event.seq.to_string()]);
+        let content = request.as_bytes().to_vec();
+        let command =
+            Command { incident, expected: Expected::default(), claimed_at: None, acting_for: None, act };
+        // Refused means that somebody was faster: a person has seen it, or it is no longer on the table.
+        self.submit(caller.clone(), request, content, Task::Incident(command), Vec::new(), None).await.map(|_| ())
+    }
+
+    /// Notes a denied attempt; dropped when the queue is full, since denials never hold commands up.
+    pub fn denied(&self, org: Option<OrgId>, client: Option<ClientId>, method: &'static str, reason: Reason) {
+        metrics::counter!("handoff_denied_total", "reason" => reason.as_str()).increment(1);
+        let _ = self.0.chores.try_send(Chore::Denial { org, client, method, reason });
+    }
+}

@@ -1,0 +1,22 @@
+//! The use cases and what carries them out: the writer, the feed, the deadlines, the clock.
+//!
+//! There is one way in, the [`writer`], and one way out, the log. Rules live in `handoff_domain`.
+
+pub mod answer;
+pub mod batch;
+pub mod check;
+pub mod clock;
+pub mod deadlines;
+pub mod engine;
+pub mod feed;
+pub mod ground;
+pub mod ids;
+pub mod job;
+pub mod memory;
+mod rows;
+pub mod sealing;
+pub mod writer;
+
+pub use answer::{Answer, Done};
+pub use engine::{Engine, Organisation, StartError, WriterRun, open_log};
+pub use job::{NoAnswer, Reply, Task};

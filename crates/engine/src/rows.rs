@@ -1,0 +1,177 @@
+//! Rows of a batch from what was decided. Columns hold only what is searched or constrained; there is no state but
+//! the events'.
+
+use handoff_domain::Case;
+use handoff_domain::case::phase::Phase;
+use handoff_domain::directory::{is_directory, is_log};
+use handoff_domain::event::{Body, Event};
+use handoff_domain::ids::{Digest, IncidentId, MapRef, OrgId};
+use handoff_domain::obligations::{Key, Owed};
+use handoff_domain::time::Millis;
+use handoff_evidence::event::Recorded;
+use handoff_store::Batch;
+use handoff_store::rows::{
+    AnswerId, AnswerRow, CaseRow, EventRow, FeedRow, HandoffRow, MapRow, ObligationRow, PartyRow, PersonalId,
+    PersonalRow, StreamKind,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A batch that expects the log to end at `position`.
+#[must_use]
+pub fn empty(position: u64) -> Batch {
+    Batch { expected: position, ..Batch::default() }
+}
+
+fn kind_of(event: &Event) -> StreamKind {
+    match &event.body {
+        Body::DrillOpened(_) | Body::DrillJoined(_) | Body::DrillEnded(_) => StreamKind::Drill,
+        _ if is_log(event.incident) => StreamKind::Log,
+        body if is_directory(body) => StreamKind::Directory,
+        _ => StreamKind::Incident,
+    }
+}
+
+/// The row of an event.
+#[must_use]
+pub fn event(event: &Event, recorded: &Recorded, position: u64, first: u64) -> EventRow {
+    EventRow {
+        position,
+        first,
+        kind: kind_of(event),
+        incident: event.incident,
+        seq: event.seq,
+        type_name: Cow::Borrowed(event.body.type_name()),
+        at: event.at,
+        hash: recorded.hash,
+        bytes: recorded.bytes.as_slice().into(),
+    }
+}
+
+/// The row of a feed entry.
+#[must_use]
+pub fn feed(org: &OrgId, number: u64, position: u64, enters: bool) -> FeedRow {
+    FeedRow { org: org.clone(), number, position, enters }
+}
+
+/// The row of an answer.
+#[must_use]
+pub fn answer(
+    id: &AnswerId,
+    key: [u8; 16],
+    mac: [u8; 32],
+    bytes: Vec<u8>,
+    position: Option<u64>,
+    incident: Option<IncidentId>,
+    at: Millis,
+) -> AnswerRow {
+    AnswerRow { id: id.clone(), key: Some(key), mac, answer: bytes.into(), position, incident, at }
+}
+
+/// The row of a sealed value.
+#[must_use]
+pub fn personal(incident: IncidentId, seq: u64, path: &str, disclosure: &str) -> PersonalRow {
+    PersonalRow { id: erase(incident, seq, path), disclosure: disclosure.as_bytes().to_vec() }
+}
+
+/// Names a sealed value.
+#[must_use]
+pub fn erase(incident: IncidentId, seq: u64, path: &str) -> PersonalId {
+    PersonalId { incident, seq, path: path.to_owned() }
+}
+
+/// The row of a map's bytes.
+#[must_use]
+pub fn map(map: &MapRef, digest: Digest, bytes: &Arc<[u8]>) -> MapRow {
+    MapRow { map: map.clone(), digest, bytes: bytes.clone() }
+}
+
+/// Final rows of one case: its own, its parties', obligations' and handoffs', as far as they differ from before.
+pub fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
+    batch.cases.push(case(before, after));
+    for (seat, party) in &after.parties {
+        let was = before.and_then(|case| case.parties.get(seat));
+        if was.is_none_or(|was| was.until.is_none() != party.until.is_none()) {
+            batch.parties.push(PartyRow {
+                incident: after.id,
+                org: seat.org.clone(),
+                station: Some(seat.station.clone()),
+                active: party.until.is_none(),
+            });
+        }
+    }
+    if let Some(org) = after.at_superior.as_ref().filter(|_| before.is_none_or(|case| case.at_superior.is_none())) {
+        batch.parties.push(PartyRow { incident: after.id, org: org.clone(), station: None, active: true });
+    }
+    obligations(batch, before, after);
+    for handoff in &after.handoffs {
+        let was = before.and_then(|case| case.handoff(handoff.id));
+        if was.is_none_or(|was| was.state.name() != handoff.state.name() || was.version != handoff.version) {
+            batch.handoffs.push(HandoffRow {
+                handoff: handoff.id,
+                incident: after.id,
+                from: handoff.from.clone(),
+                to: handoff.to.clone(),
+                state: Cow::Borrowed(handoff.state.name().as_str()),
+                offered_at: handoff.first_offer,
+                updated_at: after.updated_at,
+            });
+        }
+    }
+}
+
+/// The searched columns of a case.
+#[must_use]
+pub fn case(before: Option<&Case>, after: &Case) -> CaseRow {
+    let phase = after.phase();
+    CaseRow {
+        incident: after.id,
+        was: before.map_or(0, |case| case.version),
+        version: after.version,
+        state: Cow::Borrowed(phase.as_str()),
+        custodian: after.custodian.clone(),
+        tenure: after.tenure,
+        first_receiver: after.first_receiver.clone(),
+        kind: after.kind.as_ref().map(|kind| Cow::Owned(kind.as_str().to_owned())),
+        severity: Some(Cow::Borrowed(after.severity.as_str())),
+        drill: after.drill,
+        alias_of: after.alias_of,
+        opened_at: after.opened_at,
+        closed_at: after.closure.as_ref().filter(|_| phase == Phase::Closed).map(|closure| closure.at),
+        updated_at: after.updated_at,
+    }
+}
+
+fn obligations(batch: &mut Batch, before: Option<&Case>, after: &Case) {
+    for (key, owed) in &after.ledger {
+        if before.and_then(|case| case.ledger.get(key)) != Some(owed) {
+            batch.obligations.push(obligation(after, key, owed, false));
+        }
+    }
+    let Some(before) = before else { return };
+    for (key, owed) in &before.ledger {
+        if !after.ledger.contains_key(key) {
+            batch.obligations.push(obligation(after, key, owed, true));
+        }
+    }
+}
+
+/// The row of one obligation. What the common superior owes stands under its organisation from the start, so that
+/// the key does not change when the matter reaches it.
+#[must_use]
+pub fn obligation(case: &Case, key: &Key, owed: &Owed, done: bool) -> ObligationRow {
+    ObligationRow {
+        incident: case.id,
+        scope: key.scope,
+        duty: key.duty,
+        org: key.by.as_ref().map(|seat| seat.org.clone()),
+        station: key.by.as_ref().map(|seat| seat.station.clone()),
+        role: owed.role,
+        since: owed.since,
+        due: owed.due,
+        raise_at: owed.climbs.then_some(owed.due),
+        rung: owed.rung,
+        acknowledged: owed.acknowledged,
+        done,
+    }
+}

@@ -1,0 +1,57 @@
+//! Seals the personal values of one command before it enters the queue, so that no plain value ever reaches a rule.
+
+use crate::ids;
+use handoff_domain::ids::Digest;
+use handoff_domain::values::Sealed;
+use handoff_evidence::disclosure::{Disclosure, Sealer, Value};
+
+/// Seals with fresh salts and keeps the disclosures for the side table.
+#[derive(Debug, Default)]
+pub struct Sealing {
+    sealer: Sealer,
+    failed: Vec<String>,
+}
+
+impl Sealing {
+    /// Nothing sealed yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { sealer: Sealer::new(), failed: Vec::new() }
+    }
+
+    /// Seals a text that will stand at `path` of the event's body.
+    pub fn text(&mut self, path: &str, value: &str) -> Sealed {
+        self.seal(path, &Value::Text(value.to_owned()))
+    }
+
+    /// Seals an exact point.
+    pub fn point(&mut self, path: &str, lat7: u64, lon7: u64) -> Sealed {
+        self.seal(path, &Value::Point { lat7, lon7 })
+    }
+
+    fn seal(&mut self, path: &str, value: &Value) -> Sealed {
+        match self.sealer.seal(ids::salt(), path, value) {
+            Ok(sealed) => sealed,
+            Err(_) => {
+                self.failed.push(path.to_owned());
+                Sealed([0; 32])
+            }
+        }
+    }
+
+    /// What has to be kept beside the events, or the paths whose values cannot enter the log.
+    ///
+    /// # Errors
+    /// The paths of values outside the profile.
+    pub fn finish(self) -> Result<Vec<Disclosure>, Vec<String>> {
+        if self.failed.is_empty() { Ok(self.sealer.into_disclosures()) } else { Err(self.failed) }
+    }
+}
+
+/// `sha256:` of bytes, for requests and maps.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    use sha2::Digest as _;
+    Digest(sha2::Sha256::digest(bytes).into())
+}
+

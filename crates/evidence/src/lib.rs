@@ -1,0 +1,14 @@
+//! All byte work of what can be proven years later (design page *evidence*): canonical events, the chain of one
+//! incident, sealed fields, the statement officers sign, the log's key.
+//!
+//! Pure: no async, no I/O, no clock, no randomness. Keys, salts and instants are arguments.
+#![warn(missing_docs)]
+
+pub mod disclosure;
+pub mod event;
+pub mod json;
+pub mod log;
+pub mod statement;
+
+#[cfg(test)]
+mod sample;

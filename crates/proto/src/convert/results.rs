@@ -1,0 +1,51 @@
+//! Disputes, rulings, the takeover and the result.
+
+use super::command;
+use super::fields::agree_parts;
+use handoff_domain::command::Act;
+use handoff_domain::event::handoff::{
+    Contested, DisputeWithdrawn, Disputed, FeedbackGiven, PositionStated, ReportTakenBack, SettlementProposed,
+};
+
+command!(DisputeRequest, on_handoff, (handoff: id, code: code, position: maybe_text) => {
+    Act::Dispute(Disputed { handoff, code, position })
+});
+
+command!(StatePositionRequest, fact, (handoff: id, position: text) => {
+    Act::StatePosition(PositionStated { handoff, position })
+});
+
+command!(ProposeSettlementRequest, on_handoff, (handoff: id, outcome: word, note: maybe_text) => {
+    Act::ProposeSettlement(SettlementProposed { handoff, outcome, note })
+});
+
+command!(AgreeSettlementRequest, on_handoff, (
+    handoff: id, outcome: word, number: maybe_label, category: maybe_category, signer: maybe_signer,
+) => Act::AgreeSettlement { handoff, outcome, parts: agree_parts(number, category, signer) });
+
+command!(WithdrawDisputeRequest, on_handoff, (handoff: id, code: code) => {
+    Act::WithdrawDispute(DisputeWithdrawn { handoff, code })
+});
+
+command!(RuleRequest, maybe_on_handoff, (
+    handoff: maybe_id, ruling: word, joint: yes, side: maybe_station, reasons: maybe_text, level: level,
+    statement: maybe_digest,
+) => Act::Rule { handoff, ruling, joint, side, reasons, level, statement });
+
+command!(TakeOverRequest, on_handoff, (handoff: id, version: version, paper: maybe_digest) => {
+    Act::TakeOver { handoff, version, paper }
+});
+
+command!(GiveFeedbackRequest, fact, (code: code, text: maybe_text) => {
+    Act::GiveFeedback(FeedbackGiven { code, text })
+});
+
+command!(ReportRequest, decision, (
+    code: code, case_number: maybe_label, result: maybe_text, level: level, statement: maybe_digest,
+) => Act::Report { code, case_number, result, level, statement });
+
+command!(TakeBackReportRequest, decision, (code: code) => Act::TakeBackReport(ReportTakenBack { code }));
+
+command!(ContestRequest, decision, (code: code, note: maybe_text) => Act::Contest(Contested { code, note }));
+
+command!(ConfirmRequest, decision, (level: level, statement: maybe_digest) => Act::Confirm { level, statement });

@@ -1,0 +1,272 @@
+//! From a bearer token to a [`Caller`]: who asks, for which organisation, in which roles.
+//!
+//! The organisation comes from the verified issuer alone, never from a body, metadata or host name, and each issuer
+//! is bound to one organisation (security, 1 and 2). The order of the steps in [`Authenticator::authenticate`] is
+//! part of the contract: nothing of a token is believed before its signature holds, except its issuer's name, which
+//! only chooses whose keys it is tried with.
+//!
+//! What is not judged here: whether the token's station is in the directory (the engine knows), and the binding to a
+//! client certificate (`cnf`), which comes with mutual TLS.
+
+mod cache;
+mod claims;
+mod denied;
+pub mod jwks;
+#[cfg(test)]
+mod tests;
+
+pub use denied::Denied;
+
+use crate::config::{Alg, Organisation, TOKEN_LIFE_PERSON_S_MAX};
+use crate::dev_ca;
+use cache::Cache;
+use claims::{Claims, Once};
+use handoff_domain::caller::{Caller, OrgKind, Role};
+use handoff_domain::ids::{ClientId, OfficerId, StationId};
+use handoff_domain::time::{Millis, SECOND};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use jsonwebtoken::{Algorithm, Validation};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Longest `authorization` value, in bytes.
+pub const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
+/// Longest key id, in bytes.
+pub const KID_BYTES_MAX: usize = 128;
+/// How far clocks may be apart, in milliseconds: an expired token is taken for less than this, and one from the
+/// future if it is not further away than this.
+pub const LEEWAY_MS: i64 = 30 * SECOND;
+/// Client under which a person's token without the claim `client` is recorded: the web console's.
+pub const CONSOLE_CLIENT: &str = "console";
+
+/// A verified token: who calls, and until when that holds without asking again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Who calls.
+    pub caller: Caller,
+    /// When the token ends. A stream opened under it ends then.
+    pub expires: Millis,
+}
+
+/// Why no tokens can be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// An organisation's keys cannot be used.
+    #[error("keys of organisation {org}")]
+    Keys {
+        /// The organisation.
+        org: String,
+        /// Why.
+        source: jwks::JwksError,
+    },
+    /// Two organisations name one issuer.
+    #[error("issuer of organisation {org} is another organisation's too")]
+    SharedIssuer {
+        /// The second of the two.
+        org: String,
+    },
+}
+
+/// Verifies tokens. One per process; shared by all connections.
+#[derive(Debug)]
+pub struct Authenticator {
+    issuers: HashMap<String, Issuer>,
+    cache: Cache,
+}
+
+/// What is known of one issuer, and the one organisation it speaks for.
+#[derive(Debug)]
+struct Issuer {
+    organisation: Organisation,
+    keys: jwks::KeySet,
+    validation: Validation,
+    development: bool,
+}
+
+impl Authenticator {
+    /// Reads the keys of all organisations.
+    ///
+    /// # Errors
+    /// Keys cannot be read or used; two organisations share an issuer.
+    pub fn new(organisations: &[Organisation]) -> Result<Self, AuthError> {
+        crate::tls::install_provider();
+        let mut issuers = HashMap::with_capacity(organisations.len());
+        for organisation in organisations {
+            let org = || organisation.id.to_string();
+            let keys = jwks::read(&organisation.jwks_file, organisation.alg)
+                .map_err(|source| AuthError::Keys { org: org(), source })?;
+            let issuer = Issuer {
+                organisation: organisation.clone(),
+                keys,
+                validation: validation(organisation),
+                development: dev_ca::is_development_issuer(&organisation.issuer),
+            };
+            if issuers.insert(organisation.issuer.clone(), issuer).is_some() {
+                return Err(AuthError::SharedIssuer { org: org() });
+            }
+        }
+        Ok(Self { issuers, cache: Cache::default() })
+    }
+
+    /// Who sends these headers (of a request, or tonic's metadata by its `as_ref`). `now` is the service's clock.
+    ///
+    /// # Errors
+    /// Anything but one token that holds. Outside it is always [`TOKEN_INVALID`](Denied::report) and nothing else.
+    pub fn authenticate(&self, headers: &HeaderMap, now: Millis) -> Result<Arc<Session>, Denied> {
+        self.verify(bearer(headers)?, now)
+    }
+
+    /// Verifies one token.
+    ///
+    /// # Errors
+    /// The token does not hold.
+    pub fn verify(&self, token: &str, now: Millis) -> Result<Arc<Session>, Denied> {
+        if token.len() > AUTHORIZATION_BYTES_MAX {
+            return Err(Denied::TooLong);
+        }
+        let digest = Cache::digest(token);
+        if let Some(session) = self.cache.get(&digest, now) {
+            return Ok(session);
+        }
+        let (header, claims) = claims::parts(token)?;
+        let (alg, kid) = read_header(&header)?;
+        // The issuer's name is read before the signature holds, to choose whose keys to try; nothing else is.
+        let issuer = claims.text("iss").and_then(|name| self.issuers.get(name)).ok_or(Denied::Issuer)?;
+        if alg != issuer.organisation.alg.as_str() {
+            return Err(Denied::Algorithm);
+        }
+        let key = issuer.keys.get(kid).ok_or(Denied::KeyUnknown)?;
+        let claims: Claims =
+            jsonwebtoken::decode(token, key, &issuer.validation).map_err(|_| Denied::Signature)?.claims;
+        let session = Arc::new(issuer.judge(&claims, now)?);
+        self.cache.put(digest, Arc::clone(&session), now);
+        Ok(session)
+    }
+}
+
+/// The library's share of the checks: one algorithm, exact issuer and audience, five claims that must be there. The
+/// library's own clock is not asked (it reads the system's and knows no leeway but whole seconds).
+fn validation(organisation: &Organisation) -> Validation {
+    let mut validation = Validation::new(match organisation.alg {
+        Alg::EdDsa => Algorithm::EdDSA,
+        Alg::Es256 => Algorithm::ES256,
+    });
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.set_issuer(&[&organisation.issuer]);
+    validation.set_audience(&[&organisation.audience]);
+    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    validation
+}
+
+/// The token of exactly one `authorization` value.
+fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Denied::Missing)?;
+    if values.next().is_some() {
+        return Err(Denied::Doubled);
+    }
+    if value.len() > AUTHORIZATION_BYTES_MAX {
+        return Err(Denied::TooLong);
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Denied::NotBearer)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token) } else { Err(Denied::NotBearer) }
+}
+
+/// Algorithm and key id of a header that asks for nothing we do not do.
+fn read_header(header: &Once) -> Result<(&str, &str), Denied> {
+    let alg = header.text("alg").ok_or(Denied::Algorithm)?;
+    // `crit` and `b64` change what is signed, `zip` and `enc` what is meant, `cty` nests another token.
+    if ["crit", "b64", "zip", "enc", "cty"].iter().any(|name| header.has(name)) {
+        return Err(Denied::Header);
+    }
+    // RFC 7515, 4.1.9: the prefix `application/` may stand or be left out, case does not count.
+    let typ = header.text("typ").ok_or(Denied::Type)?.to_ascii_lowercase();
+    if typ != "at+jwt" && typ != "application/at+jwt" {
+        return Err(Denied::Type);
+    }
+    let kid = header.text("kid").filter(|kid| (1..=KID_BYTES_MAX).contains(&kid.len())).ok_or(Denied::KeyId)?;
+    Ok((alg, kid))
+}
+
+impl Issuer {
+    /// Judges claims whose signature holds.
+    fn judge(&self, claims: &Claims, now: Millis) -> Result<Session, Denied> {
+        let organisation = &self.organisation;
+        if claims.iss != organisation.issuer || claims.aud != organisation.audience {
+            return Err(Denied::Issuer);
+        }
+        let roles = self.roles(&claims.roles)?;
+        let adapter = roles.contains(&Role::Adapter);
+        let expires = self.times(claims, adapter, now)?;
+        let subject = OfficerId::new(&claims.sub).ok_or(Denied::Subject)?;
+        let client = match (&claims.client, adapter) {
+            (Some(client), _) => client,
+            (None, true) => return Err(Denied::Client),
+            (None, false) => CONSOLE_CLIENT,
+        };
+        let caller = Caller {
+            org: organisation.id.clone(),
+            kind: organisation.kind,
+            client: ClientId::new(client).ok_or(Denied::Client)?,
+            station: self.station(claims.station.as_deref(), &roles)?,
+            officer: (!adapter).then_some(subject),
+            roles,
+        };
+        Ok(Session { caller, expires })
+    }
+
+    /// Times by our own clock: an end that lies ahead, a beginning that does not, and no longer a life than allowed.
+    fn times(&self, claims: &Claims, adapter: bool, now: Millis) -> Result<Millis, Denied> {
+        let [exp, nbf, iat] = [claims.exp, claims.nbf, claims.iat].map(|seconds| Millis(seconds * SECOND));
+        if now >= exp.plus(LEEWAY_MS) {
+            return Err(Denied::Expired);
+        }
+        if now.plus(LEEWAY_MS) < nbf || now.plus(LEEWAY_MS) < iat {
+            return Err(Denied::NotYet);
+        }
+        let life_max_s = if adapter || self.development {
+            self.organisation.token_life_max_s
+        } else {
+            self.organisation.token_life_max_s.min(TOKEN_LIFE_PERSON_S_MAX)
+        };
+        if exp <= iat || exp.since(iat) > i64::from(life_max_s) * SECOND {
+            return Err(Denied::Life);
+        }
+        Ok(exp)
+    }
+
+    /// Known roles this issuer may grant, none twice. A dispatch system is a dispatch system and nothing else: no
+    /// decision may ever come in under a machine's token.
+    fn roles(&self, words: &[String]) -> Result<Vec<Role>, Denied> {
+        let mut roles = Vec::with_capacity(words.len());
+        for word in words {
+            let role = Role::parse(word).ok_or(Denied::Role)?;
+            if roles.contains(&role) || !self.grants(role) {
+                return Err(Denied::Role);
+            }
+            roles.push(role);
+        }
+        let mixed = roles.contains(&Role::Adapter) && roles.len() > 1;
+        if roles.is_empty() || mixed { Err(Denied::Role) } else { Ok(roles) }
+    }
+
+    /// The configuration may grant less than the kind of organisation allows, never more.
+    fn grants(&self, role: Role) -> bool {
+        self.organisation.grantable_roles.contains(&role)
+            && crate::config::roles_of(self.organisation.kind).contains(&role)
+    }
+
+    /// The station of the token. A party's callers have one; only its admin may go without. Others never have one.
+    fn station(&self, name: Option<&str>, roles: &[Role]) -> Result<Option<StationId>, Denied> {
+        match (self.organisation.kind, name) {
+            (OrgKind::Party, Some(name)) => StationId::new(name).map(Some).ok_or(Denied::Station),
+            (OrgKind::Party, None) if roles == [Role::Admin] => Ok(None),
+            (OrgKind::Superior | OrgKind::Audit | OrgKind::Operator, None) => Ok(None),
+            (OrgKind::Party, None) | (OrgKind::Superior | OrgKind::Audit | OrgKind::Operator, Some(_)) => {
+                Err(Denied::Station)
+            }
+        }
+    }
+}

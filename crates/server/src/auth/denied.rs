@@ -1,0 +1,75 @@
+//! Why a token does not hold. For the log and the counter; the caller is told nothing of it.
+
+use crate::{error, metrics};
+use handoff_domain::refusal::{Reason, Refusal};
+
+/// Declares the causes with their coded reasons.
+macro_rules! denied {
+    ($( $(#[$meta:meta])* $name:ident = $code:literal ),* $(,)?) => {
+        /// Why nobody could be recognised. Never shown outside: see [`Self::report`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        pub enum Denied { $( $(#[$meta])* #[error($code)] $name ),* }
+
+        impl Denied {
+            /// Every cause.
+            pub const ALL: &'static [Self] = &[ $( Self::$name ),* ];
+
+            /// The coded reason, for the log and as a label.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $( Self::$name => $code ),* }
+            }
+        }
+    };
+}
+
+denied! {
+    /// No `authorization` value.
+    Missing = "missing",
+    /// More than one `authorization` value.
+    Doubled = "doubled",
+    /// The value is longer than 8 KiB.
+    TooLong = "too_long",
+    /// The value is not `Bearer` and a token.
+    NotBearer = "not_bearer",
+    /// Not three parts of base64url with JSON objects in the first two, each name once.
+    Malformed = "malformed",
+    /// The header asks for something we do not do: `crit`, `b64`, `zip`, encryption, a nested token.
+    Header = "header",
+    /// Another type than `at+jwt`.
+    Type = "type",
+    /// Another algorithm than the organisation's.
+    Algorithm = "algorithm",
+    /// No key id, or not a short string.
+    KeyId = "key_id",
+    /// No issuer that is bound to an organisation.
+    Issuer = "issuer",
+    /// No key of that id among this issuer's.
+    KeyUnknown = "key_unknown",
+    /// The signature does not hold, or issuer, audience or a required claim is missing or of another type.
+    Signature = "signature",
+    /// Over.
+    Expired = "expired",
+    /// Not valid yet, or issued in the future.
+    NotYet = "not_yet",
+    /// Lives longer than allowed, or ends before it begins.
+    Life = "life",
+    /// The subject is not a pseudonym of 1 to 64 characters.
+    Subject = "subject",
+    /// No role, an unknown one, one its issuer cannot grant, or an adapter with a second role.
+    Role = "role",
+    /// A station where there is none, or none where there must be one.
+    Station = "station",
+    /// An adapter without a client name, or a malformed one.
+    Client = "client",
+}
+
+impl Denied {
+    /// Logs and counts the coded reason; the answer says `TOKEN_INVALID` and nothing about why.
+    #[must_use]
+    pub fn report(self) -> tonic::Status {
+        tracing::info!(auth.denied = self.code(), "a call without a valid token was refused");
+        metrics::auth_denied(self.code());
+        error::status(&Refusal::new(Reason::TokenInvalid))
+    }
+}

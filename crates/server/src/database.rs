@@ -1,0 +1,110 @@
+//! The database of a configuration: made, copied, checked. What `handoff db` calls.
+
+use crate::config::Config;
+use crate::serve::{ServeError, log_key};
+use handoff_domain::time::Millis;
+use handoff_engine::check::{Report, check_log};
+use handoff_engine::memory::LoadError;
+use handoff_engine::open_log;
+use handoff_store::{Failpoint, Options, StoreError};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why the database could not be made or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The store.
+    #[error("the database cannot be used")]
+    Store(#[source] StoreError),
+    /// A key, or the log.
+    #[error("the log cannot be opened")]
+    Serve(#[source] Box<ServeError>),
+    /// The key file could not be written.
+    #[error("the log key cannot be written")]
+    Key(#[source] std::io::Error),
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Load(#[source] Box<LoadError>),
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub struct Checked {
+    /// What is wrong with the file and its rows, without content.
+    pub findings: Vec<String>,
+    /// The invariants over the log.
+    pub report: Report,
+}
+
+impl Checked {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.report.is_clean()
+    }
+}
+
+/// Creates or updates the database, makes the log's key where there is none, and writes position 0 of a new log.
+/// `true` when a key was made.
+///
+/// # Errors
+/// [`DatabaseError`].
+pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError> {
+    let file = &config.evidence.log_key_file;
+    let made = !file.exists();
+    if made {
+        write_key(file).map_err(DatabaseError::Key)?;
+    }
+    let url = &config.database.url;
+    handoff_store::migrate(url).await.map_err(DatabaseError::Store)?;
+    let key = log_key(config).map_err(|error| DatabaseError::Serve(Box::new(error)))?;
+    let mut store = handoff_store::open(url, Options::default()).await.map_err(DatabaseError::Store)?;
+    let opened = open_log(&mut store, &key, now).await;
+    store.reader.close().await;
+    store.writer.close().await.map_err(DatabaseError::Store)?;
+    opened.map_err(|error| DatabaseError::Serve(Box::new(ServeError::Start(error))))?;
+    Ok(made)
+}
+
+fn write_key(file: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    file.write_all(&handoff_engine::ids::random::<32>())?;
+    file.sync_all()
+}
+
+/// Writes a consistent copy to a new file, beside a running service or without one.
+///
+/// # Errors
+/// [`DatabaseError::Store`].
+pub async fn backup(config: &Config, to: &Path) -> Result<(), DatabaseError> {
+    handoff_store::backup(&config.database.url, to).await.map_err(DatabaseError::Store)
+}
+
+/// Checks the file, then every invariant over the log. Changes nothing.
+///
+/// # Errors
+/// [`DatabaseError`] when it cannot be read at all.
+pub async fn check(url: &str) -> Result<Checked, DatabaseError> {
+    let findings = handoff_store::check(url).await.map_err(DatabaseError::Store)?;
+    let findings = findings.iter().map(|finding| format!("{}: {}", finding.check, finding.detail)).collect();
+    let reader = handoff_store::open_reader(url).await.map_err(DatabaseError::Store)?;
+    let report = check_log(reader.as_ref()).await;
+    reader.close().await;
+    Ok(Checked { findings, report: report.map_err(|error| DatabaseError::Load(Box::new(error)))? })
+}
+
+/// A crash test's hook: dies like `kill -9` when a step of the write path is reached the N-th time. `None` for a step
+/// that does not exist.
+#[must_use]
+pub fn crash_at(step: &str, times: u64) -> Option<Failpoint> {
+    let step = *handoff_store::failpoint::STEPS.iter().find(|known| **known == step)?;
+    let seen = AtomicU64::new(0);
+    Some(Failpoint::new(move |hit| {
+        if hit == step && seen.fetch_add(1, Ordering::SeqCst) + 1 == times {
+            std::process::abort();
+        }
+        Ok(())
+    }))
+}

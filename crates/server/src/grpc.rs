@@ -1,0 +1,196 @@
+//! gRPC: each method decodes, calls one use case, encodes. What is the same for all of them stands here.
+
+mod audit;
+mod commands;
+mod directory;
+mod feed;
+mod obligations;
+mod reads;
+
+use crate::auth::{Authenticator, Session};
+use crate::cursors::CursorKey;
+use crate::error::{FieldViolation, invalid_fields, status};
+use crate::tasks::Tasks;
+use handoff_domain::caller::Caller;
+use handoff_domain::ids::IncidentId;
+use handoff_domain::refusal::{Reason, Refusal};
+use handoff_domain::time::Millis;
+use handoff_engine::memory::{Entry, LoadError};
+use handoff_engine::sealing::Sealing;
+use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
+use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
+use handoff_proto::v1;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+/// What every method needs: the engine, who may call, and the key of tokens.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    engine: Engine,
+    auth: Authenticator,
+    cursors: CursorKey,
+    tasks: Tasks,
+    map_bytes_max: usize,
+}
+
+/// Seals with the engine's salts while a message is converted.
+struct Sealer(Sealing);
+
+impl Seal for Sealer {
+    fn text(&mut self, path: &str, value: &str) -> handoff_domain::values::Sealed {
+        self.0.text(path, value)
+    }
+
+    fn point(&mut self, path: &str, lat7: u64, lon7: u64) -> handoff_domain::values::Sealed {
+        self.0.point(path, lat7, lon7)
+    }
+}
+
+impl Gate {
+    /// A gate before an engine.
+    #[must_use]
+    pub fn new(engine: Engine, auth: Authenticator, cursors: CursorKey, tasks: Tasks, map_bytes_max: usize) -> Self {
+        Self(Arc::new(Parts { engine, auth, cursors, tasks, map_bytes_max }))
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    fn now(&self) -> Millis {
+        self.engine().clock().now()
+    }
+
+    fn cursors(&self) -> &CursorKey {
+        &self.0.cursors
+    }
+
+    fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    /// Largest boundary map, in bytes.
+    #[must_use]
+    pub fn map_bytes_max(&self) -> usize {
+        self.0.map_bytes_max
+    }
+
+    /// Who calls; every method begins here.
+    fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
+        let now = self.engine().clock().now();
+        self.0.auth.authenticate(request.metadata().as_ref(), now).map_err(|denied| {
+            self.engine().denied(None, None, method, Reason::TokenInvalid);
+            denied.report()
+        })
+    }
+
+    /// One command about an incident: decode, submit, encode.
+    async fn command<M>(&self, method: &'static str, request: Request<M>) -> Result<Response<v1::MoveReply>, Status>
+    where
+        M: IntoCommand,
+    {
+        let session = self.session(&request, method)?;
+        let message = request.into_inner();
+        let content = comparable(method, &message);
+        let mut sealer = Sealer(Sealing::new());
+        let decoded = message.into_command(&mut sealer).map_err(violations)?;
+        let Decoded { request_id, command, point } = decoded;
+        let disclosures = sealer.0.finish().map_err(unsealable)?;
+        let point = point.map(|point| handoff_engine::ground::QueryPoint {
+            lat7: point.lat7,
+            lon7: point.lon7,
+            datum: point.datum,
+            precision_m: point.precision_m.unwrap_or(0),
+        });
+        let caller = session.caller.clone();
+        let task = Task::Incident(command);
+        let reply = self.engine().submit(caller, request_id, content, task, disclosures, point).await;
+        self.reply(&session.caller, method, reply)
+    }
+
+    /// One change of the directory.
+    async fn order<M>(&self, method: &'static str, request: Request<M>) -> Result<Response<v1::MoveReply>, Status>
+    where
+        M: IntoOrder,
+    {
+        let session = self.session(&request, method)?;
+        let message = request.into_inner();
+        let content = comparable(method, &message);
+        let DecodedOrder { request_id, claimed_at, order } = message.into_order().map_err(violations)?;
+        let task = Task::Directory { order, claimed_at, map: None };
+        let caller = session.caller.clone();
+        let reply = self.engine().submit(caller, request_id, content, task, Vec::new(), None).await;
+        self.reply(&session.caller, method, reply)
+    }
+
+    fn reply(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        reply: Result<Reply, NoAnswer>,
+    ) -> Result<Response<v1::MoveReply>, Status> {
+        match reply {
+            Ok(Reply { answer: Answer::Done(done), replayed }) => Ok(Response::new(v1::MoveReply {
+                position: done.position,
+                incident: done.incident.to_string(),
+                version: done.version,
+                event_hash: done.hash.to_string(),
+                replayed,
+            })),
+            Ok(Reply { answer: Answer::Refused(refusal), .. }) => {
+                if denies(refusal.reason) {
+                    let (org, client) = (caller.org.clone(), caller.client.clone());
+                    self.engine().denied(Some(org), Some(client), method, refusal.reason);
+                }
+                Err(status(&refusal))
+            }
+            Err(NoAnswer::NotAccepted(reason)) => Err(status(&Refusal::new(reason))),
+            Err(NoAnswer::Unknown) => Err(status(&Refusal::new(Reason::OutcomeUnknown))),
+            Err(NoAnswer::Reused) => Err(status(&Refusal::new(Reason::RequestIdReused).field("request_id"))),
+        }
+    }
+
+    /// A case the caller may see, or NOT_FOUND: the same answer as for one that does not exist.
+    async fn visible(&self, caller: &Caller, incident: IncidentId) -> Result<Entry, Status> {
+        let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
+        found.ok_or_else(|| status(&Refusal::new(Reason::IncidentNotFound).field("incident")))
+    }
+}
+
+/// Refusals that say that the caller had no right, as against a right person in a wrong moment.
+fn denies(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RoleNotAllowed
+            | Reason::WrongSide
+            | Reason::OtherOrganisation
+            | Reason::DecidesAndSigns
+            | Reason::NotTheSigner
+            | Reason::IncidentNotFound
+    )
+}
+
+/// What does not parse keeps nothing: each violation with its field and remedy.
+fn violations(violations: Violations) -> Status {
+    let fields: Vec<_> =
+        violations.0.iter().map(|violation| FieldViolation::of(&violation.path, violation.code, &violation.params)).collect();
+    invalid_fields(&fields)
+}
+
+/// Values that cannot enter the log.
+fn unsealable(paths: Vec<String>) -> Status {
+    let fields: Vec<_> = paths.iter().map(|path| FieldViolation::of(path, "CONTROL_CHARACTER", &[])).collect();
+    invalid_fields(&fields)
+}
+
+/// The log could not be read: the detail goes to the operator, the caller may try again.
+fn unreadable(error: &LoadError) -> Status {
+    crate::error::fault("the log could not be read", error)
+}
+
+fn store_away(error: &handoff_store::StoreError) -> Status {
+    crate::error::fault("the store could not be read", error)
+}

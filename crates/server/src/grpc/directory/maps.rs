@@ -1,0 +1,223 @@
+//! Boundary maps: publishing, downloading, and asking whose ground a point is.
+
+use super::objects::map_ref;
+use crate::error::{FieldViolation, invalid_fields, status};
+use crate::grpc::{Gate, store_away};
+use handoff_domain::command::Order;
+use handoff_domain::directory::Directory;
+use handoff_domain::event::directory::{MapPublished, Site as SiteOf};
+use handoff_domain::ids::{Digest, MapId, MapRef, OrgId, StationId, StationRef};
+use handoff_domain::refusal::{Reason, Refusal};
+use handoff_engine::Task;
+use handoff_engine::ground::read_map;
+use handoff_engine::sealing::sha256;
+use handoff_proto::comparable;
+use handoff_proto::convert::MapUpload;
+use handoff_proto::view::station_ref;
+use handoff_proto::v1;
+use handoff_territory::{Datum, Position, Query, Site, SiteKind, nearest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+/// Bytes of one message of a downloaded map.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Nearest sites of each kind unless asked otherwise, and at most.
+const NEAREST: (u32, u32) = (3, 20);
+
+fn wrong(path: &str, code: &str) -> Status {
+    invalid_fields(&[FieldViolation::of(path, code, &[])])
+}
+
+fn parse_map(map: Option<v1::MapRef>) -> Result<MapRef, Status> {
+    let map = map.ok_or_else(|| wrong("map", "REQUIRED"))?;
+    let id = Uuid::try_parse(&map.id).map_err(|_| wrong("map.id", "NOT_A_UUID"))?;
+    Ok(MapRef { id: MapId(id), version: map.version })
+}
+
+impl Gate {
+    pub(super) async fn publish(
+        &self,
+        request: Request<v1::PublishMapRequest>,
+    ) -> Result<Response<v1::MoveReply>, Status> {
+        let method = "DirectoryService/publish_map";
+        let session = self.session(&request, method)?;
+        let message = request.into_inner();
+        let content = comparable(method, &message);
+        let MapUpload { request_id, claimed_at, map, geojson } =
+            MapUpload::read(message).map_err(crate::grpc::violations)?;
+        let bytes: Arc<[u8]> = geojson.into();
+        if bytes.len() > self.map_bytes_max() {
+            let max = self.map_bytes_max();
+            return Err(status(&Refusal::new(Reason::MessageTooLarge).field("geojson").with("max", max)));
+        }
+        let published = self.read(&map, &bytes)?;
+        let digest = published.digest;
+        let task = Task::Directory {
+            order: Order::PublishMap(published),
+            claimed_at,
+            map: Some((map, digest, bytes)),
+        };
+        let caller = session.caller.clone();
+        let reply = self.engine().submit(caller, request_id, content, task, Vec::new(), None).await;
+        self.reply(&session.caller, method, reply)
+    }
+
+    /// Reads the file, names what is wrong with it, and sees that every claimant is a station of the directory.
+    fn read(&self, map: &MapRef, bytes: &[u8]) -> Result<MapPublished, Status> {
+        let (index, repairs) = read_map(bytes).map_err(|error| {
+            status(&Refusal::new(Reason::MapInvalid).field("geojson").with("problem", error))
+        })?;
+        for repair in &repairs {
+            tracing::info!(map.id = %map.id, repair = %repair, "a boundary map was repaired");
+        }
+        let directory = self.engine().directory();
+        let mut parties: BTreeSet<OrgId> = BTreeSet::new();
+        for name in index.map().stations() {
+            let known = StationId::new(name).and_then(|station| directory.seat(&station));
+            let Some(known) = known else {
+                return Err(status(&Refusal::new(Reason::StationNotFound).field("geojson").with("station", name)));
+            };
+            parties.insert(known.org);
+        }
+        let areas: Vec<String> =
+            index.map().areas().iter().map(|area| format!("{}={}", area.id(), area.claimants().join(","))).collect();
+        Ok(MapPublished {
+            map: map.clone(),
+            digest: sha256(bytes),
+            areas: areas_digest(&areas),
+            area_count: areas.len() as u64,
+            parties: parties.into_iter().collect(),
+        })
+    }
+
+    pub(super) async fn download(
+        &self,
+        request: Request<v1::DownloadMapRequest>,
+    ) -> Result<Response<ReceiverStream<Result<v1::DownloadMapResponse, Status>>>, Status> {
+        self.session(&request, "DirectoryService/download_map")?;
+        let map = parse_map(request.into_inner().map)?;
+        let row = self.engine().reader().map(map).await.map_err(|error| store_away(&error))?;
+        let row = row.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
+        let (out, stream) = mpsc::channel(4);
+        self.tasks().spawn(async move {
+            for chunk in row.bytes.chunks(CHUNK_BYTES) {
+                let chunk = chunk.to_vec();
+                if out.send(Ok(v1::DownloadMapResponse { chunk })).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    pub(super) async fn resolve(
+        &self,
+        request: Request<v1::ResolveTerritoryRequest>,
+    ) -> Result<Response<v1::ResolveTerritoryResponse>, Status> {
+        let session = self.session(&request, "DirectoryService/resolve_territory")?;
+        let asked = request.into_inner();
+        let directory = self.engine().directory();
+        let named = if asked.acting_for.is_empty() {
+            session.caller.station.clone()
+        } else {
+            Some(StationId::new(&asked.acting_for).ok_or_else(|| wrong("acting_for", "NOT_A_NAME"))?)
+        };
+        let station = named.and_then(|station| directory.seat(&station)).filter(|seat| seat.org == session.caller.org);
+        let station =
+            station.ok_or_else(|| status(&Refusal::new(Reason::StationNotFound).field("acting_for").with("station", "")))?;
+        let point = asked.point.as_ref().ok_or_else(|| wrong("point", "REQUIRED"))?;
+        let position = Position::new(point.longitude, point.latitude);
+        let datum = Datum::from_name(&asked.datum);
+        let precision = asked.precision_m.unwrap_or(0);
+        let mut answer = v1::ResolveTerritoryResponse::default();
+        self.ask(&directory, &station, position, datum, f64::from(precision), &mut answer).await?;
+        let count = super::page_size(asked.nearest_count, NEAREST) as usize;
+        near(&directory, &station, position, datum, count, &mut answer);
+        Ok(Response::new(answer))
+    }
+
+    async fn ask(
+        &self,
+        directory: &Directory,
+        station: &StationRef,
+        point: Position,
+        datum: Datum,
+        precision_m: f64,
+        told: &mut v1::ResolveTerritoryResponse,
+    ) -> Result<(), Status> {
+        let map = directory.map_of(station).cloned();
+        let map = map.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
+        let index = self.engine().maps().get(self.engine().reader(), &map).await.map_err(|error| store_away(&error))?;
+        let index = index.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
+        let name = station.station.as_str();
+        let answer = index.resolve(&Query { point, datum, precision_m, asking_station: name });
+        told.answer = answer.verdict.as_str().to_owned();
+        told.why = answer.reason.map(|reason| reason.as_str().to_owned()).unwrap_or_default();
+        let claimants = answer.claimants.iter().filter_map(|name| directory.seat(&StationId::new(name)?));
+        told.claimants = claimants.map(|claimant| station_ref(&claimant)).collect();
+        told.areas = answer.areas;
+        told.border_m = answer.distance_to_border_m;
+        told.reach_m = answer.reach_m;
+        told.map = Some(map_ref(&map));
+        Ok(())
+    }
+}
+
+fn areas_digest(areas: &[String]) -> Digest {
+    sha256(areas.join("\n").as_bytes())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "1e-7 degrees are exact in a double")]
+fn place(site: &SiteOf) -> Position {
+    Position::new(site.lon7 as f64 / 1e7 - 180.0, site.lat7 as f64 / 1e7 - 90.0)
+}
+
+/// Nearest posts and units of the asking station and of every station it has an agreement with.
+fn near(
+    directory: &Directory,
+    station: &StationRef,
+    point: Position,
+    datum: Datum,
+    count: usize,
+    told: &mut v1::ResolveTerritoryResponse,
+) {
+    let known = |other: &StationId| {
+        *other == station.station
+            || directory.seat(other).is_some_and(|other| directory.agreement(station, &other).is_some())
+    };
+    let site = |id: String, of: &StationId, kind, at: &SiteOf| Site {
+        id,
+        station: of.to_string(),
+        kind,
+        point: place(at),
+        datum: Datum::Wgs84,
+    };
+    let posts = directory.posts.values().filter(|owned| !owned.is.retired && known(&owned.is.station));
+    let posts = posts.filter_map(|owned| {
+        Some(site(owned.is.post.to_string(), &owned.is.station, SiteKind::Post, owned.is.site.as_ref()?))
+    });
+    let units = directory.units.values().filter(|owned| !owned.is.retired && known(&owned.is.station));
+    let units = units.filter_map(|owned| {
+        Some(site(owned.is.unit.to_string(), &owned.is.station, SiteKind::Unit, owned.is.site.as_ref()?))
+    });
+    let sites: Vec<Site> = posts.chain(units).collect();
+    let found = nearest(point, datum, &sites, count);
+    let list = |found: &[handoff_territory::Found]| -> Vec<v1::NearbySite> {
+        found.iter().map(|one| v1::NearbySite { id: one.id.clone(), distance_m: one.distance_m }).collect()
+    };
+    told.unplaced.clone_from(&found.unplaced);
+    told.approximate = found.is_approximate;
+    told.nearby = found
+        .sides
+        .iter()
+        .map(|side| v1::NearbyStation {
+            station: StationId::new(&side.station).and_then(|name| directory.seat(&name)).map(|one| station_ref(&one)),
+            posts: list(&side.posts),
+            units: list(&side.units),
+        })
+        .collect();
+}

@@ -1,0 +1,228 @@
+//! The feed: reads from the cursor to the published head, sends, waits for the head, and says so when it is quiet.
+
+use super::{Gate, store_away, unreadable};
+use crate::auth::Session;
+use crate::cursors::Resume;
+use crate::error::status;
+use handoff_domain::ids::{Digest, OrgId};
+use handoff_domain::refusal::{Reason, Refusal};
+use handoff_domain::time::{MINUTE, Millis, SECOND};
+use handoff_engine::NoAnswer;
+use handoff_engine::feed::FeedEntry;
+use handoff_proto::v1;
+use handoff_proto::v1::feed_service_server::FeedService;
+use handoff_proto::v1::watch_response::Message;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// Messages that may wait in one subscriber's buffer.
+pub const SEND_BUFFER_MESSAGES: usize = 256;
+/// A subscriber that takes nothing in for this long is sent away; it resumes from its token.
+pub const NO_PROGRESS_MS: i64 = 30 * SECOND;
+/// Silence is broken by a heartbeat after this long.
+pub const HEARTBEAT_MS: i64 = 5 * SECOND;
+/// A stream ends by design between half of this and all of it after it began.
+pub const STREAM_MS_MAX: i64 = 60 * MINUTE;
+
+type Sent = Result<v1::WatchResponse, Status>;
+
+/// One subscriber.
+struct Subscriber {
+    gate: Gate,
+    session: Arc<Session>,
+    place: Resume,
+    out: mpsc::Sender<Sent>,
+    ends: Millis,
+}
+
+#[tonic::async_trait]
+impl FeedService for Gate {
+    type WatchStream = ReceiverStream<Sent>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let session = self.session(&request, "FeedService/watch")?;
+        let asked = request.into_inner();
+        let place = self.place(&session.caller.org, &asked).await?;
+        let (out, stream) = mpsc::channel(SEND_BUFFER_MESSAGES);
+        let now = self.engine().clock().now();
+        // Spread out, so that a restart's subscribers do not all come back at once an hour later.
+        let spread = i64::from(u16::from_be_bytes(handoff_engine::ids::random())) * STREAM_MS_MAX / 2 / 65_536;
+        let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
+        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends };
+        self.tasks().spawn(subscriber.run());
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::FeedPosition>, Status> {
+        let session = self.session(&request, "FeedService/commit")?;
+        let token = request.into_inner().resume_token;
+        let place = self.resume(&session.caller.org, &token).await?;
+        match self.engine().commit(&session.caller, place.number).await {
+            Ok(()) => self.position(&session).await,
+            Err(NoAnswer::NotAccepted(reason)) => Err(status(&Refusal::new(reason))),
+            Err(NoAnswer::Unknown | NoAnswer::Reused) => Err(status(&Refusal::new(Reason::OutcomeUnknown))),
+        }
+    }
+
+    async fn get_position(
+        &self,
+        request: Request<v1::GetPositionRequest>,
+    ) -> Result<Response<v1::FeedPosition>, Status> {
+        let session = self.session(&request, "FeedService/get_position")?;
+        self.position(&session).await
+    }
+}
+
+impl Gate {
+    async fn position(&self, session: &Session) -> Result<Response<v1::FeedPosition>, Status> {
+        let (org, client) = (session.caller.org.clone(), session.caller.client.clone());
+        let reader = self.engine().reader();
+        let committed = reader.cursor(org.clone(), client).await.map_err(|error| store_away(&error))?;
+        let head = reader.feed_head(org.clone()).await.map_err(|error| store_away(&error))?;
+        let number = committed.unwrap_or(0);
+        let resume_token = match committed {
+            Some(number) => self.cursors().resume_token(&org, &self.place_at(&org, number).await?),
+            None => String::new(),
+        };
+        Ok(Response::new(v1::FeedPosition { committed_number: number, resume_token, head_number: head }))
+    }
+
+    async fn place(&self, org: &OrgId, asked: &v1::WatchRequest) -> Result<Resume, Status> {
+        match (asked.resume_token.as_str(), asked.from_now) {
+            ("", false) => self.place_at(org, 0).await,
+            ("", true) => {
+                let head = self.engine().reader().feed_head(org.clone()).await;
+                self.place_at(org, head.map_err(|error| store_away(&error))?).await
+            }
+            (token, false) => self.resume(org, token).await,
+            (_, true) => Err(status(&Refusal::new(Reason::InvalidField).field("from_now"))),
+        }
+    }
+
+    /// The place at a number, with the hash of the event there.
+    async fn place_at(&self, org: &OrgId, number: u64) -> Result<Resume, Status> {
+        let reader = self.engine().reader();
+        let epoch = reader.head().await.map_err(|error| store_away(&error))?.epoch;
+        let hash = match number {
+            0 => Some(Digest([0; 32])),
+            number => reader.feed_hash_at(org.clone(), number).await.map_err(|error| store_away(&error))?,
+        };
+        hash.map(|hash| Resume { epoch, number, hash }).ok_or_else(|| status(&Refusal::new(Reason::DataLoss)))
+    }
+
+    /// A token's place, if the log still holds what the token says was read: else DATA_LOSS, never silence.
+    async fn resume(&self, org: &OrgId, token: &str) -> Result<Resume, Status> {
+        let asked = self.cursors().read_resume(org, token).map_err(|refusal| status(&refusal))?;
+        let here = self.place_at(org, asked.number).await?;
+        if here.hash == asked.hash { Ok(here) } else { Err(status(&Refusal::new(Reason::DataLoss))) }
+    }
+}
+
+/// How a wait ended.
+enum Woken {
+    Head,
+    Quiet,
+    Ended(&'static str),
+}
+
+impl Subscriber {
+    async fn run(mut self) {
+        metrics::gauge!("handoff_feed_subscribers").increment(1.0);
+        if let Err(ended) = self.follow().await {
+            // Whoever has gone needs no word.
+            let _ = self.out.try_send(Err(ended));
+        }
+        metrics::gauge!("handoff_feed_subscribers").decrement(1.0);
+    }
+
+    async fn follow(&mut self) -> Result<(), Status> {
+        let mut head = self.gate.engine().head();
+        loop {
+            head.mark_unchanged();
+            while self.send_page().await? {}
+            match self.wait(&mut head).await {
+                Woken::Head => {}
+                Woken::Quiet => self.heartbeat().await?,
+                Woken::Ended(code) => return self.end(code).await,
+            }
+        }
+    }
+
+    async fn wait(&self, head: &mut tokio::sync::watch::Receiver<u64>) -> Woken {
+        let clock = self.gate.engine().clock();
+        let now = clock.now();
+        let quiet = clock.sleep_until(now.plus(HEARTBEAT_MS).min(self.ends));
+        let stop = self.gate.tasks().stopping();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Woken::Ended("SHUTDOWN"),
+            () = self.out.closed() => Woken::Ended("AGE"),
+            changed = head.changed() => if changed.is_ok() { Woken::Head } else { Woken::Ended("SHUTDOWN") },
+            () = quiet => {
+                if clock.now() < self.ends {
+                    Woken::Quiet
+                } else if self.ends == self.session.expires {
+                    Woken::Ended("LOGIN_EXPIRED")
+                } else {
+                    Woken::Ended("AGE")
+                }
+            }
+        }
+    }
+
+    /// Sends what is there; `true` when there may be more.
+    async fn send_page(&mut self) -> Result<bool, Status> {
+        let org = self.session.caller.org.clone();
+        let page = self.gate.engine().feed(&org, self.place.number).await.map_err(|error| unreadable(&error))?;
+        for command in page.chunk_by(|a, b| a.first == b.first) {
+            let Some(last) = command.last() else { continue };
+            (self.place.number, self.place.hash) = (last.number, last.hash);
+            let batch = self.batch(command);
+            self.send(Message::Batch(batch)).await?;
+        }
+        Ok(!page.is_empty())
+    }
+
+    fn batch(&self, command: &[Arc<FeedEntry>]) -> v1::FeedBatch {
+        super::reads::feed_batch(&self.session.caller, command, self.token())
+    }
+
+    fn token(&self) -> String {
+        self.gate.cursors().resume_token(&self.session.caller.org, &self.place)
+    }
+
+    async fn heartbeat(&self) -> Result<(), Status> {
+        let now = self.gate.engine().clock().now();
+        let heartbeat = v1::FeedHeartbeat {
+            head_number: self.place.number,
+            service_time: Some(handoff_proto::view::timestamp(now)),
+            resume_token: self.token(),
+        };
+        self.send(Message::Heartbeat(heartbeat)).await
+    }
+
+    async fn end(&self, code: &str) -> Result<(), Status> {
+        let end = v1::FeedEnd { resume_token: self.token(), code: code.to_owned() };
+        self.send(Message::End(end)).await?;
+        Err(status(&Refusal::new(Reason::StreamEnded)))
+    }
+
+    /// The writer never waits for a reader: only this subscriber's own task does, and not for ever.
+    async fn send(&self, message: Message) -> Result<(), Status> {
+        let response = v1::WatchResponse { message: Some(message), stale: false };
+        let response = match self.out.try_send(Ok(response)) {
+            Ok(()) => return Ok(()),
+            Err(mpsc::error::TrySendError::Full(response)) => response,
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(status(&Refusal::new(Reason::StreamEnded))),
+        };
+        let clock = self.gate.engine().clock();
+        tokio::select! {
+            sent = self.out.send(response) => sent.map_err(|_| status(&Refusal::new(Reason::StreamEnded))),
+            () = clock.sleep_until(clock.now().plus(NO_PROGRESS_MS)) => {
+                Err(status(&Refusal::new(Reason::SubscriberTooSlow)))
+            }
+        }
+    }
+}

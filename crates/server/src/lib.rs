@@ -1,0 +1,25 @@
+//! The service: gRPC, authentication, the error table, configuration and telemetry.
+//!
+//! Reading order:
+//!
+//! 1. [`config`]: what an operator writes down, and everything that is checked before the service starts.
+//! 2. [`auth`]: from a bearer token to a [`Caller`](handoff_domain::caller::Caller).
+//! 3. [`error`]: the only table from a refusal to a gRPC status, with its texts in both languages.
+//! 4. [`tls`]: the certificate, the crypto provider and the accepting side of a connection.
+//! 5. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
+//! 6. [`database`]: made, copied, checked.
+//! 7. [`telemetry`] and [`metrics`]: what operators see.
+//! 8. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
+
+pub mod auth;
+pub mod config;
+pub mod cursors;
+pub mod database;
+pub mod dev_ca;
+pub mod error;
+pub mod grpc;
+pub mod metrics;
+pub mod serve;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;

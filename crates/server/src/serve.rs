@@ -1,0 +1,289 @@
+//! Puts the service together and takes it apart again: store, engine, timers, listeners.
+//!
+//! Shutdown: stop accepting, end the feeds with their tokens, let the queue run dry, close the store. SIGKILL at any
+//! point is equally safe; this is only the polite way.
+
+use crate::auth::{AuthError, Authenticator};
+use crate::config::files::{self, SecretError};
+use crate::config::{Config, Server};
+use crate::cursors::CursorKey;
+use crate::grpc::Gate;
+use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
+use crate::tasks::Tasks;
+use crate::tls::{self, TlsError};
+use handoff_domain::time::SECOND;
+use handoff_engine::clock::{Clock, SystemClock};
+use handoff_engine::writer::Fatal;
+use handoff_engine::{Engine, Organisation, StartError, open_log};
+use handoff_evidence::log::LogKey;
+use handoff_proto::FILE_DESCRIPTOR_SET;
+use handoff_proto::v1::audit_service_server::AuditServiceServer;
+use handoff_proto::v1::directory_service_server::DirectoryServiceServer;
+use handoff_proto::v1::feed_service_server::FeedServiceServer;
+use handoff_proto::v1::handoff_service_server::HandoffServiceServer;
+use handoff_proto::v1::incident_service_server::IncidentServiceServer;
+use handoff_proto::v1::obligation_service_server::ObligationServiceServer;
+use handoff_store::{Failpoint, Options, StoreError};
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::service::Routes;
+use tonic::transport::Server as Transport;
+
+/// How long the shutdown waits for calls and feeds to end before it closes the store under them.
+pub const DRAIN_MS: i64 = 10 * SECOND;
+
+/// What a start may bring besides the configuration.
+#[derive(Clone)]
+pub struct StartOptions {
+    /// Where `now` comes from.
+    pub clock: Arc<dyn Clock>,
+    /// A crash test's hook into the write path.
+    pub failpoint: Failpoint,
+    /// Metrics already installed in this process; tests start several services in one.
+    pub metrics: Option<Metrics>,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), failpoint: Failpoint::default(), metrics: None }
+    }
+}
+
+/// Why the service did not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store.
+    #[error("the database cannot be used")]
+    Store(#[source] StoreError),
+    /// The engine.
+    #[error("the log cannot be used")]
+    Start(#[source] StartError),
+    /// Organisations and their keys.
+    #[error("the organisations cannot be used")]
+    Auth(#[source] AuthError),
+    /// A key file.
+    #[error("a key file cannot be used")]
+    Secret(#[source] SecretError),
+    /// The certificate.
+    #[error("the server certificate cannot be used")]
+    Tls(#[source] TlsError),
+    /// A listener.
+    #[error("cannot listen on {0}; is another service there?")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// Metrics.
+    #[error("metrics cannot be installed")]
+    Metrics(#[source] MetricsError),
+    /// The transport.
+    #[error("the listener failed")]
+    Transport(#[source] tonic::transport::Error),
+    /// Reflection.
+    #[error("the published descriptor cannot be read")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The writer met something only a restart helps against.
+    #[error("the writer stopped")]
+    Writer(#[source] Fatal),
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Running {
+    /// Address of the gRPC listener.
+    pub grpc: SocketAddr,
+    /// Address of the metrics listener.
+    pub metrics: SocketAddr,
+    /// The engine, for in-process use by tests and the demo.
+    pub engine: Engine,
+    tasks: Tasks,
+    listener: JoinHandle<Result<(), tonic::transport::Error>>,
+    writer: JoinHandle<Result<(), Fatal>>,
+}
+
+/// Reads the log's key.
+///
+/// # Errors
+/// [`ServeError::Secret`].
+pub fn log_key(config: &Config) -> Result<LogKey, ServeError> {
+    let file = &config.evidence.log_key_file;
+    let seed = files::read_key(file).map_err(ServeError::Secret)?;
+    Ok(LogKey::from_seed(seed.expose_secret()))
+}
+
+/// Starts the service of a checked configuration.
+///
+/// # Errors
+/// [`ServeError`] says what the operator has to change.
+pub async fn start(config: &Config, options: StartOptions) -> Result<Running, ServeError> {
+    tls::install_provider();
+    let metrics = match options.metrics {
+        Some(metrics) => metrics,
+        None => Metrics::install().map_err(ServeError::Metrics)?,
+    };
+    let readiness = Readiness::default();
+    let tasks = Tasks::new();
+    let key = log_key(config)?;
+    let store_options = Options { failpoint: options.failpoint };
+    let mut store = handoff_store::open(&config.database.url, store_options).await.map_err(ServeError::Store)?;
+    if store.unclean {
+        check_beside(&tasks, config.database.url.clone());
+    }
+    open_log(&mut store, &key, options.clock.now()).await.map_err(ServeError::Start)?;
+    let organisations =
+        config.organisations.iter().map(|org| Organisation { id: org.id.clone(), kind: org.kind }).collect();
+    let (engine, run) =
+        Engine::start(store, organisations, options.clock.clone()).await.map_err(ServeError::Start)?;
+    // The writer is never aborted: it ends by itself once every handle on the engine is gone.
+    let writer = tasks.spawn(run);
+    tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
+    let auth = Authenticator::new(&config.organisations).map_err(ServeError::Auth)?;
+    let cursor = files::read_key(&config.server.resume_key_file).map_err(ServeError::Secret)?;
+    let cursors = CursorKey::new(cursor.expose_secret());
+    let map_max = config.server.limits.map_decode_bytes_max as usize;
+    let gate = Gate::new(engine.clone(), auth, cursors, tasks.clone(), map_max);
+    let metrics_listener = listen(config.server.metrics_listen).await?;
+    let metrics_at = address(&metrics_listener, config.server.metrics_listen)?;
+    let stop = tasks.stopping();
+    let serving = crate::metrics::serve(metrics_listener, metrics, readiness.clone(), stop.cancelled_owned());
+    tasks.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(error = %error, "the metrics listener failed");
+        }
+    });
+    let listener = listen(config.server.listen).await?;
+    let grpc = address(&listener, config.server.listen)?;
+    let listening = spawn_listener(&config.server, gate, listener, &tasks)?;
+    readiness.set(Ready::Serving);
+    tracing::info!(grpc = %grpc, metrics = %metrics_at, "serving");
+    Ok(Running { grpc, metrics: metrics_at, engine, tasks, listener: listening, writer })
+}
+
+async fn listen(at: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(at).await.map_err(|error| ServeError::Listen(at, error))
+}
+
+fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, ServeError> {
+    listener.local_addr().map_err(|error| ServeError::Listen(asked, error))
+}
+
+/// After an unclean stop the file is checked beside serving; a finding ends the process (reliability, 4).
+fn check_beside(tasks: &Tasks, url: String) {
+    tasks.spawn(async move {
+        match handoff_store::integrity(&url).await {
+            Ok(findings) if findings.is_empty() => tracing::info!("the database is whole after an unclean stop"),
+            Ok(findings) => {
+                for finding in &findings {
+                    tracing::error!(check = finding.check, detail = finding.detail, "the database is damaged");
+                }
+                std::process::exit(EXIT_DAMAGED);
+            }
+            Err(error) => tracing::error!(error = %error, "the database could not be checked"),
+        }
+    });
+}
+
+/// Exit code of a process that found its database damaged.
+pub const EXIT_DAMAGED: i32 = 70;
+
+fn services(server: &Server, gate: Gate) -> Result<Routes, ServeError> {
+    let (decode, encode) =
+        (server.limits.message_decode_bytes_max as usize, server.limits.message_encode_bytes_max as usize);
+    // One constructor each, so the limits stand on every service.
+    macro_rules! limited {
+        ($service:ident) => {
+            $service::new(gate.clone()).max_decoding_message_size(decode).max_encoding_message_size(encode)
+        };
+    }
+    let map_max = gate.map_bytes_max() + decode;
+    let directory = DirectoryServiceServer::new(gate.clone())
+        .max_decoding_message_size(map_max)
+        .max_encoding_message_size(map_max);
+    let mut routes = Routes::new(limited!(IncidentServiceServer))
+        .add_service(limited!(HandoffServiceServer))
+        .add_service(limited!(FeedServiceServer))
+        .add_service(limited!(ObligationServiceServer))
+        .add_service(limited!(AuditServiceServer))
+        .add_service(directory);
+    if server.reflection {
+        let builder =
+            || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
+        routes = routes
+            .add_service(builder().build_v1().map_err(ServeError::Reflection)?)
+            .add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?);
+    }
+    if server.health {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        // Health answers SERVING as long as the listener does; readiness is told on the metrics listener.
+        drop(reporter);
+        routes = routes.add_service(health);
+    }
+    Ok(routes)
+}
+
+fn spawn_listener(
+    server: &Server,
+    gate: Gate,
+    listener: TcpListener,
+    tasks: &Tasks,
+) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, ServeError> {
+    let limits = &server.limits;
+    let acceptor = tls::acceptor(server).map_err(ServeError::Tls)?;
+    let incoming = tls::incoming(listener, acceptor, limits);
+    let routes = services(server, gate)?;
+    let mut transport = Transport::builder()
+        .accept_http1(server.grpc_web)
+        .max_concurrent_streams(Some(limits.max_concurrent_streams))
+        .http2_max_local_error_reset_streams(Some(limits.local_error_reset_streams_max as usize))
+        .http2_max_pending_accept_reset_streams(Some(limits.pending_accept_reset_streams_max as usize))
+        .http2_max_header_list_size(limits.header_list_bytes_max)
+        .http2_keepalive_interval(Some(limits.keepalive_interval()))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout()));
+    let stop = tasks.stopping().cancelled_owned();
+    Ok(if server.grpc_web {
+        let router = transport.layer(tonic_web::GrpcWebLayer::new()).add_routes(routes);
+        tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
+    } else {
+        let router = transport.add_routes(routes);
+        tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
+    })
+}
+
+impl Running {
+    /// Waits until the service has to stop by itself: the writer met something fatal, or the listener failed.
+    ///
+    /// # Errors
+    /// What it was.
+    pub async fn failed(&mut self) -> Result<(), ServeError> {
+        tokio::select! {
+            writer = &mut self.writer => match writer {
+                Ok(Err(fatal)) => Err(ServeError::Writer(fatal)),
+                Ok(Ok(())) | Err(_) => Ok(()),
+            },
+            listener = &mut self.listener => match listener {
+                Ok(Err(error)) => Err(ServeError::Transport(error)),
+                Ok(Ok(())) | Err(_) => Ok(()),
+            },
+        }
+    }
+
+    /// Ends streams, lets the queue run dry, closes the store.
+    ///
+    /// # Errors
+    /// The writer's last batch could not be written.
+    pub async fn shutdown(self) -> Result<(), ServeError> {
+        let Self { engine, tasks, listener, writer, .. } = self;
+        let clock = engine.clock();
+        tasks.stop();
+        let limit = clock.sleep_until(clock.now().plus(DRAIN_MS));
+        tokio::select! {
+            _ = listener => {}
+            () = limit => tracing::warn!("calls were still open after the drain limit"),
+        }
+        drop(engine);
+        match writer.await {
+            Ok(Err(fatal)) => Err(ServeError::Writer(fatal)),
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Rows for the suite: two stations, invented incidents, a clock that is counted by hand.
+
+use crate::batch::Batch;
+use crate::rows::*;
+use handoff_domain::caller::Role;
+use handoff_domain::ids::{ClientId, Digest, HandoffId, IncidentId, OrgId, Scope, StationId, StationRef};
+use handoff_domain::time::Millis;
+use handoff_domain::timers::{Duty, Rung};
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Begin of the story's time.
+pub(super) const BEGIN: i64 = 1_795_435_200_000;
+
+/// What has been written so far, and batches that go on from there.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    /// Next position.
+    pub position: u64,
+    seqs: HashMap<IncidentId, u64>,
+    feeds: HashMap<OrgId, u64>,
+}
+
+impl Story {
+    /// A story that believes the log ends there.
+    #[must_use]
+    pub fn at(position: u64) -> Self {
+        Self { position, ..Self::default() }
+    }
+
+    /// A batch at the story's end with nothing in it.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch { expected: self.position, ..Batch::default() }
+    }
+
+    /// Adds one command of `events` events of a stream, each told to the organisations.
+    pub fn command(&mut self, batch: &mut Batch, incident: IncidentId, events: u64, told: &[&str]) {
+        let first = self.position;
+        for _ in 0..events {
+            let seq = self.seqs.entry(incident).or_default();
+            *seq += 1;
+            batch.events.push(event(self.position, first, incident, *seq));
+            for name in told {
+                let number = self.feeds.entry(org(name)).or_default();
+                *number += 1;
+                let enters = *seq == 1;
+                batch.feed.push(FeedRow { org: org(name), number: *number, position: self.position, enters });
+            }
+            self.position += 1;
+        }
+    }
+
+    /// A batch with one new incident: event, feed of A, case, parties A-01 and B-07, answer.
+    #[must_use]
+    pub fn opening(&mut self, number: u128) -> Batch {
+        let mut batch = self.batch();
+        let position = self.position;
+        self.command(&mut batch, incident(number), 1, &["A"]);
+        batch.cases.push(case(number, 0, 1));
+        batch.parties.extend([party(number, "A", "A-01"), party(number, "B", "B-07")]);
+        batch.answers.push(AnswerRow { position: Some(position), ..answer("A", "cad", number) });
+        batch
+    }
+
+    /// Seq of a stream's last event.
+    #[must_use]
+    pub fn seq(&self, incident: IncidentId) -> u64 {
+        self.seqs.get(&incident).copied().unwrap_or(0)
+    }
+}
+
+pub(super) fn org(name: &str) -> OrgId {
+    OrgId::new(name).unwrap()
+}
+
+pub(super) fn station(org_name: &str, name: &str) -> StationRef {
+    StationRef { org: org(org_name), station: StationId::new(name).unwrap() }
+}
+
+/// One of the story's incidents.
+pub(crate) fn incident(number: u128) -> IncidentId {
+    IncidentId(Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0000 + number))
+}
+
+pub(super) fn digest(seed: u64) -> Digest {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    Digest(bytes)
+}
+
+pub(super) fn at(position: u64) -> Millis {
+    Millis(BEGIN).plus(i64::try_from(position).unwrap())
+}
+
+pub(super) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -> EventRow {
+    EventRow {
+        position,
+        first,
+        kind: StreamKind::Incident,
+        incident,
+        seq,
+        type_name: Text::Borrowed("noted"),
+        at: at(position),
+        hash: digest(position),
+        // Bytes that are no UTF-8, with a zero: nothing may read or cut them.
+        bytes: Arc::from([&[0xff, 0x00, b'"', b'\\'][..], &position.to_be_bytes(), &[b'x'; 100]].concat()),
+    }
+}
+
+pub(super) fn case(number: u128, was: u64, version: u64) -> CaseRow {
+    CaseRow {
+        incident: incident(number),
+        was,
+        version,
+        state: Text::Borrowed("RECEIVED"),
+        custodian: station("A", "A-01"),
+        tenure: 1,
+        first_receiver: station("A", "A-01"),
+        kind: Some(Text::Borrowed("emergency")),
+        severity: None,
+        drill: None,
+        alias_of: None,
+        opened_at: Millis(BEGIN + i64::try_from(number).unwrap()),
+        closed_at: None,
+        updated_at: Millis(BEGIN + i64::try_from(number).unwrap()),
+    }
+}
+
+pub(super) fn party(number: u128, org_name: &str, name: &str) -> PartyRow {
+    let station = StationId::new(name);
+    PartyRow { incident: incident(number), org: org(org_name), station, active: true }
+}
+
+pub(super) fn answer_id(org_name: &str, client: &str, number: u128) -> AnswerId {
+    AnswerId { org: org(org_name), client: ClientId::new(client).unwrap(), request: Uuid::from_u128(number) }
+}
+
+pub(super) fn answer(org_name: &str, client: &str, number: u128) -> AnswerRow {
+    AnswerRow {
+        id: answer_id(org_name, client, number),
+        key: Some([3; 16]),
+        mac: [4; 32],
+        answer: Arc::from(&b"{\"position\":0}"[..]),
+        position: None,
+        incident: None,
+        at: Millis(BEGIN),
+    }
+}
+
+pub(super) fn obligation(number: u128, duty: Duty, due: i64) -> ObligationRow {
+    ObligationRow {
+        incident: incident(number),
+        scope: Some(Scope(Uuid::from_u128(number + 1))),
+        duty,
+        org: Some(org("B")),
+        station: StationId::new("B-07"),
+        role: Role::DutyOfficer,
+        since: Millis(BEGIN),
+        due: Millis(BEGIN + due),
+        raise_at: Some(Millis(BEGIN + due)),
+        rung: Rung::Duty,
+        acknowledged: false,
+        done: false,
+    }
+}
+
+pub(super) fn handoff(number: u128, of: u128) -> HandoffRow {
+    HandoffRow {
+        handoff: HandoffId(Uuid::from_u128(number)),
+        incident: incident(of),
+        from: station("A", "A-01"),
+        to: station("B", "B-07"),
+        state: Text::Borrowed("OFFERED"),
+        offered_at: Some(Millis(BEGIN)),
+        updated_at: Millis(BEGIN),
+    }
+}

@@ -1,0 +1,354 @@
+//! The reading connections: one short statement per call.
+
+use super::decode::{self, Fields};
+use super::{failed, files, sql};
+use crate::batch::COMMAND_EVENTS_MAX;
+use crate::contract::{Pending, Read, Reader};
+use crate::error::StoreError;
+use crate::query::{
+    CaseCursor, CaseFilter, CasePage, Counts, Drills, LIST_SCAN_ROWS_MAX, ObligationCursor, PAGE_ROWS_MAX, Size,
+};
+use crate::rows::*;
+use handoff_domain::ids::{ClientId, Digest, HandoffId, IncidentId, MapRef, OrgId, StationId};
+use handoff_domain::time::Millis;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use std::path::PathBuf;
+
+type Statement<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
+
+pub(super) struct SqliteReader {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl SqliteReader {
+    pub(super) fn new(pool: SqlitePool, path: PathBuf) -> Self {
+        Self { pool, path }
+    }
+
+    async fn many<T>(
+        &self,
+        action: &'static str,
+        statement: Statement<'_>,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = statement.fetch_all(&self.pool).await.map_err(failed(action))?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn one<T>(
+        &self,
+        action: &'static str,
+        statement: Statement<'_>,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let row = statement.fetch_optional(&self.pool).await.map_err(failed(action))?;
+        row.as_ref().map(read).transpose()
+    }
+
+    async fn the<T>(
+        &self,
+        action: &'static str,
+        statement: Statement<'_>,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let found = self.one(action, statement, read).await?;
+        found.ok_or_else(|| failed(action)(sqlx::Error::RowNotFound))
+    }
+
+    async fn whole_feed_page(
+        &self,
+        org: OrgId,
+        after: u64,
+        until: u64,
+        limit: u32,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let read = |after: u64, rows: i64| {
+            let statement = sqlx::query(sql::read::FEED_PAGE)
+                .bind(org.as_str().to_owned())
+                .bind(integer(after))
+                .bind(integer(until))
+                .bind(rows);
+            self.many("read a feed", statement, decode::feed_entry)
+        };
+        let limit = page(limit);
+        let mut entries = read(after, limit).await?;
+        let full = i64::try_from(entries.len()).is_ok_and(|rows| rows == limit);
+        if let Some(last) = entries.last().filter(|_| full) {
+            let (number, first) = (last.number, last.event.first);
+            let rest = read(number, integer(COMMAND_EVENTS_MAX)).await?;
+            entries.extend(rest.into_iter().take_while(|entry| entry.event.first == first));
+        }
+        Ok(entries)
+    }
+
+    /// One walk down one index: the cases that fit, and how far it got if there may be more.
+    async fn walk(
+        &self,
+        filter: &CaseFilter,
+        open: bool,
+        from: CaseCursor,
+        limit: i64,
+    ) -> Result<(Vec<CaseRow>, Option<CaseCursor>), StoreError> {
+        let walked_max = if filter.is_narrow() { i64::from(LIST_SCAN_ROWS_MAX) } else { limit };
+        let statement = list_statement(filter, open, from, walked_max, limit);
+        let rows = statement.fetch_all(&self.pool).await.map_err(failed("list cases"))?;
+        let Some(row) = rows.first() else { return Ok((Vec::new(), None)) };
+        let edge = Fields::of(row, "cases");
+        let walked = integer(edge.number("walked")?);
+        let mut end = (walked >= walked_max)
+            .then(|| Ok(CaseCursor { updated_at: edge.time("edge_at")?, incident: edge.incident("edge_incident")? }))
+            .transpose()?;
+        // Without a case that fits there is one row, which holds the edge alone.
+        let fits = |row: &&SqliteRow| !matches!(sqlx::Row::try_get::<Option<&[u8]>, _>(*row, "incident"), Ok(None));
+        let cases: Vec<_> = rows.iter().filter(fits).map(decode::case).collect::<Result<_, _>>()?;
+        if i64::try_from(cases.len()).is_ok_and(|found| found >= limit) {
+            end = cases.last().map(CaseCursor::from);
+        }
+        Ok((cases, end))
+    }
+
+    async fn list(&self, filter: CaseFilter, after: Option<CaseCursor>, limit: u32) -> Result<CasePage, StoreError> {
+        let limit = page(limit);
+        let from = start(&filter, after);
+        let (mut cases, mut end) = (Vec::new(), None);
+        for open in [true, false] {
+            if filter.open.is_none_or(|wanted| wanted == open) {
+                let (found, edge) = self.walk(&filter, open, from, limit).await?;
+                cases.extend(found);
+                // Below the higher of two edges one of the walks has not looked.
+                end = end.max(edge);
+            }
+        }
+        cases.sort_unstable_by_key(|case| std::cmp::Reverse(CaseCursor::from(case)));
+        cases.retain(|case| end.is_none_or(|end| CaseCursor::from(case) >= end));
+        if let Ok(limit) = usize::try_from(limit)
+            && cases.len() > limit
+        {
+            cases.truncate(limit);
+            end = cases.last().map(CaseCursor::from);
+        }
+        Ok(CasePage { cases, next: end })
+    }
+}
+
+/// Where a list begins: at its cursor, or above everything, and below the end of the asked period.
+fn start(filter: &CaseFilter, after: Option<CaseCursor>) -> CaseCursor {
+    let top = CaseCursor { updated_at: Millis(i64::MAX), incident: IncidentId(uuid::Uuid::max()) };
+    let until = filter.updated.until.map(|updated_at| CaseCursor { updated_at, incident: IncidentId::default() });
+    after.unwrap_or(top).min(until.unwrap_or(top))
+}
+
+fn list_statement(
+    filter: &CaseFilter,
+    open: bool,
+    from: CaseCursor,
+    walked_max: i64,
+    limit: i64,
+) -> Statement<'static> {
+    let states = (!filter.states.is_empty()).then(|| serde_json::Value::from(filter.states.clone()).to_string());
+    let (is_drill, drill) = match filter.drills {
+        Drills::Any => (None, None),
+        Drills::Real => (Some(false), None),
+        Drills::Drill => (Some(true), None),
+        Drills::One(id) => (None, Some(id.0.as_bytes().to_vec())),
+    };
+    let name = |text: &str| text.to_owned();
+    let sql = if filter.org.is_some() { sql::read::CASES_OF_ORG } else { sql::read::CASES_OF_ALL };
+    sqlx::query(sql)
+        .bind(open)
+        .bind(from.updated_at.0)
+        .bind(from.incident.0.as_bytes().to_vec())
+        .bind(walked_max)
+        .bind(filter.updated.from.map_or(i64::MIN, |at| at.0))
+        .bind(limit)
+        .bind(filter.org.as_ref().map(|org| name(org.as_str())))
+        .bind(filter.station.as_ref().map(|station| name(station.as_str())))
+        .bind(filter.active)
+        .bind(states)
+        .bind(filter.kind.as_deref().map(name))
+        .bind(is_drill)
+        .bind(drill)
+        .bind(filter.custodian.as_ref().map(|station| name(station.org.as_str())))
+        .bind(filter.custodian.as_ref().map(|station| name(station.station.as_str())))
+        .bind(filter.opened.from.map(|at| at.0))
+        .bind(filter.opened.until.map(|at| at.0))
+}
+
+impl Reader for SqliteReader {
+    fn head(&self) -> Read<'_, Head> {
+        Box::pin(self.the("read the head", sqlx::query(sql::read::HEAD), decode::head))
+    }
+
+    fn events_from(&self, position: u64, limit: u32) -> Read<'_, Vec<EventRow>> {
+        let statement = sqlx::query(sql::read::EVENTS_FROM).bind(integer(position)).bind(page(limit));
+        Box::pin(self.many("read the log", statement, decode::event))
+    }
+
+    fn event_at(&self, position: u64) -> Read<'_, Option<EventRow>> {
+        Box::pin(async move {
+            let statement = sqlx::query(sql::read::EVENTS_FROM).bind(integer(position)).bind(1_i64);
+            let event = self.one("read the log", statement, decode::event).await?;
+            Ok(event.filter(|event| event.position == position))
+        })
+    }
+
+    fn events_of(&self, incident: IncidentId, from_seq: u64, limit: u32) -> Read<'_, Vec<EventRow>> {
+        let statement =
+            sqlx::query(sql::read::EVENTS_OF).bind(id(incident.0)).bind(integer(from_seq)).bind(page(limit));
+        Box::pin(self.many("read a stream", statement, decode::event))
+    }
+
+    fn directory_events(&self, position: u64, limit: u32) -> Read<'_, Vec<EventRow>> {
+        let statement = sqlx::query(sql::read::DIRECTORY_EVENTS).bind(integer(position)).bind(page(limit));
+        Box::pin(self.many("read the directory", statement, decode::event))
+    }
+
+    fn feed_heads(&self) -> Read<'_, Vec<FeedHead>> {
+        Box::pin(self.many("read the feeds' heads", sqlx::query(sql::read::FEED_HEADS), decode::feed_head))
+    }
+
+    fn feed_head(&self, org: OrgId) -> Read<'_, u64> {
+        Box::pin(async move {
+            let statement = sqlx::query(sql::read::FEED_HEAD).bind(org.as_str().to_owned());
+            let read = |row: &SqliteRow| Fields::of(row, "feeds").number("number");
+            Ok(self.one("read a feed's head", statement, read).await?.unwrap_or(0))
+        })
+    }
+
+    fn feed_page(&self, org: OrgId, after: u64, until: u64, limit: u32) -> Read<'_, Vec<FeedEntry>> {
+        Box::pin(self.whole_feed_page(org, after, until, limit))
+    }
+
+    fn feed_hash_at(&self, org: OrgId, number: u64) -> Read<'_, Option<Digest>> {
+        let statement = sqlx::query(sql::read::FEED_HASH_AT).bind(org.as_str().to_owned()).bind(integer(number));
+        Box::pin(self.one("read a feed", statement, |row| Fields::of(row, "events").digest("hash")))
+    }
+
+    fn cursor(&self, org: OrgId, client: ClientId) -> Read<'_, Option<u64>> {
+        let statement = sqlx::query(sql::read::CURSOR).bind(org.as_str().to_owned()).bind(client.as_str().to_owned());
+        Box::pin(self.one("read a cursor", statement, |row| Fields::of(row, "cursors").number("number")))
+    }
+
+    fn answer(&self, wanted: AnswerId) -> Read<'_, Option<AnswerRow>> {
+        let statement = sqlx::query(sql::read::ANSWER)
+            .bind(id(wanted.request))
+            .bind(wanted.org.as_str().to_owned())
+            .bind(wanted.client.as_str().to_owned());
+        Box::pin(self.one("read an answer", statement, decode::answer))
+    }
+
+    fn recent_answers(&self, limit: u32) -> Read<'_, Vec<AnswerRow>> {
+        let statement = sqlx::query(sql::read::RECENT_ANSWERS).bind(page(limit));
+        Box::pin(self.many("read answers", statement, decode::answer))
+    }
+
+    fn keyed_answers_of(&self, incident: IncidentId, limit: u32) -> Read<'_, Vec<AnswerId>> {
+        let statement = sqlx::query(sql::read::KEYED_ANSWERS_OF).bind(id(incident.0)).bind(page(limit));
+        Box::pin(self.many("read answers", statement, decode::answer_id))
+    }
+
+    fn case(&self, incident: IncidentId) -> Read<'_, Option<CaseRow>> {
+        Box::pin(self.one("read a case", sqlx::query(sql::read::CASE).bind(id(incident.0)), decode::case))
+    }
+
+    fn cases(&self, filter: CaseFilter, after: Option<CaseCursor>, limit: u32) -> Read<'_, CasePage> {
+        Box::pin(self.list(filter, after, limit))
+    }
+
+    fn parties_of(&self, incident: IncidentId) -> Read<'_, Vec<PartyRow>> {
+        Box::pin(self.many("read parties", sqlx::query(sql::read::PARTIES_OF).bind(id(incident.0)), decode::party))
+    }
+
+    fn handoff(&self, handoff: HandoffId) -> Read<'_, Option<HandoffRow>> {
+        Box::pin(self.one("read a handoff", sqlx::query(sql::read::HANDOFF).bind(id(handoff.0)), decode::handoff))
+    }
+
+    fn due_obligations(&self, now: Millis, limit: u32) -> Read<'_, Vec<ObligationRow>> {
+        let statement = sqlx::query(sql::read::DUE_OBLIGATIONS).bind(now.0).bind(page(limit));
+        Box::pin(self.many("read obligations", statement, decode::obligation))
+    }
+
+    fn obligations_of(
+        &self,
+        org: OrgId,
+        station: Option<StationId>,
+        after: Option<ObligationCursor>,
+        limit: u32,
+    ) -> Read<'_, Vec<ObligationRow>> {
+        let statement =
+            sqlx::query(sql::read::OBLIGATIONS_OF).bind(org.as_str().to_owned()).bind(station.map(|id| id.to_string()));
+        let statement = match after {
+            Some(ObligationCursor(row)) => statement
+                .bind(row.due.0)
+                .bind(id(row.incident.0))
+                .bind(row.scope.map_or_else(Vec::new, |scope| id(scope.0)))
+                .bind(row.duty.as_str())
+                .bind(row.station.map_or_else(String::new, |id| id.to_string())),
+            None => statement.bind(i64::MIN).bind(Vec::new()).bind(Vec::new()).bind("").bind(String::new()),
+        };
+        Box::pin(self.many("read obligations", statement.bind(page(limit)), decode::obligation))
+    }
+
+    fn obligations_in(&self, incident: IncidentId) -> Read<'_, Vec<ObligationRow>> {
+        let statement = sqlx::query(sql::read::OBLIGATIONS_IN).bind(id(incident.0));
+        Box::pin(self.many("read obligations", statement, decode::obligation))
+    }
+
+    fn personal(&self, incident: IncidentId, from_seq: u64, to_seq: u64) -> Read<'_, Vec<PersonalRow>> {
+        let statement =
+            sqlx::query(sql::read::PERSONAL).bind(id(incident.0)).bind(integer(from_seq)).bind(integer(to_seq));
+        Box::pin(self.many("read personal values", statement, decode::personal))
+    }
+
+    fn audit(&self, after: u64, limit: u32) -> Read<'_, Vec<(u64, AuditRow)>> {
+        let statement = sqlx::query(sql::read::AUDIT).bind(integer(after)).bind(page(limit));
+        Box::pin(self.many("read the audit rows", statement, decode::audit))
+    }
+
+    fn map(&self, map: MapRef) -> Read<'_, Option<MapRow>> {
+        let statement = sqlx::query(sql::read::MAP).bind(id(map.id.0)).bind(integer(map.version));
+        Box::pin(self.one("read a map", statement, decode::map))
+    }
+
+    fn counts(&self, now: Millis) -> Read<'_, Counts> {
+        let read = |row: &SqliteRow| {
+            let row = Fields::of(row, "cases");
+            Ok(Counts {
+                open_cases: row.number("open_cases")?,
+                open_obligations: row.number("open_obligations")?,
+                overdue_obligations: row.number("overdue_obligations")?,
+            })
+        };
+        Box::pin(self.the("count what is open", sqlx::query(sql::read::COUNTS).bind(now.0), read))
+    }
+
+    fn size(&self) -> Read<'_, Size> {
+        Box::pin(async {
+            let wal_bytes = files::wal_bytes(&self.path)?;
+            let read = |row: &SqliteRow| {
+                let row = Fields::of(row, "head");
+                Ok(Size { bytes: row.number("bytes")?, free_bytes: row.number("free_bytes")?, wal_bytes })
+            };
+            self.the("measure the database", sqlx::query(sql::read::SIZE), read).await
+        })
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}
+
+fn id(id: uuid::Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+/// A number no row can have when it does not fit.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn page(limit: u32) -> i64 {
+    i64::from(limit.min(PAGE_ROWS_MAX))
+}
