@@ -1,1 +1,9 @@
-//! What the end-to-end tests share: builders, simulators and fault drivers.
+//! What the end-to-end tests share: the real service beside a test, who calls it, and what they do.
+//!
+//! 1. [`app`]: starts, stops, kills and restarts the built program over one folder.
+//! 2. [`play`]: the moves of a case, each in one line.
+//! 3. [`refusal`]: a refused call, read the way a client reads it.
+
+pub mod app;
+pub mod play;
+pub mod refusal;

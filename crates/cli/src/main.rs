@@ -27,8 +27,8 @@ enum Verb {
     Serve(verbs::serve::Args),
     /// Start a service with two invented stations, play the main cases, keep running.
     Demo(verbs::demo::Args),
-    //REPLAY /// Drive recorded calls through a service as both stations' systems.
-    //REPLAY Replay(verbs::replay::Args),
+    /// Drive recorded calls through a service as both stations' systems.
+    Replay(verbs::replay::Args),
     /// Follow the own organisation's feed.
     Watch(verbs::watch::Args),
     /// Receive, show and work on incidents.
@@ -74,7 +74,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.verb {
         Verb::Serve(args) => verbs::serve::run(args).await,
         Verb::Demo(args) => verbs::demo::run(args, output).await,
-        //REPLAY Verb::Replay(args) => verbs::replay::run(args, output).await,
+        Verb::Replay(args) => verbs::replay::run(args, output).await,
         Verb::Watch(args) => verbs::watch::run(args, output).await,
         Verb::Incident(args) => verbs::incident::run(args, output).await,
         Verb::Handoff(args) => verbs::handoff::run(args, output).await,

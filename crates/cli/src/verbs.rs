@@ -9,6 +9,7 @@ pub mod demo;
 pub mod dev_ca;
 pub mod handoff;
 pub mod incident;
+pub mod replay;
 pub mod serve;
 pub mod show;
 pub mod territory;

@@ -23,11 +23,11 @@ use api::incident_service_client::IncidentServiceClient;
 use api::obligation_service_client::ObligationServiceClient;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
+use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::Request;
 
 /// Largest message taken in, in bytes: what the service sends at most, and a boundary map.
 pub const MESSAGE_BYTES_MAX: usize = 9 * 1024 * 1024;

@@ -1,10 +1,10 @@
 //! A watch that resumes: after any break it goes on from the last message taken in, and checks that no number is
 //! missing.
 
+use crate::Client;
 use crate::api::watch_response::Message;
 use crate::api::{CommitRequest, FeedBatch, WatchRequest, WatchResponse};
 use crate::retry::{Attempt, RETRY_FIRST, RETRY_PAUSE_MAX, definite};
-use crate::Client;
 use std::time::Duration;
 use tonic::{Code, Status, Streaming};
 

@@ -3,9 +3,13 @@
 
 use crate::caller::{Actor, Caller, Role};
 use crate::case::Case;
+use crate::case::handoff::{Handoff, WayOn};
+use crate::codes;
 use crate::event::Body;
-use crate::ids::StationRef;
+use crate::event::incident::Acknowledged;
+use crate::ids::{HandoffId, OrgId, StationId, StationRef, SupportId};
 use crate::refusal::Reason;
+use crate::timers::Rung;
 
 /// The part a station must have in a case for an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,161 +22,216 @@ pub enum Part {
     Custodian,
     /// Exactly this station.
     Station(StationRef),
-    /// One of these two.
-    Either(StationRef, StationRef),
-    /// The common superior of the case, or a supervisor of a side where none is named.
-    Superior,
+    /// One of these.
+    OneOf(Vec<StationRef>),
+    /// The common superior.
+    Superior(OrgId),
     /// An auditor, or a station that is one of these.
     AuditOr(Vec<StationRef>),
     /// The service itself.
     Service,
-    /// The organisation whose obligation is overdue, the other side and the superior: whoever was notified.
-    Notified,
 }
+
+/// Roles and the part one of them needs.
+pub type Rule = (&'static [Role], Part);
 
 const FACT: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::Responder, Role::DutyOfficer, Role::Supervisor];
 const INTAKE: &[Role] = &[Role::Adapter, Role::CallTaker, Role::DutyOfficer, Role::Supervisor];
+/// Whoever takes a call also alerts: the alerts of an intake go out under the caller's own role.
+const ALERT: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::CallTaker, Role::DutyOfficer, Role::Supervisor];
 const DESK: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
-const PERSON: &[Role] = &[Role::Dispatcher, Role::Responder, Role::DutyOfficer, Role::Supervisor];
+/// Nothing a machine does by itself.
+const DISPATCH: &[Role] = &[Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
+pub(crate) const PERSON: &[Role] = &[Role::Dispatcher, Role::Responder, Role::DutyOfficer, Role::Supervisor];
 const DECIDE: &[Role] = &[Role::DutyOfficer, Role::Supervisor];
-const RULE: &[Role] = &[Role::Superior, Role::Supervisor];
 const REOPEN: &[Role] = &[Role::DutyOfficer, Role::Supervisor, Role::Auditor];
-const NOTICE: &[Role] = &[Role::DutyOfficer, Role::Supervisor, Role::Superior];
+const ERASE: &[Role] = &[Role::Auditor, Role::Service];
+const SERVICE: &[Role] = &[Role::Service];
+const SUPERIOR: &[Role] = &[Role::Superior];
+const SUPERVISOR: &[Role] = &[Role::Supervisor];
 
 /// Roles and part for one event of one case. `None` for events of the directory and of the log.
 #[must_use]
-pub fn rule(case: &Case, body: &Body) -> Option<(&'static [Role], Part)> {
-    of_incident(case, body).or_else(|| of_handoff(case, body))
-}
-
-fn of_incident(case: &Case, body: &Body) -> Option<(&'static [Role], Part)> {
+#[expect(clippy::too_many_lines, reason = "a table, one row per event type")]
+pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
     let custodian = Part::Custodian;
+    let from = |id| case.handoff(id).map_or(Part::Service, |handoff| Part::Station(handoff.from.clone()));
+    let to = |id| case.handoff(id).map_or(Part::Service, |handoff| Part::Station(handoff.to.clone()));
+    let sides = |id| Part::OneOf(case.handoff(id).map(sides_of).unwrap_or_default());
     Some(match body {
+        Body::LogOpened(_)
+        | Body::StationSet(_)
+        | Body::PostSet(_)
+        | Body::UnitSet(_)
+        | Body::OfficerSet(_)
+        | Body::AgreementProposed(_)
+        | Body::AgreementRatified(_)
+        | Body::CatalogueSet(_)
+        | Body::MapPublished(_)
+        | Body::MapRatified(_)
+        | Body::DrillOpened(_)
+        | Body::DrillJoined(_)
+        | Body::DrillEnded(_) => return None,
+
         Body::Received(_) => (INTAKE, Part::Anyone),
-        Body::CallAdded(_) | Body::PlaceAdded(_) => (DESK, Part::Involved),
+        Body::Noted(b) if b.code.as_ref().is_some_and(|code| code.is(codes::OBJECTION_ANSWERED)) => (DECIDE, custodian),
+        Body::Noted(_) | Body::ToldByPhone(_) | Body::LabelAdded(_) | Body::UnitReported(_) => (FACT, Part::Involved),
+        Body::Alerted(_) => (ALERT, Part::Involved),
+        Body::CallAdded(_) | Body::PlaceAdded(_) | Body::Struck(_) | Body::AlertAnswered(_) => (DESK, Part::Involved),
+        Body::SupportRequested(_) | Body::Linked(_) => (DISPATCH, Part::Involved),
         Body::DetailsChanged(_) => (DESK, custodian),
-        Body::Noted(_) | Body::ToldByPhone(_) | Body::LabelAdded(_) => (FACT, Part::Involved),
-        Body::Struck(_) | Body::SupportRequested(_) => (DESK, Part::Involved),
-        Body::Alerted(_) => (DESK, Part::Involved),
         Body::AlertDelivered(b) => (DESK, Part::Station(b.to.clone())),
         Body::AlertSeen(b) => (PERSON, Part::Station(b.to.clone())),
-        Body::AlertAnswered(_) => (DESK, Part::Involved),
-        Body::UnitReported(_) => (FACT, Part::Involved),
         Body::Handled(b) if b.code.is_some() => (DECIDE, custodian),
-        Body::Handled(_) => (DESK, custodian),
-        Body::Closed(_) => (DECIDE, custodian),
-        Body::Objected(_) => {
-            let told = case.closure.as_ref().and_then(|closure| closure.told.as_ref());
-            (DECIDE, told.map_or(Part::Service, |(station, _)| Part::Station(station.clone())))
-        }
+        Body::Handled(_) => (DISPATCH, custodian),
+        Body::Closed(_) | Body::SplitOff(_) => (DECIDE, custodian),
+        Body::Objected(_) => (DECIDE, told_of_closing(case)),
         Body::Reopened(_) => (REOPEN, Part::AuditOr(vec![case.custodian.clone(), case.first_receiver.clone()])),
-        Body::Escalated(_) => (&[Role::Service], Part::Service),
-        Body::Acknowledged(_) => (NOTICE, Part::Notified),
+        Body::Escalated(_) => (SERVICE, Part::Service),
+        Body::Acknowledged(b) => notified(case, b),
         Body::CallerOpened(_) => (PERSON, Part::Involved),
-        Body::Erased(_) => (&[Role::Auditor, Role::Service], Part::AuditOr(Vec::new())),
+        Body::Erased(_) => (ERASE, Part::AuditOr(Vec::new())),
         Body::SupportAnswered(b) => (DECIDE, lender(case, b.support)),
-        Body::SupportRecalled(b) => (DESK, lender(case, b.support)),
-        Body::SupportEnded(b) => (DESK, asker(case, b.support)),
+        Body::SupportRecalled(b) => (DISPATCH, lender(case, b.support)),
+        Body::SupportEnded(b) => (DISPATCH, asker(case, b.support)),
         Body::JointDeclared(_) => (DECIDE, Part::Involved),
         Body::JointAcknowledged(_)
         | Body::LeadAsked(_)
         | Body::LeadAnswered(_)
         | Body::JointEndProposed(_)
-        | Body::JointEndAnswered(_) => {
-            let sides = case.joint.as_ref().map(|joint| Part::Either(joint.by.clone(), joint.with.clone()));
-            (DECIDE, sides.unwrap_or(Part::Service))
-        }
+        | Body::JointEndAnswered(_) => (DECIDE, Part::OneOf(joint_sides(case))),
         Body::MergeProposed(b) => (DECIDE, Part::Station(b.by.clone())),
         Body::MergeRefused(_) | Body::Merged(_) | Body::Unmerged(_) => {
             let to = case.merge.as_ref().map(|merge| Part::Station(merge.to.clone()));
             (DECIDE, to.unwrap_or(Part::Custodian))
         }
-        Body::SplitOff(_) => (DECIDE, custodian),
-        Body::Linked(_) => (DESK, Part::Involved),
-        _ => return None,
-    })
-}
 
-fn lender(case: &Case, support: crate::ids::SupportId) -> Part {
-    case.supports.get(&support).map_or(Part::Service, |support| Part::Station(support.to.clone()))
-}
-
-fn asker(case: &Case, support: crate::ids::SupportId) -> Part {
-    case.supports.get(&support).map_or(Part::Service, |support| Part::Station(support.from.clone()))
-}
-
-fn of_handoff(case: &Case, body: &Body) -> Option<(&'static [Role], Part)> {
-    let from = |id| case.handoff(id).map_or(Part::Service, |handoff| Part::Station(handoff.from.clone()));
-    let to = |id| case.handoff(id).map_or(Part::Service, |handoff| Part::Station(handoff.to.clone()));
-    let sides = |id| case.handoff(id).map_or(Part::Service, |h| Part::Either(h.from.clone(), h.to.clone()));
-    Some(match body {
         Body::Claimed(b) => (DECIDE, Part::Station(b.to.clone())),
-        Body::ClaimRefused(b) => (DECIDE, from(b.handoff)),
-        Body::ClaimDropped(b) => (DECIDE, to(b.handoff)),
         Body::Offered(b) => (DECIDE, Part::Station(b.from.clone())),
+        Body::ClaimRefused(b) => (DECIDE, from(b.handoff)),
         Body::Revised(b) => (DECIDE, from(b.handoff)),
+        Body::Recalled(b) => (DECIDE, from(b.handoff)),
+        Body::Kept(b) => (DECIDE, from(b.handoff)),
+        Body::DisputeWithdrawn(b) => (DECIDE, from(b.handoff)),
+        Body::ClaimDropped(b) => (DECIDE, to(b.handoff)),
         Body::Delivered(b) => (DESK, to(b.handoff)),
+        Body::RecallReceived(b) => (DESK, to(b.handoff)),
         Body::Seen(b) => (DECIDE, to(b.handoff)),
         Body::StoodBy(b) => (DECIDE, to(b.handoff)),
         Body::Countered(b) => (DECIDE, to(b.handoff)),
         Body::Declined(b) => (DECIDE, to(b.handoff)),
-        // After a settlement the offerer's yes may be what makes the form agreed.
-        Body::Agreed(b) => match case.handoff(b.handoff).map(|handoff| &handoff.state) {
-            Some(crate::case::handoff::HandoffState::Disputed(_)) => (AGREED_BY_DISPUTE, Part::Superior),
-            Some(_) | None => (DECIDE, to(b.handoff)),
+        Body::Withdrawn(b) => (DECIDE, to(b.handoff)),
+        // After a settlement the offerer's yes may be what makes the form agreed, after a ruling the superior's word.
+        Body::Agreed(b) => match way_on(case, b.handoff) {
+            Some(WayOn::Ruled) => ruling(case, Some(b.handoff)),
+            Some(WayOn::Settled) => (DECIDE, sides(b.handoff)),
+            None => (DECIDE, to(b.handoff)),
         },
         Body::Signed(b) => (PERSON, Part::Station(b.side.clone())),
         Body::SignatureRefused(b) => (PERSON, Part::Station(b.side.clone())),
         Body::SubstituteNamed(b) => (DECIDE, Part::Station(b.side.clone())),
-        Body::Withdrawn(b) => (DECIDE, to(b.handoff)),
-        Body::Recalled(b) => (DECIDE, from(b.handoff)),
-        Body::RecallReceived(b) => (DESK, to(b.handoff)),
-        Body::Kept(b) => (DECIDE, from(b.handoff)),
         Body::Disputed(b) => (DECIDE, sides(b.handoff)),
         Body::PositionStated(b) => (DECIDE, sides(b.handoff)),
         Body::SettlementProposed(b) => (DECIDE, sides(b.handoff)),
         Body::Settled(b) => (DECIDE, sides(b.handoff)),
-        Body::DisputeWithdrawn(b) => (DECIDE, from(b.handoff)),
-        Body::RulingProposed(_) => (&[Role::Supervisor], Part::Superior),
-        Body::Ruled(_) => (RULE, Part::Superior),
-        Body::TakenOver(b) if b.by_order => (RULE, Part::Superior),
+        Body::RulingProposed(b) => ruling(case, b.handoff),
+        Body::Ruled(b) => ruling(case, b.handoff),
+        Body::TakenOver(b) if b.by_order => ruling(case, b.handoff),
         Body::TakenOver(b) => (DECIDE, Part::Station(b.to.clone())),
-        Body::FeedbackGiven(_) => (PERSON, Part::Custodian),
-        Body::Reported(_) | Body::ReportTakenBack(_) => (DECIDE, Part::Custodian),
+        Body::FeedbackGiven(_) => (PERSON, custodian),
+        Body::Reported(_) | Body::ReportTakenBack(_) => (DECIDE, custodian),
         Body::Contested(_) | Body::Confirmed(_) => {
             (DECIDE, case.confirmer().map_or(Part::Service, |seat| Part::Station(seat.clone())))
         }
-        _ => return None,
     })
 }
 
-const AGREED_BY_DISPUTE: &[Role] = &[Role::DutyOfficer, Role::Supervisor, Role::Superior];
+fn sides_of(handoff: &Handoff) -> Vec<StationRef> {
+    vec![handoff.from.clone(), handoff.to.clone()]
+}
 
-/// Stations that count as the two sides when no superior is named: custodian and whoever it deals with.
-fn sides_of(case: &Case) -> Vec<StationRef> {
+fn joint_sides(case: &Case) -> Vec<StationRef> {
+    case.joint.iter().flat_map(|joint| [joint.by.clone(), joint.with.clone()]).collect()
+}
+
+fn told_of_closing(case: &Case) -> Part {
+    let told = case.closure.as_ref().and_then(|closure| closure.told.as_ref());
+    told.map_or(Part::OneOf(Vec::new()), |(station, _)| Part::Station(station.clone()))
+}
+
+fn lender(case: &Case, support: SupportId) -> Part {
+    case.supports.get(&support).map_or(Part::Service, |support| Part::Station(support.to.clone()))
+}
+
+fn asker(case: &Case, support: SupportId) -> Part {
+    case.supports.get(&support).map_or(Part::Service, |support| Part::Station(support.from.clone()))
+}
+
+fn way_on(case: &Case, id: HandoffId) -> Option<WayOn> {
+    case.handoff(id).and_then(Handoff::dispute).and_then(|dispute| dispute.way_on)
+}
+
+/// Who rules: the common superior, or the supervisors of the sides where none is named.
+fn ruling(case: &Case, handoff: Option<HandoffId>) -> Rule {
+    match superior_for(case, handoff) {
+        Some(org) => (SUPERIOR, Part::Superior(org.clone())),
+        None => (SUPERVISOR, Part::OneOf(sides_for(case, handoff))),
+    }
+}
+
+/// Whoever was notified of an obligation on the rung it is on gives the receipt, and nobody else: the role that owes
+/// it, that station's supervisor, the supervisors of both sides, the common superior.
+fn notified(case: &Case, body: &Acknowledged) -> Rule {
+    let handoff = case.handoffs.iter().map(|handoff| handoff.id).find(|id| body.scope == Some((*id).into()));
+    match (body.rung, &body.by) {
+        (Rung::Duty, Some(by)) => (DECIDE, Part::Station(by.clone())),
+        (Rung::Supervisor, Some(by)) => (SUPERVISOR, Part::Station(by.clone())),
+        (Rung::Supervisor, None) | (Rung::BothSupervisors, _) => {
+            let by = body.by.iter().cloned();
+            (SUPERVISOR, Part::OneOf(sides_for(case, handoff).into_iter().chain(by).collect()))
+        }
+        (Rung::Duty, None) | (Rung::Superior, _) => ruling(case, handoff),
+    }
+}
+
+/// The two sides of a matter: of the handoff named or open, of joint handling, or the custodian and whoever it deals
+/// with.
+pub(crate) fn sides_for(case: &Case, handoff: Option<HandoffId>) -> Vec<StationRef> {
+    if let Some(handoff) = handoff.and_then(|id| case.handoff(id)).or_else(|| case.open_handoff()) {
+        return sides_of(handoff);
+    }
+    if case.joint_now().is_some() {
+        return joint_sides(case);
+    }
     let mut sides = vec![case.custodian.clone()];
-    if let Some(handoff) = case.handoffs.iter().rev().find(|handoff| handoff.state.is_open()) {
-        sides.push(handoff.other(&case.custodian).clone());
-    } else if let Some(joint) = case.joint_now() {
-        sides.push(joint.other(&case.custodian).clone());
-    } else if let Some(confirmer) = case.confirmer() {
-        sides.push(confirmer.clone());
-    } else {
-        sides.extend(case.parties.keys().filter(|seat| **seat != case.custodian).cloned());
+    match case.confirmer() {
+        Some(confirmer) => sides.push(confirmer.clone()),
+        None => sides.extend(case.parties.keys().filter(|seat| **seat != case.custodian).cloned()),
     }
     sides
 }
 
-/// The superior named by the terms in force: of the open handoff, of joint handling, of an alert, of the incident.
+/// The superior named by the terms in force for the case as it stands.
 #[must_use]
-pub fn superior_of(case: &Case) -> Option<&crate::ids::OrgId> {
-    let of_handoff = case.handoffs.iter().rev().filter_map(|handoff| handoff.terms.as_ref());
+pub fn superior_of(case: &Case) -> Option<&OrgId> {
+    superior_for(case, None)
+}
+
+/// The superior named by the terms of the matter: of the handoff named or open, of joint handling, of the handoff last
+/// taken over, of an alert, of the incident. `None` where both supervisors rule together.
+#[must_use]
+pub fn superior_for(case: &Case, handoff: Option<HandoffId>) -> Option<&OrgId> {
+    if let Some(handoff) = handoff.and_then(|id| case.handoff(id)).or_else(|| case.open_handoff()) {
+        return handoff.terms.as_ref().and_then(|terms| terms.superior.as_ref());
+    }
+    if let Some(joint) = case.joint_now() {
+        return joint.superior.as_ref();
+    }
+    if let Some(last) = case.last_taken_over() {
+        return last.terms.as_ref().and_then(|terms| terms.superior.as_ref());
+    }
     let of_alert = case.alerts.values().filter_map(|alert| alert.terms.as_ref());
-    of_handoff
-        .chain(of_alert)
-        .chain(case.terms.as_ref())
-        .find_map(|terms| terms.superior.as_ref())
-        .or_else(|| case.joint.as_ref().and_then(|joint| joint.superior.as_ref()))
+    of_alert.chain(case.terms.as_ref()).find_map(|terms| terms.superior.as_ref())
 }
 
 /// Whether an actor holds the role and the part an event of this case needs.
@@ -191,13 +250,8 @@ fn side_refusal(case: &Case, part: &Part, actor: &Actor) -> Reason {
     let wanted = match part {
         Part::Custodian => Some(&case.custodian.org),
         Part::Station(seat) => Some(&seat.org),
-        Part::Anyone
-        | Part::Involved
-        | Part::Either(..)
-        | Part::Superior
-        | Part::AuditOr(_)
-        | Part::Service
-        | Part::Notified => None,
+        Part::Superior(org) => Some(org),
+        Part::Anyone | Part::Involved | Part::OneOf(_) | Part::AuditOr(_) | Part::Service => None,
     };
     if wanted.is_some_and(|org| *org != actor.org) { Reason::OtherOrganisation } else { Reason::WrongSide }
 }
@@ -212,54 +266,24 @@ fn holds(case: &Case, part: &Part, actor: &Actor) -> bool {
         }),
         Part::Custodian => is(&case.custodian),
         Part::Station(wanted) => is(wanted),
-        Part::Either(a, b) => is(a) || is(b),
-        Part::Superior => match superior_of(case) {
-            Some(org) => {
-                actor.org == *org && actor.role == Role::Superior
-                // The settlement of a dispute is the sides' own act, a superior or not.
-                || actor.role != Role::Superior && AGREED_BY_DISPUTE.contains(&actor.role)
-                    && settles(case) && sides_of(case).iter().any(&is)
-            }
-            None => actor.role != Role::Superior && sides_of(case).iter().any(&is),
-        },
-        Part::AuditOr(seats) => matches!(actor.role, Role::Auditor | Role::Service) || seats.iter().any(&is),
+        Part::OneOf(seats) => seats.iter().any(is),
+        Part::Superior(org) => actor.org == *org && actor.role == Role::Superior,
+        Part::AuditOr(seats) => matches!(actor.role, Role::Auditor | Role::Service) || seats.iter().any(is),
         Part::Service => actor.role == Role::Service,
-        Part::Notified => match actor.role {
-            Role::Superior => case.at_superior.as_ref() == Some(&actor.org),
-            _ => seat.is_some_and(|seat| case.parties.contains_key(&seat)),
-        },
     }
-}
-
-/// Whether the open handoff is in a dispute with a settlement on the table.
-fn settles(case: &Case) -> bool {
-    case.open_handoff().is_some_and(|handoff| match &handoff.state {
-        crate::case::handoff::HandoffState::Disputed(dispute) => dispute.proposal.is_some() || dispute.way_on.is_some(),
-        _ => false,
-    })
 }
 
 /// The actor a caller acts as for an event: the first role of the rule it holds, at the station the rule asks for.
 ///
 /// # Errors
 /// The refusal [`check`] gives for every role and station the caller could act as.
-pub fn choose(
-    case: &Case,
-    body: &Body,
-    caller: &Caller,
-    acting_for: Option<&crate::ids::StationId>,
-) -> Result<Actor, Reason> {
+pub fn choose(case: &Case, body: &Body, caller: &Caller, acting_for: Option<&StationId>) -> Result<Actor, Reason> {
     let Some((roles, part)) = rule(case, body) else { return Err(Reason::MoveNotLegal) };
     let mut refusal = Reason::RoleNotAllowed;
     for role in roles.iter().filter(|role| held(caller, **role)) {
-        for seat in seats(case, &part, caller, *role, acting_for) {
-            let actor = Actor {
-                org: caller.org.clone(),
-                station: seat,
-                officer: caller.officer.clone(),
-                role: *role,
-                reg: None,
-            };
+        for station in seats(case, &part, caller, *role, acting_for) {
+            let (org, officer) = (caller.org.clone(), caller.officer.clone());
+            let actor = Actor { org, station, officer, role: *role, reg: None };
             if holds(case, &part, &actor) {
                 return Ok(actor);
             }
@@ -279,24 +303,24 @@ fn seats(
     part: &Part,
     caller: &Caller,
     role: Role,
-    acting_for: Option<&crate::ids::StationId>,
-) -> Vec<Option<crate::ids::StationId>> {
+    acting_for: Option<&StationId>,
+) -> Vec<Option<StationId>> {
     if matches!(role, Role::Superior | Role::Auditor | Role::Service) {
         return vec![None];
+    }
+    if let Some(named) = acting_for {
+        // Only a supervisor acts for another station than its own; for anybody else the name is nobody's seat.
+        let allowed = role == Role::Supervisor || caller.station.as_ref() == Some(named);
+        return vec![allowed.then(|| named.clone())];
     }
     if role != Role::Supervisor {
         return vec![caller.station.clone()];
     }
-    if acting_for.is_some() {
-        return vec![acting_for.cloned()];
-    }
     let mut seats = vec![caller.station.clone()];
     let named = match part {
         Part::Station(seat) => vec![seat.clone()],
-        Part::Either(a, b) => vec![a.clone(), b.clone()],
-        Part::AuditOr(list) => list.clone(),
-        Part::Superior => sides_of(case),
-        Part::Anyone | Part::Involved | Part::Custodian | Part::Service | Part::Notified => {
+        Part::OneOf(list) | Part::AuditOr(list) => list.clone(),
+        Part::Anyone | Part::Involved | Part::Custodian | Part::Superior(_) | Part::Service => {
             std::iter::once(case.custodian.clone()).chain(case.parties.keys().cloned()).collect()
         }
     };
@@ -318,14 +342,24 @@ pub fn may_see(case: &Case, caller: &Caller) -> bool {
         None => caller.has(Role::Supervisor),
     };
     let reads = caller.roles.iter().any(|role| !matches!(role, Role::Admin));
-    reads && case.parties.keys().any(|seat| seat.org == caller.org && at_station(seat))
+    let party = case.parties.keys().any(|seat| seat.org == caller.org && at_station(seat));
+    reads && (party || case.open_handoff().is_some_and(|open| named_signer(open, caller)))
+}
+
+/// Whether the caller is the officer named to sign for its organisation's side, who may be of a station without a part.
+fn named_signer(handoff: &Handoff, caller: &Caller) -> bool {
+    [&handoff.from, &handoff.to].into_iter().filter(|side| side.org == caller.org).any(|side| {
+        let signer = handoff.signer(side).map(|signer| &signer.officer);
+        signer.is_some() && signer == caller.officer.as_ref()
+    })
 }
 
 /// Whether a station may open the caller's data: the custodian, the station it is offered to, a station with a unit
-/// on it (product, *Sealed and erasable*).
+/// on it (product, *Sealed and erasable*). Whoever declined has no offer any more.
 #[must_use]
 pub fn may_open_caller(case: &Case, seat: &StationRef) -> bool {
+    let declined = |open: &Handoff| open.state.name() == crate::case::handoff::HandoffName::Declined;
     *seat == case.custodian
-        || case.open_handoff().is_some_and(|open| open.version > 0 && open.to == *seat)
+        || case.open_handoff().is_some_and(|open| open.version > 0 && open.to == *seat && !declined(open))
         || case.has_active_unit(seat)
 }

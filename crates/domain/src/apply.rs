@@ -1,12 +1,23 @@
 //! One event onto one case. The same function serves the writer, replay, the verifier and the model checker, and it
 //! refuses what `decide` could not have written: there is one place where a move is legal or not.
 
+mod dispute;
 mod handoff;
 mod incident;
 mod joint;
+mod limits;
+mod merge;
 mod parties;
 mod result;
 mod ruling;
+mod signing;
+mod takeover;
+
+pub(crate) use dispute::overdue;
+pub(crate) use handoff::has_lamps;
+pub(crate) use merge::may_merge;
+pub(crate) use ruling::{can_rule, together};
+pub(crate) use signing::may_sign;
 
 use crate::access;
 use crate::case::{Case, INCIDENT_EVENTS_MAX};
@@ -26,7 +37,7 @@ pub struct Violation {
     /// Its type.
     pub type_name: &'static str,
     /// What it breaks.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
 }
 
 /// The outcome of one guard.
@@ -46,9 +57,12 @@ fn need(holds: bool, reason: Reason) -> Verdict {
 /// # Errors
 /// [`Violation`] when the event does not follow: wrong number, wrong actor, illegal move.
 pub fn apply(case: Option<Case>, event: &Event) -> Result<Case, Violation> {
-    let violation =
-        |refusal| Violation { incident: event.incident, seq: event.seq, type_name: event.body.type_name(), refusal };
-    next(case, event).map_err(violation)
+    next(case, event).map_err(|refusal| Violation {
+        incident: event.incident,
+        seq: event.seq,
+        type_name: event.body.type_name(),
+        refusal: Box::new(refusal),
+    })
 }
 
 fn next(case: Option<Case>, event: &Event) -> Result<Case, Refusal> {
@@ -64,6 +78,7 @@ fn next(case: Option<Case>, event: &Event) -> Result<Case, Refusal> {
             case
         }
     };
+    incident::implied(&mut case, event);
     result::follow_phase(&mut case, event);
     parties::update(&mut case, event);
     case.ledger = obligations::reconcile(&case.ledger, obligations::derive(&case));
@@ -73,33 +88,34 @@ fn next(case: Option<Case>, event: &Event) -> Result<Case, Refusal> {
 fn in_order(case: &Case, event: &Event) -> Verdict {
     need(event.incident == case.id && event.seq == case.version + 1, Reason::StaleVersion)?;
     need(event.at >= case.updated_at, Reason::StaleVersion)?;
-    // Past the limit only what ends the incident or keeps people alive is taken, up to twice the number.
-    let vital = matches!(
-        event.body,
-        Body::UnitReported(_)
-            | Body::TakenOver(_)
-            | Body::Ruled(_)
-            | Body::Handled(_)
-            | Body::Closed(_)
-            | Body::Reported(_)
-            | Body::Confirmed(_)
-            | Body::Escalated(_)
-    );
-    let max = if vital { 2 * INCIDENT_EVENTS_MAX } else { INCIDENT_EVENTS_MAX };
+    let max = if limits::begins_something(&event.body) { INCIDENT_EVENTS_MAX } else { 2 * INCIDENT_EVENTS_MAX };
     if event.seq <= max { Ok(()) } else { Err(Refusal::new(Reason::LimitExceeded).with("max", max)) }
 }
 
-/// One open handoff of the case, to be changed.
-fn open(case: &mut Case, id: HandoffId) -> Result<&mut crate::case::handoff::Handoff, Refusal> {
+/// One handoff of the case, to be changed.
+fn named(case: &mut Case, id: HandoffId) -> Result<&mut crate::case::handoff::Handoff, Refusal> {
     case.handoffs.iter_mut().find(|h| h.id == id).ok_or_else(|| Refusal::new(Reason::HandoffNotFound))
 }
 
-fn step(case: &mut Case, event: &Event) -> Verdict {
-    let on_alias = matches!(
-        event.body,
-        Body::Unmerged(_) | Body::MergeProposed(_) | Body::MergeRefused(_) | Body::Noted(_) | Body::Erased(_)
+/// An alias takes notes, openings and erasures of what it holds, and its own way out; anything else belongs to its
+/// survivor, which the refusal names.
+fn on_alias(case: &Case, body: &Body) -> Verdict {
+    let Some(survivor) = case.alias_of else { return Ok(()) };
+    let its_own = matches!(
+        body,
+        Body::Unmerged(_)
+            | Body::MergeProposed(_)
+            | Body::MergeRefused(_)
+            | Body::Noted(_)
+            | Body::CallerOpened(_)
+            | Body::Erased(_)
     );
-    need(case.alias_of.is_none() || on_alias, Reason::IncidentIsAlias)?;
+    if its_own { Ok(()) } else { Err(Refusal::new(Reason::IncidentIsAlias).with("survivor", survivor)) }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table, one row per event type")]
+fn step(case: &mut Case, event: &Event) -> Verdict {
+    on_alias(case, &event.body)?;
     match &event.body {
         Body::LogOpened(_)
         | Body::StationSet(_)
@@ -118,7 +134,8 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
 
         Body::CallAdded(b) => incident::call_added(case, event, b),
         Body::Noted(b) => incident::noted(case, event, b),
-        Body::ToldByPhone(_) | Body::Erased(_) => Ok(()),
+        Body::ToldByPhone(_) => Ok(()),
+        Body::Erased(_) => incident::erased(case, event),
         Body::CallerOpened(_) => {
             let seat = event.actor.seat();
             need(seat.is_some_and(|seat| access::may_open_caller(case, &seat)), Reason::WrongSide)
@@ -148,12 +165,12 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::LeadAnswered(b) => joint::lead_answered(case, event, b),
         Body::JointEndProposed(b) => joint::end_proposed(case, event, b),
         Body::JointEndAnswered(b) => joint::end_answered(case, event, b),
-        Body::MergeProposed(b) => joint::merge_proposed(case, event, b),
-        Body::MergeRefused(b) => joint::merge_refused(case, b),
-        Body::Merged(b) => joint::merged(case, b),
-        Body::Unmerged(b) => joint::unmerged(case, b),
-        Body::SplitOff(b) => joint::split_off(case, b),
-        Body::Linked(b) => joint::linked(case, b),
+        Body::MergeProposed(b) => merge::proposed(case, event, b),
+        Body::MergeRefused(b) => merge::refused(case, b),
+        Body::Merged(b) => merge::merged(case, event, b),
+        Body::Unmerged(b) => merge::unmerged(case, b),
+        Body::SplitOff(b) => merge::split_off(case, b),
+        Body::Linked(b) => merge::linked(case, b),
 
         Body::Claimed(b) => handoff::claimed(case, event, b),
         Body::ClaimRefused(b) => handoff::claim_refused(case, event, b),
@@ -166,20 +183,20 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::Countered(b) => handoff::countered(case, event, b),
         Body::Declined(b) => handoff::declined(case, event, b),
         Body::Agreed(b) => handoff::agreed(case, event, b),
-        Body::Signed(b) => handoff::signed(case, event, b),
-        Body::SignatureRefused(b) => handoff::signature_refused(case, event, b),
-        Body::SubstituteNamed(b) => handoff::substitute_named(case, event, b),
+        Body::Signed(b) => signing::signed(case, event, b),
+        Body::SignatureRefused(b) => signing::signature_refused(case, event, b),
+        Body::SubstituteNamed(b) => signing::substitute_named(case, event, b),
         Body::Withdrawn(b) => handoff::withdrawn(case, event, b),
         Body::Recalled(b) => handoff::recalled(case, event, b),
         Body::RecallReceived(b) => handoff::recall_received(case, b),
         Body::Kept(b) => handoff::kept(case, event, b),
-        Body::TakenOver(b) => handoff::taken_over(case, event, b),
+        Body::TakenOver(b) => takeover::taken_over(case, event, b),
 
-        Body::Disputed(b) => ruling::disputed(case, event, b),
-        Body::PositionStated(b) => ruling::position_stated(case, event, b),
-        Body::SettlementProposed(b) => ruling::settlement_proposed(case, event, b),
-        Body::Settled(b) => ruling::settled(case, event, b),
-        Body::DisputeWithdrawn(b) => ruling::dispute_withdrawn(case, b),
+        Body::Disputed(b) => dispute::disputed(case, event, b),
+        Body::PositionStated(b) => dispute::position_stated(case, event, b),
+        Body::SettlementProposed(b) => dispute::settlement_proposed(case, event, b),
+        Body::Settled(b) => dispute::settled(case, event, b),
+        Body::DisputeWithdrawn(b) => dispute::withdrawn(case, event, b),
         Body::RulingProposed(b) => ruling::proposed(case, event, b),
         Body::Ruled(b) => ruling::ruled(case, event, b),
 

@@ -6,20 +6,23 @@ use crate::ids::OrgId;
 use std::collections::BTreeMap;
 
 /// Organisations that receive this event on their feed, each with whether it enters the case with it: that entry
-/// carries its whole view as of then. The last event of a part that ends is still received.
+/// carries its whole view as of then. The last event of a part that ends is still received. `after` may be the case
+/// after the whole command the event belongs to: parts are dated by event numbers.
 #[must_use]
 pub fn audience(after: &Case, event: &Event) -> BTreeMap<OrgId, bool> {
     let mut orgs: BTreeMap<OrgId, bool> = BTreeMap::new();
     for (seat, party) in &after.parties {
-        let receives = party.until.is_none_or(|until| until == event.seq);
+        let receives = party.since <= event.seq && party.until.is_none_or(|until| until >= event.seq);
         if receives {
             let enters = party.since == event.seq;
             // One station of the organisation that was there before is enough not to enter.
             orgs.entry(seat.org.clone()).and_modify(|all| *all &= enters).or_insert(enters);
         }
     }
-    if let Some(superior) = &after.at_superior {
-        let enters = after.superior_since == Some(event.seq);
+    if let Some((superior, since)) =
+        after.at_superior.as_ref().zip(after.superior_since).filter(|(_, since)| *since <= event.seq)
+    {
+        let enters = since == event.seq;
         orgs.entry(superior.clone()).and_modify(|all| *all &= enters).or_insert(enters);
     }
     orgs

@@ -12,9 +12,23 @@ use crate::values::{Category, Code, Label, Place, Severity, Terms};
 use handoff::{Handoff, ResultLoop};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most events of one incident. At the limit only notes, feedback and the moves that end it are refused no more:
-/// a unit's status, a takeover and a closing are still recorded up to twice this number (architecture, *Rules*).
+/// Most events of one incident. At the limit whatever begins something or only adds to the record is refused with
+/// `LIMIT_EXCEEDED`; units, and every answer that ends what is open, up to the closing, are still recorded up to twice
+/// this number, so that a full incident can be brought to its end (architecture, *Rules*).
 pub const INCIDENT_EVENTS_MAX: u64 = 2_000;
+/// Most handoffs of one incident. Refused with `LIMIT_EXCEEDED`, as for every limit below.
+pub const HANDOFFS_MAX: usize = 50;
+/// Most sendings of units in one incident.
+pub const DEPLOYMENTS_MAX: usize = 200;
+/// Most places in one incident's history.
+pub const PLACES_MAX: usize = 100;
+/// Most stations alerted to one incident. Alerts that follow from the ground are left out past it: intake never fails
+/// over an alert.
+pub const ALERTS_MAX: usize = 16;
+/// Most support requests of one incident.
+pub const SUPPORTS_MAX: usize = 50;
+/// Most links of one incident.
+pub const LINKS_MAX: usize = 50;
 
 /// An entry that bears on the incident's state; struck entries stay and count no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +177,17 @@ pub struct Closure {
     pub objection: Option<(StationRef, Millis)>,
 }
 
+/// An order to take over. Its takeover is the next entry of the same command; nothing else stands on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// Number of the ruling's entry.
+    pub seq: u64,
+    /// Under which handoff; absent for an order without one.
+    pub handoff: Option<crate::ids::HandoffId>,
+    /// Who takes over.
+    pub to: StationRef,
+}
+
 /// A station's part in the case: from when, and until when it sees new entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
@@ -241,8 +266,12 @@ pub struct Case {
     pub aliases: BTreeSet<IncidentId>,
     /// Links.
     pub links: BTreeSet<(IncidentId, LinkKind)>,
+    /// Stations that read on because of a merge: both incidents' receivers and custodians.
+    pub readers: BTreeSet<StationRef>,
     /// A ruling one supervisor has proposed.
     pub ruling_proposed: Option<handoff::ProposedRuling>,
+    /// A takeover ordered by the entry just before.
+    pub ordered: Option<Ordered>,
     /// Stations with a part, now or before.
     pub parties: BTreeMap<StationRef, Party>,
     /// The common superior's organisation once something has reached it.

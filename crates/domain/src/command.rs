@@ -422,9 +422,43 @@ impl Act {
         }
     }
 
+    /// The support request the move answers, recalls or ends.
+    #[must_use]
+    pub fn support(&self) -> Option<SupportId> {
+        if let Self::AnswerSupport(b) = self {
+            return Some(b.support);
+        }
+        if let Self::RecallSupport(b) = self {
+            return Some(b.support);
+        }
+        if let Self::EndSupport(b) = self { Some(b.support) } else { None }
+    }
+
+    /// The joint period the move is about, unless it begins one.
+    #[must_use]
+    pub fn joint(&self) -> Option<JointId> {
+        if let Self::AcknowledgeJoint(b) = self {
+            return Some(b.joint);
+        }
+        if let Self::AskLead(b) = self {
+            return Some(b.joint);
+        }
+        if let Self::AnswerLead(b) = self {
+            return Some(b.joint);
+        }
+        if let Self::ProposeJointEnd(b) = self {
+            return Some(b.joint);
+        }
+        if let Self::AnswerJointEnd(b) = self { Some(b.joint) } else { None }
+    }
+
     /// The second incident the move touches, if it touches two.
     #[must_use]
     pub fn other_incident(&self) -> Option<IncidentId> {
+        // A decline as duplicate is itself the proposal to merge.
+        if let Self::Decline(b) = self {
+            return b.duplicate_of;
+        }
         if let Self::ProposeMerge { other, .. }
         | Self::AnswerMerge { other, .. }
         | Self::Unmerge { other, .. }

@@ -6,6 +6,7 @@
 mod handoff;
 mod incident;
 mod orders;
+mod run;
 mod together;
 
 use crate::access;
@@ -15,9 +16,10 @@ use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffName};
 use crate::command::{Act, Command, Expected};
 use crate::directory::{Directory, terms_of};
+use crate::event::handoff::{Reported, Ruled};
 use crate::event::{Body, Event};
 use crate::form::Form;
-use crate::ids::{Digest, HandoffId, IncidentId, StationId, StationRef};
+use crate::ids::{Digest, IncidentId, StationId, StationRef};
 use crate::moves;
 use crate::refusal::{Reason, Refusal};
 use crate::time::Millis;
@@ -40,23 +42,15 @@ pub struct Cases<'a> {
 pub enum Statement<'a> {
     /// The transfer, over the agreed form.
     Transfer(&'a Handoff),
-    /// The final result.
-    Report {
-        /// Number of the report.
-        report: u64,
-    },
+    /// The final result; its own sign-off is no part of the statement.
+    Report(&'a Reported),
     /// Its confirmation.
     Confirm {
         /// Number of the report.
         report: u64,
     },
-    /// A ruling.
-    Rule {
-        /// The word of the ruling.
-        ruling: &'static str,
-        /// About which handoff.
-        handoff: Option<HandoffId>,
-    },
+    /// A ruling; its own sign-off is no part of the statement.
+    Rule(&'a Ruled),
 }
 
 /// Digests are made by `evidence`; rules only compare them.
@@ -129,6 +123,7 @@ pub fn decide(
     if command.act.decides() {
         draft.fresh_enough().map_err(|refusal| draft.explain(refusal))?;
     }
+    draft.names_something().map_err(|refusal| draft.explain(refusal))?;
     draft.run().map_err(|refusal| draft.explain(refusal))?;
     Ok(Decided { events: draft.events, cases: draft.cases.into_values().collect() })
 }
@@ -145,6 +140,22 @@ impl<'a> Draft<'a> {
         }
         let case = self.case()?;
         if access::may_see(case, self.caller) { Ok(()) } else { Err(Refusal::new(Reason::IncidentNotFound)) }
+    }
+
+    /// A handoff, support request or joint period the command names must be one of this incident.
+    fn names_something(&self) -> Result<(), Refusal> {
+        let Some(case) = self.cases.get(&self.command.incident) else { return Ok(()) };
+        let act = &self.command.act;
+        if act.handoff().is_some_and(|id| case.handoff(id).is_none()) {
+            return Err(Refusal::new(Reason::HandoffNotFound).field("handoff"));
+        }
+        if act.support().is_some_and(|id| !case.supports.contains_key(&id)) {
+            return Err(Refusal::new(Reason::ObjectNotFound).field("support"));
+        }
+        if act.joint().is_some_and(|id| case.joint.as_ref().is_none_or(|joint| joint.id != id)) {
+            return Err(Refusal::new(Reason::ObjectNotFound).field("joint"));
+        }
+        Ok(())
     }
 
     /// The state, form version and tenure the officer saw must be the case's own (invariant 7).
@@ -184,7 +195,7 @@ impl<'a> Draft<'a> {
             Some(handoff) => handoff.state.name().as_str(),
             None => case.phase().as_str(),
         });
-        refusal.legal = moves::legal(case, handoff, self.caller);
+        refusal.legal = moves::legal(case, handoff, self.caller, self.now);
         refusal
     }
 
@@ -219,7 +230,7 @@ impl<'a> Draft<'a> {
             }
             Err(Violation { refusal, .. }) => {
                 self.cases.extend(before.map(|case| (incident, case)));
-                Err(refusal)
+                Err(*refusal)
             }
         }
     }
@@ -246,16 +257,21 @@ impl<'a> Draft<'a> {
                 }
             }
             (None, Some(station)) => own(station),
-            (None, None) => Err(Refusal::new(Reason::WrongSide).field("acting_for")),
+            (None, None) if self.caller.has(crate::caller::Role::Supervisor) => {
+                Err(Refusal::new(Reason::WrongSide).field("acting_for"))
+            }
+            (None, None) => Err(Refusal::new(Reason::RoleNotAllowed)),
         }
     }
 
-    /// A station of the directory that the command names.
+    /// A station in use that the command names; nothing new goes to a retired one.
     fn station(&self, field: &str, station: &StationId) -> Result<StationRef, Refusal> {
-        self.ctx
-            .directory
-            .seat(station)
-            .ok_or_else(|| Refusal::new(Reason::StationNotFound).field(field).with("station", station))
+        let seat = self.ctx.directory.seat(station).filter(|_| self.is_in_use(station));
+        seat.ok_or_else(|| Refusal::new(Reason::StationNotFound).field(field).with("station", station))
+    }
+
+    fn is_in_use(&self, station: &StationId) -> bool {
+        self.ctx.directory.stations.get(station).is_some_and(|owned| !owned.is.retired)
     }
 
     /// Terms between two stations; between organisations an agreement in force is needed.
@@ -286,78 +302,6 @@ impl<'a> Draft<'a> {
         match shown {
             Some(shown) if shown != statement => Err(Refusal::new(Reason::StatementMismatch).field("statement")),
             Some(_) | None => Ok(SignOff { level, statement }),
-        }
-    }
-
-    fn run(&mut self) -> Result<(), Refusal> {
-        let command = self.command;
-        match &command.act {
-            Act::Receive(_)
-            | Act::AddCall(_)
-            | Act::Note(_)
-            | Act::TellByPhone(_)
-            | Act::AddPlace { .. }
-            | Act::ChangeDetails(_)
-            | Act::AddLabel(_)
-            | Act::Alert { .. }
-            | Act::DeliverAlert { .. }
-            | Act::SeeAlert
-            | Act::AnswerAlert(_)
-            | Act::ReportUnit { .. }
-            | Act::DeclareHandled(_)
-            | Act::Strike(_)
-            | Act::Close { .. }
-            | Act::Object(_)
-            | Act::Reopen { .. }
-            | Act::Escalate { .. }
-            | Act::Acknowledge { .. }
-            | Act::OpenCaller(_)
-            | Act::Erase { .. } => self.incident(&command.act),
-            Act::RequestSupport { .. }
-            | Act::AnswerSupport(_)
-            | Act::RecallSupport(_)
-            | Act::EndSupport(_)
-            | Act::DeclareJoint { .. }
-            | Act::AcknowledgeJoint(_)
-            | Act::AskLead(_)
-            | Act::AnswerLead(_)
-            | Act::ProposeJointEnd(_)
-            | Act::AnswerJointEnd(_)
-            | Act::ProposeMerge { .. }
-            | Act::AnswerMerge { .. }
-            | Act::Unmerge { .. }
-            | Act::Split { .. }
-            | Act::Link { .. } => self.together(&command.act),
-            Act::Claim { .. }
-            | Act::RefuseClaim(_)
-            | Act::DropClaim(_)
-            | Act::Offer { .. }
-            | Act::Revise { .. }
-            | Act::Deliver(_)
-            | Act::See(_)
-            | Act::StandBy(_)
-            | Act::Counter(_)
-            | Act::Decline(_)
-            | Act::Agree { .. }
-            | Act::Sign { .. }
-            | Act::RefuseSignature(_)
-            | Act::NameSubstitute(_)
-            | Act::Withdraw(_)
-            | Act::Recall(_)
-            | Act::ReceiveRecall(_)
-            | Act::Keep(_)
-            | Act::TakeOver { .. }
-            | Act::Dispute(_)
-            | Act::StatePosition(_)
-            | Act::ProposeSettlement(_)
-            | Act::AgreeSettlement { .. }
-            | Act::WithdrawDispute(_)
-            | Act::Rule { .. }
-            | Act::GiveFeedback(_)
-            | Act::Report { .. }
-            | Act::TakeBackReport(_)
-            | Act::Contest(_)
-            | Act::Confirm { .. } => self.handoff(&command.act),
         }
     }
 }

@@ -162,66 +162,57 @@ impl Directory {
 
     fn take_in(&mut self, event: &Event, hash: Option<Digest>) {
         let org = event.actor.org.clone();
-        match &event.body {
-            Body::StationSet(is) => {
-                self.stations.insert(is.station.clone(), Owned { org, is: is.clone() });
+        self.take_own(&event.body, &org);
+        self.take_shared(&event.body, &org, hash);
+        self.take_drill(&event.body);
+    }
+
+    /// Objects of one organisation.
+    fn take_own(&mut self, body: &Body, org: &OrgId) {
+        let org = org.clone();
+        if let Body::StationSet(is) = body {
+            self.stations.insert(is.station.clone(), Owned { org, is: is.clone() });
+        } else if let Body::PostSet(is) = body {
+            self.posts.insert(is.post.clone(), Owned { org, is: is.clone() });
+        } else if let Body::UnitSet(is) = body {
+            self.units.insert(is.unit.clone(), Owned { org, is: is.clone() });
+        } else if let Body::OfficerSet(is) = body {
+            self.officers.insert(is.officer.clone(), Owned { org, is: is.clone() });
+        } else if let Body::CatalogueSet(is) = body {
+            self.catalogues.insert((is.station.clone(), is.table.clone(), is.version.clone()), is.clone());
+        }
+    }
+
+    /// Agreements and maps: what one side says and the other ratifies.
+    fn take_shared(&mut self, body: &Body, org: &OrgId, hash: Option<Digest>) {
+        if let Body::AgreementProposed(terms) = body {
+            let (proposed_by, ratified) = (org.clone(), terms.a.org == terms.b.org);
+            let proposed = Agreement { terms: terms.clone(), hash, proposed_by, ratified };
+            self.agreements.entry(terms.agreement).or_default().insert(terms.version, proposed);
+        } else if let Body::AgreementRatified(is) = body {
+            let versions = self.agreements.get_mut(&is.agreement);
+            if let Some(agreement) = versions.and_then(|versions| versions.get_mut(&is.version)) {
+                agreement.ratified = true;
             }
-            Body::PostSet(is) => {
-                self.posts.insert(is.post.clone(), Owned { org, is: is.clone() });
-            }
-            Body::UnitSet(is) => {
-                self.units.insert(is.unit.clone(), Owned { org, is: is.clone() });
-            }
-            Body::OfficerSet(is) => {
-                self.officers.insert(is.officer.clone(), Owned { org, is: is.clone() });
-            }
-            Body::AgreementProposed(terms) => {
-                let proposed =
-                    Agreement { terms: terms.clone(), hash, proposed_by: org, ratified: terms.a.org == terms.b.org };
-                self.agreements.entry(terms.agreement).or_default().insert(terms.version, proposed);
-            }
-            Body::AgreementRatified(is) => {
-                let versions = self.agreements.get_mut(&is.agreement);
-                if let Some(agreement) = versions.and_then(|versions| versions.get_mut(&is.version)) {
-                    agreement.ratified = true;
-                }
-            }
-            Body::CatalogueSet(is) => {
-                let key = (is.station.clone(), is.table.clone(), is.version.clone());
-                self.catalogues.insert(key, is.clone());
-            }
-            Body::MapPublished(is) => {
-                let map = Map { published: is.clone(), ratified_by: BTreeSet::from([org]) };
-                self.maps.insert((is.map.id.0, is.map.version), map);
-            }
-            Body::MapRatified(is) => {
-                if let Some(map) = self.maps.get_mut(&(is.map.id.0, is.map.version)) {
-                    map.ratified_by.insert(org);
-                }
-            }
-            Body::DrillOpened(is) => {
-                let drill = Drill {
-                    number: is.number.clone(),
-                    a: is.a.clone(),
-                    b: is.b.clone(),
-                    from: is.from,
-                    until: is.until,
-                    joined: false,
-                    ended: false,
-                };
-                self.drills.insert(is.drill, drill);
-            }
-            Body::DrillJoined(is) => {
-                if let Some(drill) = self.drills.get_mut(&is.drill) {
-                    drill.joined = true;
-                }
-            }
-            Body::DrillEnded(is) => {
-                if let Some(drill) = self.drills.get_mut(&is.drill) {
-                    drill.ended = true;
-                }
-            }
-            _ => {}
+        } else if let Body::MapPublished(is) = body {
+            let map = Map { published: is.clone(), ratified_by: BTreeSet::from([org.clone()]) };
+            self.maps.insert((is.map.id.0, is.map.version), map);
+        } else if let Body::MapRatified(is) = body
+            && let Some(map) = self.maps.get_mut(&(is.map.id.0, is.map.version))
+        {
+            map.ratified_by.insert(org.clone());
+        }
+    }
+
+    fn take_drill(&mut self, body: &Body) {
+        if let Body::DrillOpened(is) = body {
+            let (a, b, number) = (is.a.clone(), is.b.clone(), is.number.clone());
+            let drill = Drill { number, a, b, from: is.from, until: is.until, joined: false, ended: false };
+            self.drills.insert(is.drill, drill);
+        } else if let Body::DrillJoined(is) = body {
+            self.drills.entry(is.drill).and_modify(|drill| drill.joined = true);
+        } else if let Body::DrillEnded(is) = body {
+            self.drills.entry(is.drill).and_modify(|drill| drill.ended = true);
         }
     }
 }

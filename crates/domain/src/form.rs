@@ -7,11 +7,11 @@ use crate::values::{Category, Code, Label, Place, Sealed, Severity};
 
 /// Most items, documents and pieces of evidence on one form. With [`FORM_UNITS_MAX`] and [`FORM_PEOPLE_MAX`] the
 /// largest legal form fits the 16,384 bytes of one event; a test of `evidence` builds it.
-pub const FORM_ITEMS_MAX: usize = 20;
+pub const FORM_ITEMS_MAX: usize = 16;
 /// Most lines of people counts.
 pub const FORM_PEOPLE_MAX: usize = 10;
 /// Most units.
-pub const FORM_UNITS_MAX: usize = 24;
+pub const FORM_UNITS_MAX: usize = 16;
 
 crate::record! {
     /// Times as the offerer's system claims them; each may say "not known yet" by being absent.

@@ -2,13 +2,14 @@
 //!
 //! Pure: no async, no I/O, no clock, no randomness. [`decide()`] turns a command into events or a refusal, [`apply()`]
 //! turns an event into the next state; writer, replay, verifier and model checker call the same two functions.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::wildcard_enum_match_arm)]
 
 pub mod access;
 pub mod apply;
 pub mod audience;
 pub mod caller;
 pub mod case;
+pub mod codes;
 pub mod command;
 pub mod decide;
 pub mod directory;

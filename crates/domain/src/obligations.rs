@@ -3,13 +3,15 @@
 //! [`derive`] says what is owed now, by whom and since when. [`reconcile`] keeps, for what was owed before, the due
 //! time already running (a change of severity or kind never lengthens it) and the rung it has climbed to.
 
+use crate::access::superior_for;
 use crate::caller::Role;
 use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::phase::{Phase, Standing};
-use crate::ids::{Scope, StationRef};
+use crate::ids::{HandoffId, Scope, StationRef};
 use crate::time::Millis;
 use crate::timers::{Duty, FINAL_FEEDBACK_AGAIN_MS, Rung, Timers};
+use crate::values::Terms;
 use std::collections::BTreeMap;
 
 /// What makes an obligation one and the same over time.
@@ -70,18 +72,35 @@ impl Walk<'_> {
     }
 }
 
+fn of_terms(terms: Option<&Terms>) -> Option<&Timers> {
+    terms.and_then(|terms| terms.timers.as_ref())
+}
+
+/// The timers an obligation runs by, where they differ from the defaults: of its handoff, of the alert, else of the
+/// incident.
+#[must_use]
+pub fn timers_of<'a>(case: &'a Case, key: &Key) -> Option<&'a Timers> {
+    let of_scope = case.handoffs.iter().find(|handoff| key.scope == Some(handoff.id.into()));
+    if let Some(handoff) = of_scope {
+        return of_terms(handoff.terms.as_ref());
+    }
+    let alert = key.by.as_ref().filter(|_| key.duty == Duty::AlertSeen).and_then(|by| case.alerts.get(by));
+    of_terms(alert.map_or(case.terms.as_ref(), |alert| alert.terms.as_ref()))
+}
+
 /// What is owed in this case, from its state alone.
 #[must_use]
 pub fn derive(case: &Case) -> Ledger {
     let defaults = Timers::default();
-    let own = case.terms.as_ref().and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
+    let own = of_terms(case.terms.as_ref()).unwrap_or(&defaults);
     let mut walk = Walk { urgent: case.is_urgent(), found: Ledger::new(), timers: own };
     // An alias owes nothing: its survivor's custodian answers.
     if case.alias_of.is_some() {
         return walk.found;
     }
     let standing = case.standing();
-    alerts(case, &mut walk);
+    alerts(case, &defaults, &mut walk);
+    walk.timers = own;
     supports(case, &mut walk);
     joint(case, &mut walk);
     if let Some(merge) = &case.merge {
@@ -89,31 +108,34 @@ pub fn derive(case: &Case) -> Ledger {
         walk.owe(Duty::MergeAnswer, Some(&merge.to), Role::DutyOfficer, scope, merge.at);
     }
     for handoff in &case.handoffs {
-        walk.timers = handoff.terms.as_ref().and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
-        of_handoff(handoff, &mut walk);
+        walk.timers = of_terms(handoff.terms.as_ref()).unwrap_or(&defaults);
+        of_handoff(case, handoff, &mut walk);
     }
+    walk.timers = case.last_taken_over().map_or(own, |last| of_terms(last.terms.as_ref()).unwrap_or(&defaults));
     feedback(case, &mut walk);
+    walk.timers = own;
     if let Some((_, since)) = case.closure.as_ref().and_then(|closure| closure.objection.as_ref()) {
         walk.owe(Duty::AnswerObjection, Some(&case.custodian), Role::DutyOfficer, None, *since);
     }
-    walk.timers = own;
     of_phase(case, standing, &mut walk);
     walk.found
 }
 
 fn of_phase(case: &Case, standing: Standing, walk: &mut Walk<'_>) {
     let custodian = Some(&case.custodian);
+    // What the former custodian owed for the incident itself begins anew with the new one.
+    let since = standing.since.max(case.custody_since);
     match standing.phase {
-        Phase::Received => walk.owe(Duty::Dispatch, custodian, Role::Dispatcher, None, standing.since),
-        Phase::Dispatched => walk.owe(Duty::OnScene, custodian, Role::Dispatcher, None, standing.since),
+        Phase::Received => walk.owe(Duty::Dispatch, custodian, Role::Dispatcher, None, since),
+        Phase::Dispatched => walk.owe(Duty::OnScene, custodian, Role::Dispatcher, None, since),
         Phase::OnScene => {
-            let since = case.last_word.map_or(standing.since, |word| word.max(standing.since));
+            let since = case.last_word.map_or(since, |word| word.max(since));
             walk.owe(Duty::Handled, custodian, Role::Dispatcher, None, since);
         }
         Phase::Handled => {
             if walk.found.is_empty() {
-                // "24 h after nothing else is owed": the last entry that ended an obligation is at the latest the
-                // case's last event.
+                // "24 h after nothing else is owed": from the entry that ended the last obligation; `reconcile`
+                // keeps that instant through the entries after it.
                 walk.owe(Duty::Close, custodian, Role::DutyOfficer, None, case.updated_at);
             }
         }
@@ -121,9 +143,12 @@ fn of_phase(case: &Case, standing: Standing, walk: &mut Walk<'_>) {
     }
 }
 
-fn alerts(case: &Case, walk: &mut Walk<'_>) {
+fn alerts<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     for (station, alert) in &case.alerts {
-        if alert.seen.is_none() {
+        // Nobody owes a look at what it does not see any more, or has itself taken over.
+        let has_part = case.parties.get(station).is_some_and(|party| party.until.is_none());
+        if alert.seen.is_none() && has_part && *station != case.custodian {
+            walk.timers = of_terms(alert.terms.as_ref()).unwrap_or(defaults);
             walk.owe(Duty::AlertSeen, Some(station), Role::DutyOfficer, None, alert.at);
         }
     }
@@ -151,12 +176,17 @@ fn joint(case: &Case, walk: &mut Walk<'_>) {
         Some((asker, since, false)) => {
             walk.owe(Duty::JointAnswer, Some(joint.other(asker)), Role::DutyOfficer, scope, *since);
         }
-        Some((_, since, true)) => walk.owe(Duty::Ruling, None, Role::Superior, scope, *since),
+        Some((_, since, true)) => walk.owe(Duty::Ruling, None, ruler(case, None), scope, *since),
         None => {}
     }
 }
 
-fn of_handoff(handoff: &Handoff, walk: &mut Walk<'_>) {
+/// The common superior rules; where none is named, both supervisors together.
+fn ruler(case: &Case, handoff: Option<HandoffId>) -> Role {
+    if superior_for(case, handoff).is_some() { Role::Superior } else { Role::Supervisor }
+}
+
+fn of_handoff(case: &Case, handoff: &Handoff, walk: &mut Walk<'_>) {
     let scope = Some(handoff.id.into());
     let (from, to) = (Some(&handoff.from), Some(&handoff.to));
     match &handoff.state {
@@ -189,7 +219,7 @@ fn of_handoff(handoff: &Handoff, walk: &mut Walk<'_>) {
                     walk.owe(Duty::Position, Some(side), Role::DutyOfficer, scope, dispute.at);
                 }
             }
-            walk.owe(Duty::Ruling, None, Role::Superior, scope, dispute.at);
+            walk.owe(Duty::Ruling, None, ruler(case, Some(handoff.id)), scope, dispute.at);
         }
         HandoffState::Recalled { at, received: false } => {
             walk.owe(Duty::RecallReceipt, to, Role::Adapter, scope, *at);
@@ -234,7 +264,8 @@ fn feedback(case: &Case, walk: &mut Walk<'_>) {
             }
         }
         ResultLoop::Reported { at_superior: Some(since), .. } => {
-            walk.owe(Duty::Ruling, None, Role::Superior, scope, *since);
+            let handoff = case.last_taken_over().map(|handoff| handoff.id);
+            walk.owe(Duty::Ruling, None, ruler(case, handoff), scope, *since);
         }
         ResultLoop::Reported { at, .. } => {
             if let Some(confirmer) = case.confirmer() {
@@ -251,7 +282,12 @@ pub fn reconcile(before: &Ledger, mut now: Ledger) -> Ledger {
     for (key, owed) in &mut now {
         // The same obligation keeps the clock that runs: nothing but an answer of its own (a stand-by, a word) gives
         // more time, and such an answer begins a new `since`.
-        if let Some(old) = before.get(key).filter(|old| old.since == owed.since) {
+        let Some(old) = before.get(key) else { continue };
+        if key.duty == Duty::Close {
+            // Nothing else has been owed since then; a note since gives no more time.
+            (owed.since, owed.due) = (old.since, old.since.plus(owed.due.since(owed.since)));
+        }
+        if old.since == owed.since {
             owed.due = if old.rung == Rung::Duty { owed.due.min(old.due) } else { old.due };
             (owed.rung, owed.climbs, owed.acknowledged) = (old.rung, old.climbs, old.acknowledged);
         }

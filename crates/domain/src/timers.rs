@@ -86,6 +86,15 @@ impl Duty {
     }
 }
 
+impl Duty {
+    /// Whether its last rung asks the common superior. An offer no system takes in climbs within a minute to "phone
+    /// them", which is nobody's ruling and opens no case to the superior: the silence that follows does, as *decide*.
+    #[must_use]
+    pub const fn goes_to_superior(self) -> bool {
+        !matches!(self, Self::OfferDelivered)
+    }
+}
+
 crate::words! {
     /// How far an overdue obligation has gone up.
     pub enum Rung {
@@ -121,6 +130,9 @@ pub const RUNG_MS: (i64, i64) = (3 * MINUTE, 15 * MINUTE);
 /// them" with the printed form at 60 s (product, *Obligations and timers*). Milliseconds after the rung before.
 pub const DELIVERY_RUNGS_MS: [i64; 2] = [20 * SECOND, 30 * SECOND];
 
+/// From what age at the first offer an incident is too old to be handed over, urgent and normal. The practice names no
+/// figure; this is the rule set's, and an agreement may set its own.
+pub const TOO_OLD_MS: (i64, i64) = (72 * HOUR, 72 * HOUR);
 /// How long an agreed form stays valid unless the agreement says otherwise (product, *Handoff*).
 pub const AGREED_VALID_MS: i64 = 2 * HOUR;
 /// Longest stand-by, urgent and normal.
@@ -130,7 +142,7 @@ pub const FINAL_FEEDBACK_AGAIN_MS: i64 = 72 * HOUR;
 /// How long the side whose ground it is may object to a closing without handoff.
 pub const OBJECT_WITHIN_MS: i64 = 24 * HOUR;
 
-/// Timers that differ from the defaults: name of the duty (or `rung`, `agreed_valid`) to (urgent, normal).
+/// Timers that differ from the defaults: name of the duty (or `rung`, `agreed_valid`, `too_old`) to (urgent, normal).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timers(BTreeMap<String, (i64, i64)>);
 
@@ -138,6 +150,8 @@ pub struct Timers(BTreeMap<String, (i64, i64)>);
 pub const TIMER_RUNG: &str = "rung";
 /// Name of the timer of an agreed form's validity.
 pub const TIMER_AGREED_VALID: &str = "agreed_valid";
+/// Name of the timer of the age at which an incident is too old for a first offer.
+pub const TIMER_TOO_OLD: &str = "too_old";
 /// Shortest timer an agreement may set.
 pub const TIMER_MIN_MS: i64 = SECOND;
 /// Longest timer an agreement may set.
@@ -146,7 +160,7 @@ pub const TIMER_MAX_MS: i64 = 60 * crate::time::DAY;
 impl Timers {
     /// Sets one timer. `false` when the name is unknown or a time outside [`TIMER_MIN_MS`] to [`TIMER_MAX_MS`].
     pub fn set(&mut self, name: &str, urgent_ms: i64, normal_ms: i64) -> bool {
-        let known = name == TIMER_RUNG || name == TIMER_AGREED_VALID || Duty::parse(name).is_some();
+        let known = [TIMER_RUNG, TIMER_AGREED_VALID, TIMER_TOO_OLD].contains(&name) || Duty::parse(name).is_some();
         let legal = [urgent_ms, normal_ms].iter().all(|ms| (TIMER_MIN_MS..=TIMER_MAX_MS).contains(ms));
         if known && legal {
             self.0.insert(name.to_owned(), (urgent_ms, normal_ms));
@@ -186,6 +200,12 @@ impl Timers {
                 self.pick(TIMER_RUNG, RUNG_MS, urgent)
             }
         }
+    }
+
+    /// From what age an incident is too old to be offered for the first time.
+    #[must_use]
+    pub fn too_old_ms(&self, urgent: bool) -> i64 {
+        self.pick(TIMER_TOO_OLD, TOO_OLD_MS, urgent)
     }
 
     /// How long an agreed form stays valid.

@@ -138,8 +138,19 @@ fn interned(name: &str) -> &'static str {
     use handoff_domain::case::phase::Phase;
     use handoff_domain::command::Act;
     const PARAMS: &[&str] = &[
-        "state_now", "tenure_now", "form_version_now", "max", "owed", "one", "other", "station", "least", "last",
-        "deliver", "offer", "rule",
+        "state_now",
+        "tenure_now",
+        "form_version_now",
+        "max",
+        "owed",
+        "one",
+        "other",
+        "station",
+        "least",
+        "last",
+        "deliver",
+        "offer",
+        "rule",
     ];
     let states = HandoffName::ALL.iter().map(|state| state.as_str());
     let phases = Phase::ALL.iter().map(|phase| phase.as_str());

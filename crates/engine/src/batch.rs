@@ -181,11 +181,7 @@ impl<'m> Overlay<'m> {
         self.answers.insert(job.request.clone(), Arc::new(stored));
     }
 
-    fn incident(
-        &mut self,
-        job: &Job,
-        command: &handoff_domain::command::Command,
-    ) -> Result<Option<Done>, Refusal> {
+    fn incident(&mut self, job: &Job, command: &handoff_domain::command::Command) -> Result<Option<Done>, Refusal> {
         let main = self.entry(command.incident).cloned();
         let other = command.act.other_incident().and_then(|id| self.entry(id).cloned());
         let hashes = Hashes { entry: main.as_deref() };

@@ -98,6 +98,7 @@ async fn one_incident(
             }
         }
     }
+    stored::personal(reader, &replay, tally).await?;
     Ok(replay.twins)
 }
 

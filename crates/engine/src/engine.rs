@@ -7,9 +7,7 @@ use crate::ground::{Maps, QueryPoint, territory};
 use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, load};
-use crate::writer::{
-    Fatal, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory,
-};
+use crate::writer::{Fatal, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory};
 use handoff_domain::access;
 use handoff_domain::caller::{Actor, Caller, OrgKind};
 use handoff_domain::directory::Directory;
@@ -125,15 +123,7 @@ impl Engine {
         let audits = organisations.iter().filter(|org| org.kind == OrgKind::Audit);
         let auditors: Auditors = audits.map(|org| org.id.clone()).collect();
         let queues = Queues { facts: facts_in, decisions: decisions_in, chores: chores_in };
-        let task = Writer::new(
-            writer,
-            reader.clone(),
-            memory,
-            clock.clone(),
-            published.clone(),
-            directory,
-            auditors,
-        );
+        let task = Writer::new(writer, reader.clone(), memory, clock.clone(), published.clone(), directory, auditors);
         let inner = Inner {
             facts,
             decisions,
@@ -338,8 +328,7 @@ impl Engine {
         let incident = entry.event.incident;
         let request = ids::derived(&["deliver", &incident.to_string(), &entry.event.seq.to_string()]);
         let content = request.as_bytes().to_vec();
-        let command =
-            Command { incident, expected: Expected::default(), claimed_at: None, acting_for: None, act };
+        let command = Command { incident, expected: Expected::default(), claimed_at: None, acting_for: None, act };
         // Refused means that somebody was faster: a person has seen it, or it is no longer on the table.
         self.submit(caller.clone(), request, content, Task::Incident(command), Vec::new(), None).await.map(|_| ())
     }

@@ -110,8 +110,8 @@ async fn from_log(head: u64, reader: &dyn Reader, org: &OrgId, number: u64) -> R
     let mut entries = Vec::with_capacity(rows.len());
     let mut after: HashMap<(IncidentId, u64), Arc<Entry>> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {
-        let (event, _) = decode(&row.event.bytes)
-            .map_err(|error| LoadError::Decode(row.event.position, Box::new(error)))?;
+        let (event, _) =
+            decode(&row.event.bytes).map_err(|error| LoadError::Decode(row.event.position, Box::new(error)))?;
         // The view is that after the whole command: the last event of this incident with the same `first`.
         let same = |other: &&handoff_store::rows::FeedEntry| {
             other.event.first == row.event.first && other.event.incident == row.event.incident

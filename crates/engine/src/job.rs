@@ -1,12 +1,12 @@
 //! What waits in the writer's queue.
 
 use crate::answer::Answer;
+use handoff_domain::Fresh;
 use handoff_domain::caller::Caller;
 use handoff_domain::command::{Command, Order};
 use handoff_domain::ids::{ClientId, Digest, MapRef, OrgId};
 use handoff_domain::refusal::Reason;
 use handoff_domain::time::Millis;
-use handoff_domain::Fresh;
 use handoff_evidence::disclosure::Disclosure;
 use handoff_store::rows::AnswerId;
 use std::sync::Arc;

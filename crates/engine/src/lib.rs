@@ -7,6 +7,7 @@ pub mod batch;
 pub mod check;
 pub mod clock;
 pub mod deadlines;
+pub mod embedded;
 pub mod engine;
 pub mod feed;
 pub mod ground;
@@ -18,5 +19,7 @@ pub mod sealing;
 pub mod writer;
 
 pub use answer::{Answer, Done};
+pub use embedded::{EmbeddedError, embedded};
 pub use engine::{Engine, Organisation, StartError, WriterRun, open_log};
+pub use handoff_store::{Reader, StoreError};
 pub use job::{NoAnswer, Reply, Task};

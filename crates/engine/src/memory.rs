@@ -2,9 +2,8 @@
 //! constraints decide, and after any surprise all of it is dropped and read again.
 
 use crate::answer::Answer;
-use handoff_store::rows::AnswerId;
-use handoff_domain::case::handoff::Handoff;
 use handoff_domain::caller::Actor;
+use handoff_domain::case::handoff::Handoff;
 use handoff_domain::directory::Directory;
 use handoff_domain::form::Form;
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
@@ -12,6 +11,7 @@ use handoff_domain::time::Millis;
 use handoff_domain::{Case, Digests, Violation, apply};
 use handoff_evidence::event::{ChainError, DecodeError};
 use handoff_evidence::statement;
+use handoff_store::rows::AnswerId;
 use handoff_store::{Reader, StoreError};
 use lru::LruCache;
 use std::collections::HashMap;
@@ -158,7 +158,12 @@ pub struct Hashes<'a> {
 impl Hashes<'_> {
     /// The statement's text for a case and signer.
     #[must_use]
-    pub fn text(&self, case: &Case, signer: &Actor, what: handoff_domain::decide::Statement<'_>) -> Option<statement::Statement> {
+    pub fn text(
+        &self,
+        case: &Case,
+        signer: &Actor,
+        what: handoff_domain::decide::Statement<'_>,
+    ) -> Option<statement::Statement> {
         use handoff_domain::decide::Statement;
         let entry = self.entry?;
         let by = statement::By::from(signer);

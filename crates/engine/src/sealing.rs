@@ -54,4 +54,3 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     use sha2::Digest as _;
     Digest(sha2::Sha256::digest(bytes).into())
 }
-

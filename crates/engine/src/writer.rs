@@ -1,12 +1,12 @@
 //! The one way in: a task that owns the only writing connection, takes whatever waits as one batch, and answers after
 //! it is durable (reliability, 3). It is never inside `select!` while it writes, never aborted, never in a pool.
 
+use crate::answer::Answer;
 use crate::batch::{Auditors, Outcome, Overlay};
 use crate::clock::Clock;
 use crate::feed::Published;
 use crate::job::{Chore, Job, NoAnswer, Reply};
 use crate::memory::{Entry, LoadError, Memory, Stored, load};
-use crate::answer::Answer;
 use handoff_domain::directory::Directory;
 use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::Reason;
@@ -200,12 +200,7 @@ impl Writer {
     }
 
     /// Loads what the batch names, decides, writes, answers, publishes.
-    async fn attempt(
-        &mut self,
-        jobs: &mut VecDeque<Job>,
-        chores: &mut Vec<Chore>,
-        now: Millis,
-    ) -> Result<(), Miss> {
+    async fn attempt(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>, now: Millis) -> Result<(), Miss> {
         let mut overlay = Overlay::new(&self.memory, self.auditors.clone(), now);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs.iter() {
@@ -223,10 +218,13 @@ impl Writer {
         let written = Written::of(overlay);
         self.commit(written);
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
-            answer(job, match outcome {
-                Outcome::Answer(answer, replayed) => Ok(Reply { answer, replayed }),
-                Outcome::Reused => Err(NoAnswer::Reused),
-            });
+            answer(
+                job,
+                match outcome {
+                    Outcome::Answer(answer, replayed) => Ok(Reply { answer, replayed }),
+                    Outcome::Reused => Err(NoAnswer::Reused),
+                },
+            );
         }
         for chore in chores.drain(..) {
             if let Chore::Cursor { done, .. } = chore {
@@ -261,8 +259,8 @@ impl Writer {
         for id in ids {
             let row = self.reader.answer(id.clone()).await.map_err(Fatal::Tidy)?;
             let Some(row) = row else { continue };
-            let answer = Answer::from_bytes(&row.answer)
-                .map_err(|_| Fatal::Load(Box::new(LoadError::Malformed("answer"))))?;
+            let answer =
+                Answer::from_bytes(&row.answer).map_err(|_| Fatal::Load(Box::new(LoadError::Malformed("answer"))))?;
             self.memory.answers.put(id, Arc::new(Stored { key: row.key, mac: row.mac, answer }));
         }
         Ok(())

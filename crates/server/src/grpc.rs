@@ -18,8 +18,8 @@ use handoff_domain::time::Millis;
 use handoff_engine::memory::{Entry, LoadError};
 use handoff_engine::sealing::Sealing;
 use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
-use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
 use handoff_proto::v1;
+use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
@@ -175,8 +175,11 @@ fn denies(reason: Reason) -> bool {
 
 /// What does not parse keeps nothing: each violation with its field and remedy.
 fn violations(violations: Violations) -> Status {
-    let fields: Vec<_> =
-        violations.0.iter().map(|violation| FieldViolation::of(&violation.path, violation.code, &violation.params)).collect();
+    let fields: Vec<_> = violations
+        .0
+        .iter()
+        .map(|violation| FieldViolation::of(&violation.path, violation.code, &violation.params))
+        .collect();
     invalid_fields(&fields)
 }
 

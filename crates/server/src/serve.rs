@@ -132,8 +132,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     open_log(&mut store, &key, options.clock.now()).await.map_err(ServeError::Start)?;
     let organisations =
         config.organisations.iter().map(|org| Organisation { id: org.id.clone(), kind: org.kind }).collect();
-    let (engine, run) =
-        Engine::start(store, organisations, options.clock.clone()).await.map_err(ServeError::Start)?;
+    let (engine, run) = Engine::start(store, organisations, options.clock.clone()).await.map_err(ServeError::Start)?;
     // The writer is never aborted: it ends by itself once every handle on the engine is gone.
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
@@ -196,9 +195,8 @@ fn services(server: &Server, gate: Gate) -> Result<Routes, ServeError> {
         };
     }
     let map_max = gate.map_bytes_max() + decode;
-    let directory = DirectoryServiceServer::new(gate.clone())
-        .max_decoding_message_size(map_max)
-        .max_encoding_message_size(map_max);
+    let directory =
+        DirectoryServiceServer::new(gate.clone()).max_decoding_message_size(map_max).max_encoding_message_size(map_max);
     let mut routes = Routes::new(limited!(IncidentServiceServer))
         .add_service(limited!(HandoffServiceServer))
         .add_service(limited!(FeedServiceServer))

@@ -37,10 +37,8 @@ pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         What::Trace { incident, connect } => {
             let request = api::TraceRequest { incident, after_seq: 0 };
             let mut stream = told(connect.client()?.audit().trace(request).await)?;
-            while let Some(page) = stream
-                .message()
-                .await
-                .map_err(|status| anyhow::anyhow!(handoff_client::explain(&status)))?
+            while let Some(page) =
+                stream.message().await.map_err(|status| anyhow::anyhow!(handoff_client::explain(&status)))?
             {
                 page.entries.iter().filter_map(|traced| traced.entry.as_ref()).for_each(|e| show::entry(output, e));
             }

@@ -27,7 +27,9 @@ pub fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let organisations = args
         .orgs
         .iter()
-        .map(|name| Ok((OrgId::new(name).context("an organisation's code name has 1 to 64 letters and digits")?, Alg::EdDsa)))
+        .map(|name| {
+            Ok((OrgId::new(name).context("an organisation's code name has 1 to 64 letters and digits")?, Alg::EdDsa))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let plan = Plan { folder: args.folder.clone(), organisations, replace: args.replace };
     for made in write(&plan, SystemClock.now())? {

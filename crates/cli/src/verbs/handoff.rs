@@ -177,22 +177,43 @@ pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             let table = Table::look(on).await?;
             let (incident, handoff, version, expected) = table.form()?;
             let signer = signer(officer);
-            let request =
-                api::AgreeRequest { request_id: id(), incident, expected, handoff, version, signer, ..Default::default() };
+            let request = api::AgreeRequest {
+                request_id: id(),
+                incident,
+                expected,
+                handoff,
+                version,
+                signer,
+                ..Default::default()
+            };
             told(table.client.handoffs().agree(request).await)?
         }
         What::Decline { on, code } => {
             let table = Table::look(on).await?;
             let (incident, handoff, version, expected) = table.form()?;
-            let request =
-                api::DeclineRequest { request_id: id(), incident, expected, handoff, version, code, ..Default::default() };
+            let request = api::DeclineRequest {
+                request_id: id(),
+                incident,
+                expected,
+                handoff,
+                version,
+                code,
+                ..Default::default()
+            };
             told(table.client.handoffs().decline(request).await)?
         }
         What::Counter { on, code } => {
             let table = Table::look(on).await?;
             let (incident, handoff, version, expected) = table.form()?;
-            let request =
-                api::CounterRequest { request_id: id(), incident, expected, handoff, version, code, ..Default::default() };
+            let request = api::CounterRequest {
+                request_id: id(),
+                incident,
+                expected,
+                handoff,
+                version,
+                code,
+                ..Default::default()
+            };
             told(table.client.handoffs().counter(request).await)?
         }
         What::Sign(on) => sign(Table::look(on).await?).await?,
@@ -213,7 +234,8 @@ pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         What::Keep { on, code } => {
             let table = Table::look(on).await?;
             let (incident, handoff, _, expected) = table.form()?;
-            let request = api::KeepRequest { request_id: id(), incident, expected, handoff, code, ..Default::default() };
+            let request =
+                api::KeepRequest { request_id: id(), incident, expected, handoff, code, ..Default::default() };
             told(table.client.handoffs().keep(request).await)?
         }
         What::Report { on, code } => report(Table::look(on).await?, code).await?,
@@ -233,11 +255,8 @@ async fn offer(
 ) -> anyhow::Result<api::MoveReply> {
     let (kind, severity) = (table.incident.kind.clone(), table.incident.severity.clone());
     let form = api::FormInput { kind, severity, place_unknown: true, measures, risks, ..Default::default() };
-    let expected = api::Expected {
-        state: table.incident.state.clone(),
-        form_version: None,
-        tenure: Some(table.incident.tenure),
-    };
+    let expected =
+        api::Expected { state: table.incident.state.clone(), form_version: None, tenure: Some(table.incident.tenure) };
     let request = api::OfferRequest {
         request_id: id(),
         incident: table.incident.id.clone(),

@@ -109,7 +109,8 @@ fn id() -> String {
 pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
         What::Receive { incident, kind, severity, latitude, longitude, datum, narrative, connect } => {
-            let place = latitude.is_some().then(|| api::PlaceInput { datum, latitude, longitude, ..Default::default() });
+            let place =
+                latitude.is_some().then(|| api::PlaceInput { datum, latitude, longitude, ..Default::default() });
             let intake = api::Intake { kind, severity, place, narrative, ..Default::default() };
             let request = api::ReceiveRequest {
                 request_id: id(),

@@ -28,6 +28,7 @@ use handoff_domain::ids::OrgId;
 use handoff_domain::time::{Millis, SECOND};
 use handoff_engine::check::check_log;
 use handoff_engine::clock::{Clock, ManualClock, SystemClock};
+use handoff_engine::writer::IDLE_MS;
 use handoff_engine::{Engine, Organisation};
 use handoff_evidence::log::LogKey;
 use in_process::InProcess;
@@ -90,7 +91,7 @@ pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     let report = match &args.database {
         Some(file) => Box::pin(simulate(&args.run, prepared, file)).await?,
         None => {
-            let folder = std::env::temp_dir().join(format!("handoff-replay-{}", handoff_engine::ids::uuid()));
+            let folder = throwaway().join(format!("handoff-replay-{}", handoff_engine::ids::uuid()));
             std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
             let report = Box::pin(simulate(&args.run, prepared, &folder.join("replay.db"))).await;
             std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
@@ -102,6 +103,13 @@ pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         Output::Json => output::json(&serde_json::to_value(&report)?),
     }
     Ok(if report.is_clean() { Exit::Done } else { Exit::Refused })
+}
+
+/// Where a database that is removed at the end lies: in memory where the system has such a folder, since nothing of
+/// it has to survive and every command of a simulated run is a commit of its own.
+fn throwaway() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
 }
 
 fn prepare(args: &Args) -> anyhow::Result<Prepared> {
@@ -129,14 +137,13 @@ fn prepare(args: &Args) -> anyhow::Result<Prepared> {
 async fn simulate(run: &str, prepared: Prepared, database: &Path) -> anyhow::Result<Report> {
     let url = format!("sqlite:{}", database.display());
     let start = prepared.plan.steps.first().map_or(Millis(0), |step| step.at.plus(-SECOND));
-    handoff_store::migrate(&url).await?;
-    let mut store = handoff_store::open(&url, handoff_store::Options::default()).await?;
-    // Always the same log key: a replay's log proves nothing to anybody.
-    handoff_engine::open_log(&mut store, &LogKey::from_seed(&[0x72; 32]), start).await?;
     let clock = Arc::new(ManualClock::new(start));
-    let (engine, writer) = Engine::start(store, organisations(&prepared.mapping), clock.clone()).await?;
+    // Always the same log key: a replay's log proves nothing to anybody.
+    let key = LogKey::from_seed(&[0x72; 32]);
+    let (engine, writer) =
+        handoff_engine::embedded(&url, &key, organisations(&prepared.mapping), clock.clone()).await?;
     let reader = engine.clone();
-    let (mut writer, drive) = (Box::pin(writer), InProcess::new(engine, clock));
+    let (mut writer, drive) = (Box::pin(writer), InProcess::new(engine, clock.clone()));
     let mut tally = Tally::new(&prepared.plan);
     let mut left = tokio::select! {
         ended = &mut writer => {
@@ -153,6 +160,8 @@ async fn simulate(run: &str, prepared: Prepared, database: &Path) -> anyhow::Res
     let checked = check_log(reader.reader()).await?;
     left.invariants = Some(Invariants { clean: checked.is_clean(), report: checked.to_string() });
     drop((drive, reader));
+    // The writer looks up from its idle wait only when its clock moves.
+    clock.advance_to(clock.now().plus(2 * IDLE_MS));
     writer.await?;
     let Prepared { mapping, reading, plan, .. } = prepared;
     Ok(Report::new(&mapping.name, run, true, reading, &plan, &tally, left))

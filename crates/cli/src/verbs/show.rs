@@ -41,13 +41,16 @@ fn pairs(output: Output, pairs: &[(&str, String)]) {
 
 /// A reply to a command.
 pub fn reply(output: Output, reply: &api::MoveReply) {
-    pairs(output, &[
-        ("incident", reply.incident.clone()),
-        ("version", reply.version.to_string()),
-        ("position", reply.position.to_string()),
-        ("event_hash", reply.event_hash.clone()),
-        ("replayed", reply.replayed.to_string()),
-    ]);
+    pairs(
+        output,
+        &[
+            ("incident", reply.incident.clone()),
+            ("version", reply.version.to_string()),
+            ("position", reply.position.to_string()),
+            ("event_hash", reply.event_hash.clone()),
+            ("replayed", reply.replayed.to_string()),
+        ],
+    );
 }
 
 /// An incident, and what is owed in it.
@@ -58,23 +61,26 @@ pub fn incident(output: Output, view: &api::Incident) {
             m.received, m.dispatched, m.handled, m.transferred, m.signed_off, m.closed
         )
     });
-    pairs(output, &[
-        ("id", view.id.clone()),
-        ("state", view.state.clone()),
-        ("custodian", seat(view.custodian.as_ref())),
-        ("since", time(view.custody_since_time.as_ref())),
-        ("tenure", view.tenure.to_string()),
-        ("first_receiver", seat(view.first_receiver.as_ref())),
-        ("kind", view.kind.clone()),
-        ("severity", view.severity.clone()),
-        ("received", time(view.received_time.as_ref())),
-        ("alias_of", view.alias_of.clone()),
-        ("drill", view.drill.clone()),
-        ("flags", view.flags.join(", ")),
-        ("milestones", milestones.unwrap_or_default()),
-        ("handoffs", view.handoffs.iter().map(|h| format!("{} {}", h.id, h.state)).collect::<Vec<_>>().join("; ")),
-        ("legal_moves", view.legal_moves.join(", ")),
-    ]);
+    pairs(
+        output,
+        &[
+            ("id", view.id.clone()),
+            ("state", view.state.clone()),
+            ("custodian", seat(view.custodian.as_ref())),
+            ("since", time(view.custody_since_time.as_ref())),
+            ("tenure", view.tenure.to_string()),
+            ("first_receiver", seat(view.first_receiver.as_ref())),
+            ("kind", view.kind.clone()),
+            ("severity", view.severity.clone()),
+            ("received", time(view.received_time.as_ref())),
+            ("alias_of", view.alias_of.clone()),
+            ("drill", view.drill.clone()),
+            ("flags", view.flags.join(", ")),
+            ("milestones", milestones.unwrap_or_default()),
+            ("handoffs", view.handoffs.iter().map(|h| format!("{} {}", h.id, h.state)).collect::<Vec<_>>().join("; ")),
+            ("legal_moves", view.legal_moves.join(", ")),
+        ],
+    );
     if output == Output::Text && !view.obligations.is_empty() {
         obligations(output, &view.obligations);
     }
@@ -138,21 +144,24 @@ pub fn handoff(output: Output, view: &api::Handoff) {
         None => "missing".to_owned(),
     };
     let agreement = view.agreement.as_ref();
-    pairs(output, &[
-        ("id", view.id.clone()),
-        ("state", view.state.clone()),
-        ("form_version", view.version.to_string()),
-        ("from", seat(view.from.as_ref())),
-        ("to", seat(view.to.as_ref())),
-        ("offered", time(view.first_offer_time.as_ref())),
-        ("delivered", time(view.delivered_time.as_ref())),
-        ("seen", time(view.seen_time.as_ref())),
-        ("agreed", agreement.map(|a| time(a.agree_time.as_ref())).unwrap_or_default()),
-        ("valid_until", agreement.map(|a| time(a.expire_time.as_ref())).unwrap_or_default()),
-        ("signed_from", agreement.map(|a| signature(a.from_signature.as_ref())).unwrap_or_default()),
-        ("signed_to", agreement.map(|a| signature(a.to_signature.as_ref())).unwrap_or_default()),
-        ("legal_moves", view.legal_moves.join(", ")),
-    ]);
+    pairs(
+        output,
+        &[
+            ("id", view.id.clone()),
+            ("state", view.state.clone()),
+            ("form_version", view.version.to_string()),
+            ("from", seat(view.from.as_ref())),
+            ("to", seat(view.to.as_ref())),
+            ("offered", time(view.first_offer_time.as_ref())),
+            ("delivered", time(view.delivered_time.as_ref())),
+            ("seen", time(view.seen_time.as_ref())),
+            ("agreed", agreement.map(|a| time(a.agree_time.as_ref())).unwrap_or_default()),
+            ("valid_until", agreement.map(|a| time(a.expire_time.as_ref())).unwrap_or_default()),
+            ("signed_from", agreement.map(|a| signature(a.from_signature.as_ref())).unwrap_or_default()),
+            ("signed_to", agreement.map(|a| signature(a.to_signature.as_ref())).unwrap_or_default()),
+            ("legal_moves", view.legal_moves.join(", ")),
+        ],
+    );
 }
 
 fn field(field: &api::Field) -> Value {

@@ -47,7 +47,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let request = TokenRequest {
         subject: OfficerId::new(&args.subject).context("--subject is not a pseudonym")?,
         roles: roles.collect::<anyhow::Result<_>>()?,
-        station: args.station.as_deref().map(|s| StationId::new(s).context("--station is not a code name")).transpose()?,
+        station: args
+            .station
+            .as_deref()
+            .map(|s| StationId::new(s).context("--station is not a code name"))
+            .transpose()?,
         client: args.client.as_deref().map(|s| ClientId::new(s).context("--client is not a code name")).transpose()?,
         life_s: args.life,
     };

@@ -2,26 +2,21 @@
 
 use super::{Verdict, need, refuse};
 use crate::access;
+use crate::caller::Role;
 use crate::case::phase::Phase;
-use crate::case::{Alert, Case, Closure, Deployment, Fact, FactKind};
-use crate::event::Event;
+use crate::case::{ALERTS_MAX, Alert, Case, Closure, DEPLOYMENTS_MAX, Deployment, Fact, FactKind, PLACES_MAX};
+use crate::codes;
 use crate::event::incident::{
     Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, Closed, DetailsChanged, Escalated,
     Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck, UnitReported,
 };
+use crate::event::{Body, Event};
 use crate::ids::StationRef;
 use crate::obligations::{Key, Ledger};
 use crate::refusal::{Reason, Refusal};
 use crate::timers::Rung;
 use crate::values::Severity;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Most sendings of units in one incident.
-pub const DEPLOYMENTS_MAX: usize = 200;
-/// Most places in one incident's history.
-pub const PLACES_MAX: usize = 100;
-/// Most stations alerted to one incident.
-pub const ALERTS_MAX: usize = 16;
 
 pub(super) fn seat(event: &Event) -> Result<StationRef, Refusal> {
     event.actor.seat().ok_or_else(|| Refusal::new(Reason::WrongSide))
@@ -64,7 +59,9 @@ pub(super) fn received(event: &Event, body: &Received) -> Result<Case, Refusal> 
         alias_of: None,
         aliases: BTreeSet::new(),
         links: body.split_from.iter().map(|whole| (*whole, crate::event::incident::LinkKind::PartOf)).collect(),
+        readers: BTreeSet::new(),
         ruling_proposed: None,
+        ordered: None,
         parties: BTreeMap::new(),
         at_superior: None,
         superior_since: None,
@@ -87,13 +84,14 @@ pub(super) fn noted(case: &mut Case, event: &Event, body: &Noted) -> Verdict {
     if let Some(id) = body.handoff {
         need(case.handoff(id).is_some(), Reason::HandoffNotFound)?;
     }
-    if event.actor.is_at(&case.custodian) {
+    let says = |word: &str| body.code.as_ref().is_some_and(|code| code.is(word));
+    // The custodian's word that it still works on it, and nobody else's, gives it more time.
+    if says(codes::WORD) && event.actor.is_at(&case.custodian) {
         case.last_word = Some(event.at);
-        if body.code.as_ref().is_some_and(|code| code.is("OBJECTION_ANSWERED"))
-            && let Some(closure) = &mut case.closure
-        {
-            closure.objection = None;
-        }
+    }
+    if says(codes::OBJECTION_ANSWERED) {
+        let objection = case.closure.as_mut().and_then(|closure| closure.objection.take());
+        need(objection.is_some(), Reason::MoveNotLegal)?;
     }
     Ok(())
 }
@@ -126,7 +124,8 @@ pub(super) fn label_added(case: &mut Case, event: &Event, body: &LabelAdded) -> 
 
 pub(super) fn alerted(case: &mut Case, event: &Event, body: &Alerted) -> Verdict {
     need(body.to != case.custodian, Reason::SameStation)?;
-    need(case.alerts.len() < ALERTS_MAX, Reason::LimitExceeded)?;
+    need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
+    need(case.alerts.len() < ALERTS_MAX || case.alerts.contains_key(&body.to), Reason::LimitExceeded)?;
     // Said a second time it is a new alert only for a station that has left the case.
     let standing =
         case.alerts.contains_key(&body.to) && case.parties.get(&body.to).is_some_and(|party| party.until.is_none());
@@ -164,17 +163,26 @@ pub(super) fn alert_seen(case: &mut Case, event: &Event, body: &AlertSeen) -> Ve
 }
 
 pub(super) fn alert_answered(case: &mut Case, event: &Event, body: &AlertAnswered) -> Verdict {
-    let alert = alert(case, &seat(event)?)?;
-    alert.delivered.get_or_insert(event.at);
-    alert.seen.get_or_insert(event.at);
-    alert.answer = Some((body.answer.clone(), body.ours));
+    alert(case, &seat(event)?)?.answer = Some((body.answer.clone(), body.ours));
     Ok(())
+}
+
+/// A later fact implies the earlier ones: whatever an alerted station's system does about the incident shows that it
+/// has the alert, whatever a person there does shows that the alert was seen.
+pub(super) fn implied(case: &mut Case, event: &Event) {
+    let Some(alert) = event.actor.seat().and_then(|seat| case.alerts.get_mut(&seat)) else { return };
+    alert.delivered.get_or_insert(event.at);
+    // Delivered is not seen (invariant 3), even where a person's open console says so.
+    let only_delivered = matches!(event.body, Body::AlertDelivered(_) | Body::Delivered(_) | Body::RecallReceived(_));
+    if event.actor.officer.is_some() && event.actor.role != Role::Adapter && !only_delivered {
+        alert.seen.get_or_insert(event.at);
+    }
 }
 
 pub(super) fn unit_reported(case: &mut Case, event: &Event, body: &UnitReported) -> Verdict {
     // Nobody reports the other side's unit (invariant 9).
     need(body.of.org == event.actor.org, Reason::OtherOrganisation)?;
-    need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
+    // Dispatch is recorded, never permitted (invariant 2): on a closed incident too, which stays so until reopened.
     if let Some(id) = body.support {
         need(case.supports.contains_key(&id), Reason::ObjectNotFound)?;
     }
@@ -204,16 +212,6 @@ fn fact(case: &mut Case, event: &Event, what: FactKind) -> Verdict {
     Ok(())
 }
 
-/// Codes under which an incident is handled without a unit on scene (product, *Incident*).
-pub const HANDLED_WITHOUT_UNIT: &[&str] = &[
-    "ADVICE_BY_PHONE",
-    "FALSE_ALARM",
-    "CANCELLED_BY_CALLER",
-    "GONE_ON_ARRIVAL",
-    "ATTENDED_BY_OTHER",
-    "REFERRED_OUTSIDE",
-];
-
 pub(super) fn handled(case: &mut Case, event: &Event, body: &Handled) -> Verdict {
     let standing = case.standing();
     need(!matches!(standing.phase, Phase::Handled | Phase::Closed), Reason::MoveNotLegal)?;
@@ -221,7 +219,7 @@ pub(super) fn handled(case: &mut Case, event: &Event, body: &Handled) -> Verdict
         None if !standing.attended => {
             return Err(Refusal::new(Reason::InvalidField).field("code"));
         }
-        Some(code) if code.is("REFERRED_OUTSIDE") && body.referred_to.is_none() => {
+        Some(code) if code.is(codes::REFERRED_OUTSIDE) && body.referred_to.is_none() => {
             return Err(Refusal::new(Reason::InvalidField).field("referred_to"));
         }
         Some(_) | None => {}
@@ -232,12 +230,16 @@ pub(super) fn handled(case: &mut Case, event: &Event, body: &Handled) -> Verdict
 pub(super) fn struck(case: &mut Case, event: &Event, body: &Struck) -> Verdict {
     need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
     let seat = seat(event)?;
+    let is_custodian = seat == case.custodian;
     let Some(fact) = case.facts.iter_mut().find(|fact| fact.seq == body.entry) else {
         return Err(Refusal::new(Reason::EntryNotStrikable).field("entry"));
     };
     need(fact.by == seat, Reason::EntryNotOwn)?;
-    let mistakable = matches!(fact.what, FactKind::Unit { .. } | FactKind::Handled { .. });
+    let declared = matches!(fact.what, FactKind::Handled { .. });
+    let mistakable = declared || matches!(fact.what, FactKind::Unit { .. });
     need(mistakable && !fact.struck, Reason::EntryNotStrikable)?;
+    // HANDLED is the custodian's word: a former custodian takes none of it back (invariant 6).
+    need(is_custodian || !declared, Reason::EntryNotOwn)?;
     fact.struck = true;
     Ok(())
 }
@@ -251,6 +253,8 @@ pub(super) fn closed(case: &mut Case, event: &Event, body: &Closed) -> Verdict {
         return Err(Refusal::new(Reason::ObligationsLeft).with("owed", names.join(", ")));
     }
     let told = body.told.clone().zip(body.object_until);
+    // The result is confirmed and nothing is owed: joint handling ends with the incident.
+    case.joint.iter_mut().for_each(super::joint::end);
     case.closure = Some(Closure { at: event.at, code: body.code.clone(), told, objection: None });
     fact(case, event, FactKind::Closed)
 }
@@ -271,12 +275,16 @@ pub(super) fn reopened(case: &mut Case, event: &Event, body: &Reopened) -> Verdi
     case.closure = None;
     case.superseded += 1;
     fact(case, event, FactKind::Reopened { needs_unit: body.to == ReopenTo::Received })?;
-    super::result::owe_anew(case, event);
+    super::result::reopened(case, event);
     Ok(())
 }
 
+/// Erasure by date comes after closing; before, only an auditor orders it (product, *Sealed and erasable*).
+pub(super) fn erased(case: &Case, event: &Event) -> Verdict {
+    need(event.actor.role == Role::Auditor || case.phase() == Phase::Closed, Reason::MoveNotLegal)
+}
+
 pub(super) fn escalated(case: &mut Case, body: &Escalated) -> Verdict {
-    let superior = access::superior_of(case).cloned();
     let key = Key { duty: body.duty, scope: body.scope, by: body.by.clone() };
     let Some(owed) = case.ledger.get_mut(&key) else { return refuse(Reason::ObjectNotFound) };
     need(owed.due == body.due && owed.rung.next() == Some(body.rung), Reason::StaleVersion)?;
@@ -284,9 +292,9 @@ pub(super) fn escalated(case: &mut Case, body: &Escalated) -> Verdict {
     owed.acknowledged = false;
     owed.climbs = body.next_due.is_some();
     owed.due = body.next_due.unwrap_or(owed.due);
-    if body.rung == Rung::Superior && case.at_superior.is_none() {
-        case.at_superior = superior;
-        case.superior_since = case.at_superior.is_some().then_some(case.version);
+    if body.rung == Rung::Superior && body.duty.goes_to_superior() {
+        let handoff = case.handoffs.iter().map(|handoff| handoff.id).find(|id| body.scope == Some((*id).into()));
+        super::parties::reaches_superior(case, case.version, handoff);
     }
     Ok(())
 }

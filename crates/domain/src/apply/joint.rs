@@ -1,23 +1,18 @@
-//! Working together: support, joint handling, and incidents that turn out to be one or several.
+//! Working together: support and joint handling.
 
 use super::incident::seat;
 use super::{Verdict, need, refuse};
-use crate::case::handoff::{HandoffState, ResultLoop};
+use crate::case::handoff::ResultLoop;
 use crate::case::phase::Phase;
-use crate::case::{Case, Joint, MergeProposal, Support};
+use crate::case::{Case, Joint, SUPPORTS_MAX, Support};
 use crate::event::Event;
 use crate::event::incident::{
-    JointAcknowledged, JointDeclared, JointEndAnswered, JointEndProposed, LeadAnswered, LeadAsked, LinkKind, Linked,
-    MergeProposed, MergeRefused, Merged, SplitOff, SupportAnswered, SupportEnded, SupportRecalled, SupportRequested,
-    Unmerged,
+    JointAcknowledged, JointDeclared, JointEndAnswered, JointEndProposed, LeadAnswered, LeadAsked, SupportAnswer,
+    SupportAnswered, SupportEnded, SupportRecalled, SupportRequested,
 };
-use crate::ids::{JointId, SupportId};
+use crate::ids::{JointId, Scope, StationRef, SupportId};
 use crate::refusal::{Reason, Refusal};
-
-/// Most support requests of one incident.
-pub const SUPPORTS_MAX: usize = 50;
-/// Most links of one incident.
-pub const LINKS_MAX: usize = 50;
+use crate::timers::{Duty, Rung};
 
 pub(super) fn support_requested(case: &mut Case, event: &Event, body: &SupportRequested) -> Verdict {
     let from = seat(event)?;
@@ -36,7 +31,6 @@ fn support(case: &mut Case, id: SupportId) -> Result<&mut Support, Refusal> {
 }
 
 pub(super) fn support_answered(case: &mut Case, event: &Event, body: &SupportAnswered) -> Verdict {
-    use crate::event::incident::SupportAnswer;
     let support = support(case, body.support)?;
     need(support.answer.is_none(), Reason::MoveNotLegal)?;
     if body.answer != SupportAnswer::Committed && body.code.is_none() {
@@ -56,10 +50,12 @@ pub(super) fn support_ended(case: &mut Case, body: &SupportEnded) -> Verdict {
     Ok(())
 }
 
+/// A ruling answers the request that has climbed to the superior, yes.
 pub(super) fn support_by_ruling(case: &mut Case, event: &Event) -> Verdict {
-    use crate::event::incident::SupportAnswer;
-    let waiting = case.supports.values_mut().find(|support| support.answer.is_none() && !support.ended);
-    let Some(support) = waiting else { return refuse(Reason::MoveNotLegal) };
+    let climbed = case.ledger.iter().find(|(key, owed)| key.duty == Duty::SupportAnswer && owed.rung == Rung::Superior);
+    let Some(scope) = climbed.and_then(|(key, _)| key.scope) else { return refuse(Reason::NotAtSuperior) };
+    let waiting = case.supports.iter_mut().find(|(id, _)| Scope::from(**id) == scope);
+    let Some((_, support)) = waiting else { return refuse(Reason::ObjectNotFound) };
     support.answer = Some((SupportAnswer::Committed, event.at));
     Ok(())
 }
@@ -71,11 +67,7 @@ pub(super) fn declared(case: &mut Case, event: &Event, body: &JointDeclared) -> 
     need(body.lead == by || body.lead == body.with, Reason::WrongSide)?;
     // One of the two is the custodian: joint handling moves no custody and hides none.
     need(by == case.custodian || body.with == case.custodian, Reason::WrongSide)?;
-    let other = if by == case.custodian { body.with.clone() } else { by.clone() };
-    if case.last_taken_over().is_none() {
-        case.joint_result = Some((other, ResultLoop::owed(event.at)));
-    }
-    case.joint = Some(Joint {
+    let joint = Joint {
         id: body.joint,
         at: event.at,
         by,
@@ -86,12 +78,27 @@ pub(super) fn declared(case: &mut Case, event: &Event, body: &JointDeclared) -> 
         end_proposed: None,
         ended: false,
         superior: body.terms.as_ref().and_then(|terms| terms.superior.clone()),
-    });
+    };
+    begin(case, event, joint);
     Ok(())
+}
+
+/// Begins a period of joint handling. Its result is reported and confirmed as after a handoff, and owed once per
+/// incident: a loop that runs already is that result.
+pub(super) fn begin(case: &mut Case, event: &Event, joint: Joint) {
+    if case.result().is_none() {
+        case.joint_result = Some((joint.other(&case.custodian).clone(), ResultLoop::owed(event.at)));
+    }
+    case.joint = Some(joint);
 }
 
 fn running(case: &mut Case, id: JointId) -> Result<&mut Joint, Refusal> {
     case.joint.as_mut().filter(|joint| joint.id == id && !joint.ended).ok_or_else(|| Refusal::new(Reason::MoveNotLegal))
+}
+
+/// Whatever the other side does about it shows that it knows of it.
+fn known_to(joint: &mut Joint, seat: &StationRef) {
+    joint.acknowledged |= joint.with == *seat;
 }
 
 pub(super) fn acknowledged(case: &mut Case, event: &Event, body: &JointAcknowledged) -> Verdict {
@@ -107,6 +114,7 @@ pub(super) fn lead_asked(case: &mut Case, event: &Event, body: &LeadAsked) -> Ve
     let joint = running(case, body.joint)?;
     need(body.lead == joint.by || body.lead == joint.with, Reason::WrongSide)?;
     need(joint.lead != body.lead && joint.lead_asked.is_none(), Reason::MoveNotLegal)?;
+    known_to(joint, &by);
     joint.lead_asked = Some((body.lead.clone(), by, event.at));
     Ok(())
 }
@@ -116,6 +124,7 @@ pub(super) fn lead_answered(case: &mut Case, event: &Event, body: &LeadAnswered)
     let joint = running(case, body.joint)?;
     let Some((lead, asker, _)) = joint.lead_asked.take() else { return refuse(Reason::MoveNotLegal) };
     need(asker != by, Reason::WrongSide)?;
+    known_to(joint, &by);
     if body.yes {
         joint.lead = lead;
     }
@@ -132,6 +141,7 @@ pub(super) fn end_proposed(case: &mut Case, event: &Event, body: &JointEndPropos
     let by = seat(event)?;
     let joint = running(case, body.joint)?;
     need(joint.end_proposed.is_none(), Reason::MoveNotLegal)?;
+    known_to(joint, &by);
     joint.end_proposed = Some((by, event.at, false));
     Ok(())
 }
@@ -141,6 +151,7 @@ pub(super) fn end_answered(case: &mut Case, event: &Event, body: &JointEndAnswer
     let joint = running(case, body.joint)?;
     let Some((asker, _, refused)) = joint.end_proposed.clone() else { return refuse(Reason::MoveNotLegal) };
     need(asker != by, Reason::WrongSide)?;
+    known_to(joint, &by);
     if body.yes {
         end(joint);
     } else {
@@ -150,90 +161,16 @@ pub(super) fn end_answered(case: &mut Case, event: &Event, body: &JointEndAnswer
     Ok(())
 }
 
-fn end(joint: &mut Joint) {
+pub(super) fn end(joint: &mut Joint) {
     (joint.ended, joint.acknowledged, joint.lead_asked, joint.end_proposed) = (true, true, None, None);
 }
 
-pub(super) fn end_by_ruling(case: &mut Case, _event: &Event) -> Verdict {
-    match case.joint.as_mut().filter(|joint| !joint.ended) {
+pub(super) fn end_by_ruling(case: &mut Case) -> Verdict {
+    match case.joint.as_mut().filter(|joint| !joint.ended && joint.end_proposed.is_some()) {
         Some(joint) => {
             end(joint);
             Ok(())
         }
         None => refuse(Reason::MoveNotLegal),
     }
-}
-
-/// No open handoff but one declined as a duplicate.
-fn may_merge(case: &Case) -> bool {
-    case.open_handoff().is_none_or(|open| matches!(&open.state, HandoffState::Declined { duplicate_of: Some(_), .. }))
-}
-
-pub(super) fn merge_proposed(case: &mut Case, event: &Event, body: &MergeProposed) -> Verdict {
-    need(body.survivor == case.id || body.survivor == body.other, Reason::InvalidField)?;
-    // Proposed for two that are one already, it is the proposal to take them apart.
-    let apart = case.alias_of == Some(body.other) || case.aliases.contains(&body.other);
-    let together = case.phase() != Phase::Closed && may_merge(case);
-    need(case.merge.is_none() && (apart || together), Reason::MergeNotPossible)?;
-    case.merge = Some(MergeProposal {
-        other: body.other,
-        survivor: body.survivor,
-        by: body.by.clone(),
-        to: body.to.clone(),
-        at: event.at,
-    });
-    Ok(())
-}
-
-pub(super) fn merge_refused(case: &mut Case, body: &MergeRefused) -> Verdict {
-    let stands = case.merge.as_ref().is_some_and(|merge| merge.other == body.other);
-    need(stands, Reason::MoveNotLegal)?;
-    case.merge = None;
-    Ok(())
-}
-
-pub(super) fn merged(case: &mut Case, body: &Merged) -> Verdict {
-    let other = if body.alias == case.id { body.survivor } else { body.alias };
-    need(body.alias != body.survivor && (body.alias == case.id || body.survivor == case.id), Reason::InvalidField)?;
-    let agreed = case.merge.as_ref().is_none_or(|merge| merge.other == other && merge.survivor == body.survivor);
-    need(agreed && may_merge(case) && case.phase() != Phase::Closed, Reason::MergeNotPossible)?;
-    case.merge = None;
-    // A decline as duplicate was the proposal; it ends with the case kept.
-    for handoff in &mut case.handoffs {
-        if matches!(handoff.state, HandoffState::Declined { .. }) {
-            handoff.state = HandoffState::Kept;
-        }
-    }
-    if body.alias == case.id {
-        need(case.aliases.is_empty(), Reason::MergeNotPossible)?;
-        case.alias_of = Some(body.survivor);
-    } else {
-        case.aliases.insert(body.alias);
-    }
-    Ok(())
-}
-
-pub(super) fn unmerged(case: &mut Case, body: &Unmerged) -> Verdict {
-    case.merge = None;
-    if body.alias == case.id {
-        need(case.alias_of == Some(body.survivor), Reason::MergeNotPossible)?;
-        case.alias_of = None;
-        Ok(())
-    } else {
-        need(body.survivor == case.id && case.aliases.remove(&body.alias), Reason::MergeNotPossible)
-    }
-}
-
-pub(super) fn split_off(case: &mut Case, body: &SplitOff) -> Verdict {
-    need(case.phase() != Phase::Closed && case.open_handoff().is_none(), Reason::MoveNotLegal)?;
-    need(body.part != case.id && case.links.len() < LINKS_MAX, Reason::InvalidField)?;
-    case.links.insert((body.part, LinkKind::Parent));
-    Ok(())
-}
-
-pub(super) fn linked(case: &mut Case, body: &Linked) -> Verdict {
-    need(body.other != case.id, Reason::InvalidField)?;
-    need(case.links.len() < LINKS_MAX, Reason::LimitExceeded)?;
-    case.links.insert((body.other, body.link));
-    Ok(())
 }

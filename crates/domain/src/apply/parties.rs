@@ -1,26 +1,19 @@
 //! Who has a part in the case: it comes in with the event that brings it in and sees nothing new after the one that
 //! takes its part away (product, *Sealed and erasable*; reliability, 6).
 
-use crate::case::handoff::{Handoff, HandoffState};
+use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::{Case, Party};
 use crate::event::{Body, Event};
-use crate::ids::StationRef;
+use crate::ids::{HandoffId, StationRef};
 use std::collections::BTreeSet;
 
 /// Stations with a part now.
-fn now(case: &Case) -> BTreeSet<StationRef> {
+fn now(case: &Case, event: &Event) -> BTreeSet<StationRef> {
     let mut seats = BTreeSet::from([case.custodian.clone(), case.first_receiver.clone()]);
-    // Former custodians read the feedback; alerted stations stay until they decline what they were offered.
-    seats.extend(case.former.iter().cloned());
-    seats.extend(case.alerts.keys().cloned());
-    for handoff in &case.handoffs {
-        if handoff.state.is_open() {
-            seats.extend([handoff.from.clone(), handoff.to.clone()]);
-        }
-    }
-    if let Some(last) = case.handoffs.last() {
-        lose_part(case, last, &mut seats);
-    }
+    // Former custodians read the feedback, both receivers of a merge read on.
+    seats.extend(case.former.iter().chain(&case.readers).cloned());
+    seats.extend(case.handoffs.iter().flat_map(in_dialogue).cloned());
+    seats.extend(case.alerts.keys().filter(|seat| alert_stands(case, event, seat)).cloned());
     if let Some(joint) = case.joint_now() {
         seats.extend([joint.by.clone(), joint.with.clone()]);
     }
@@ -35,31 +28,70 @@ fn now(case: &Case) -> BTreeSet<StationRef> {
     seats
 }
 
-/// After a decline or a recall the other side has no part any more, alerted or not, unless something else gives it
-/// one; a case kept afterwards does not bring it back. A recall stays visible until its receipt.
-fn lose_part(case: &Case, last: &Handoff, seats: &mut BTreeSet<StationRef>) {
-    let out = match &last.state {
-        HandoffState::Declined { .. } | HandoffState::Recalled { received: true, .. } => true,
-        HandoffState::Kept => case.parties.get(&last.to).is_some_and(|party| party.until.is_some()),
-        HandoffState::Recalled { received: false, .. } => {
-            seats.insert(last.to.clone());
-            false
-        }
+/// The sides of a handoff that have a part by it: the receiver until it has declined, or until its receipt of a recall.
+fn in_dialogue(handoff: &Handoff) -> Vec<&StationRef> {
+    match &handoff.state {
         HandoffState::Claimed { .. }
         | HandoffState::Offered
         | HandoffState::Countered { .. }
         | HandoffState::Agreed(_)
         | HandoffState::Disputed(_)
+        | HandoffState::Recalled { received: false, .. } => vec![&handoff.from, &handoff.to],
+        HandoffState::Declined { .. } => vec![&handoff.from],
+        HandoffState::Kept
+        | HandoffState::Recalled { received: true, .. }
         | HandoffState::TakenOver { .. }
-        | HandoffState::PassedOn => false,
-    };
-    if out && !case.former.contains(&last.to) && last.to != case.first_receiver {
-        seats.remove(&last.to);
+        | HandoffState::PassedOn => Vec::new(),
     }
 }
 
+/// An alert gives a part until the station declines or an offer to it is recalled; then only a new alert does.
+fn alert_stands(case: &Case, event: &Event, seat: &StationRef) -> bool {
+    if matches!(&event.body, Body::Alerted(body) if body.to == *seat) {
+        return true;
+    }
+    let has_part = case.parties.get(seat).is_none_or(|party| party.until.is_none());
+    let ends = touched(&event.body).and_then(|id| case.handoff(id)).is_some_and(|handoff| {
+        handoff.to == *seat
+            && match &handoff.state {
+                HandoffState::Declined { .. } | HandoffState::Recalled { received: true, .. } => true,
+                // A dispute over what it declined has ended with the case kept.
+                HandoffState::Kept => case.declines.contains_key(seat),
+                HandoffState::Claimed { .. }
+                | HandoffState::Offered
+                | HandoffState::Countered { .. }
+                | HandoffState::Agreed(_)
+                | HandoffState::Disputed(_)
+                | HandoffState::Recalled { received: false, .. }
+                | HandoffState::TakenOver { .. }
+                | HandoffState::PassedOn => false,
+            }
+    });
+    has_part && !ends
+}
+
+/// The handoff an event may bring to an end.
+fn touched(body: &Body) -> Option<HandoffId> {
+    if let Body::Ruled(b) = body {
+        return b.handoff;
+    }
+    if let Body::Declined(b) = body {
+        return Some(b.handoff);
+    }
+    if let Body::Withdrawn(b) = body {
+        return Some(b.handoff);
+    }
+    if let Body::RecallReceived(b) = body {
+        return Some(b.handoff);
+    }
+    if let Body::Settled(b) = body {
+        return Some(b.handoff);
+    }
+    if let Body::DisputeWithdrawn(b) = body { Some(b.handoff) } else { None }
+}
+
 pub(super) fn update(case: &mut Case, event: &Event) {
-    let now = now(case);
+    let now = now(case, event);
     for seat in &now {
         match case.parties.get_mut(seat) {
             Some(party) if party.until.is_none() => {}
@@ -77,19 +109,23 @@ pub(super) fn update(case: &mut Case, event: &Event) {
     let asked = matches!(
         event.body,
         Body::Disputed(_) | Body::Declined(_) | Body::Withdrawn(_) | Body::Contested(_) | Body::JointEndAnswered(_)
-    ) && case.ledger_asks_superior();
-    if asked && case.at_superior.is_none() {
-        case.at_superior = crate::access::superior_of(case).cloned();
-        case.superior_since = case.at_superior.is_some().then_some(event.seq);
+    );
+    if asked && asks_superior(case) {
+        reaches_superior(case, event.seq, None);
     }
 }
 
-impl Case {
-    /// Whether the state itself asks for a ruling, before any clock has run.
-    fn ledger_asks_superior(&self) -> bool {
-        use crate::case::handoff::ResultLoop;
-        let disputed = self.handoffs.iter().any(|handoff| matches!(handoff.state, HandoffState::Disputed(_)));
-        let end_refused = self.joint_now().is_some_and(|joint| matches!(joint.end_proposed, Some((_, _, true))));
-        disputed || end_refused || matches!(self.result(), Some(ResultLoop::Reported { at_superior: Some(_), .. }))
+/// The case is before the common superior of the matter from this entry on.
+pub(super) fn reaches_superior(case: &mut Case, seq: u64, handoff: Option<HandoffId>) {
+    let superior = crate::access::superior_for(case, handoff).cloned();
+    if superior.is_some() && case.at_superior != superior {
+        (case.at_superior, case.superior_since) = (superior, Some(seq));
     }
+}
+
+/// Whether the state itself asks for a ruling, before any clock has run.
+fn asks_superior(case: &Case) -> bool {
+    let disputed = case.handoffs.iter().any(|handoff| handoff.dispute().is_some());
+    let end_refused = case.joint_now().is_some_and(|joint| matches!(joint.end_proposed, Some((_, _, true))));
+    disputed || end_refused || matches!(case.result(), Some(ResultLoop::Reported { at_superior: Some(_), .. }))
 }

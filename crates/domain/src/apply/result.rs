@@ -2,15 +2,14 @@
 
 use super::{Verdict, need, refuse};
 use crate::case::Case;
-use crate::case::handoff::{HandoffState, ResultLoop};
+use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::phase::Phase;
 use crate::event::Event;
 use crate::event::handoff::Reported;
 use crate::refusal::Reason;
 
-/// The loop that runs, to be changed.
-fn running(case: &mut Case) -> Option<&mut ResultLoop> {
-    let taken = case.handoffs.iter_mut().rev().find_map(|handoff| match &mut handoff.state {
+fn of_handoff(handoff: &mut Handoff) -> Option<&mut ResultLoop> {
+    match &mut handoff.state {
         HandoffState::TakenOver { result, .. } => Some(result),
         HandoffState::Claimed { .. }
         | HandoffState::Offered
@@ -21,7 +20,12 @@ fn running(case: &mut Case) -> Option<&mut ResultLoop> {
         | HandoffState::Kept
         | HandoffState::Recalled { .. }
         | HandoffState::PassedOn => None,
-    });
+    }
+}
+
+/// The loop that runs, to be changed.
+fn running(case: &mut Case) -> Option<&mut ResultLoop> {
+    let taken = case.handoffs.iter_mut().rev().find_map(of_handoff);
     taken.or_else(|| case.joint_result.as_mut().map(|(_, result)| result))
 }
 
@@ -70,21 +74,18 @@ pub(super) fn report_taken_back(case: &mut Case, event: &Event) -> Verdict {
 
 pub(super) fn contested(case: &mut Case, event: &Event) -> Verdict {
     match running(case) {
-        Some(result @ ResultLoop::Reported { at_superior: None, .. }) => {
-            let again = contests(result) > 0;
-            *result = match (again, &*result) {
-                // The second contest does not send it round once more: the superior rules.
-                (true, ResultLoop::Reported { at, by, contests, .. }) => ResultLoop::Reported {
-                    at: *at,
-                    by: by.clone(),
-                    contests: contests + 1,
-                    at_superior: Some(event.at),
-                },
-                (_, _) => ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: 1 },
-            };
+        Some(result @ ResultLoop::Reported { contests: 0, at_superior: None, .. }) => {
+            *result = ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: 1 };
             Ok(())
         }
-        Some(_) | None => refuse(Reason::MoveNotLegal),
+        // The second contest does not send it round once more: the superior rules.
+        Some(ResultLoop::Reported { contests, at_superior: at_superior @ None, .. }) => {
+            (*contests, *at_superior) = (*contests + 1, Some(event.at));
+            Ok(())
+        }
+        Some(ResultLoop::Owed { .. } | ResultLoop::Reported { .. } | ResultLoop::Confirmed { .. }) | None => {
+            refuse(Reason::MoveNotLegal)
+        }
     }
 }
 
@@ -98,10 +99,24 @@ pub(super) fn confirmed(case: &mut Case, event: &Event, by_ruling: bool) -> Verd
     }
 }
 
-/// The result is owed anew: a ruling says so, or the incident was reopened.
-pub(super) fn owe_anew(case: &mut Case, event: &Event) {
+/// The superior has the result reported anew.
+pub(super) fn report_again(case: &mut Case, event: &Event) -> Verdict {
+    need(matches!(case.result(), Some(ResultLoop::Reported { .. })), Reason::MoveNotLegal)?;
+    owe_anew(case, event);
+    Ok(())
+}
+
+/// The same result is owed once more; the confirmer has had its first word.
+fn owe_anew(case: &mut Case, event: &Event) {
     if let Some(result) = running(case) {
         *result = ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: contests(result) };
+    }
+}
+
+/// Reopening wakes the handoff last taken over: feedback is owed anew, first word and contests included.
+pub(super) fn reopened(case: &mut Case, event: &Event) {
+    if let Some(result) = running(case) {
+        *result = ResultLoop::owed(event.at);
     }
 }
 

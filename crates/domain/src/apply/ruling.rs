@@ -1,202 +1,167 @@
-//! Disputes, settlements, and the last resort: a ruling stands in for what is missing (product, *Handoff*).
+//! The last resort: a ruling stands in for what is missing (product, *Handoff*, *Last resort*).
 
-use super::incident::seat;
-use super::{Verdict, need, open, refuse};
+use super::handoff::decides;
+use super::takeover::can_be_ordered;
+use super::{Verdict, dispute, named, need, refuse};
 use crate::access;
-use crate::caller::Role;
-use crate::case::Case;
-use crate::case::handoff::{Dispute, Handoff, HandoffState, ProposedRuling, ResultLoop, Signature, WayOn};
+use crate::case::handoff::{Handoff, HandoffState, ProposedRuling, ResultLoop, Signature};
+use crate::case::{Case, Joint, Ordered};
 use crate::event::Event;
-use crate::event::handoff::{
-    DisputeWithdrawn, Disputed, PositionStated, Ruled, Ruling, RulingProposed, Settled, Settlement, SettlementProposed,
-    TakenOver,
-};
-use crate::ids::{HandoffId, StationRef};
+use crate::event::handoff::{RecallReceived, Ruled, Ruling, RulingProposed};
+use crate::ids::{HandoffId, JointId, StationRef};
+use crate::obligations::Key;
 use crate::refusal::{Reason, Refusal};
 use crate::timers::{Duty, Rung};
-use crate::values::Code;
 
-pub(super) fn dispute(event: &Event, code: &'static str, by: Option<StationRef>, stated: bool) -> Dispute {
-    Dispute {
-        at: event.at,
-        code: Code::of(code),
-        stated: by.iter().filter(|_| stated).cloned().collect(),
-        by,
-        proposal: None,
-        way_on: None,
-    }
+/// Whether an obligation that fits has climbed to the common superior.
+fn climbed(case: &Case, fits: impl Fn(&Key) -> bool) -> bool {
+    case.ledger.iter().any(|(key, owed)| owed.rung == Rung::Superior && key.duty.goes_to_superior() && fits(key))
 }
 
-/// Whether the other side's move on this handoff is overdue.
-fn overdue(case: &Case, handoff: &Handoff, waiting: &StationRef, event: &Event) -> bool {
-    case.ledger.iter().any(|(key, owed)| {
-        key.scope == Some(handoff.id.into())
-            && key.by.as_ref() == Some(handoff.other(waiting))
-            && key.duty != Duty::OfferDelivered
-            && (owed.rung > Rung::Duty || event.at > owed.due)
-    })
-}
-
-pub(super) fn disputed(case: &mut Case, event: &Event, body: &Disputed) -> Verdict {
-    let by = seat(event)?;
-    let snapshot = case.clone();
-    let handoff = open(case, body.handoff)?;
-    let (from, late) = (by == handoff.from, overdue(&snapshot, handoff, &by, event));
-    match &handoff.state {
-        HandoffState::Claimed { refused, .. } => {
-            need(!from, Reason::WrongSide)?;
-            need(refused.is_some() || late, Reason::NotOverdue)?;
+/// A ruling needs a matter that has reached the superior: a dispute, a second contest, a refused end of joint handling,
+/// or an obligation that has climbed to the last rung. An order to take over needs an agreement that stands and such an
+/// obligation under it, an agreement by ruling, a disputed claim, which has no form to agree to, or a custodian who
+/// cannot be reached: one whose own duty has climbed.
+fn reached(case: &Case, ruling: Ruling, handoff: Option<HandoffId>) -> bool {
+    let of = handoff.and_then(|id| case.handoff(id));
+    let disputed = of.is_some_and(|handoff| handoff.dispute().is_some());
+    let agreed = of.and_then(Handoff::agreed);
+    let by_ruling = agreed.is_some_and(|agreed| agreed.by_ruling);
+    let under = |key: &Key| handoff.is_some() && key.scope == handoff.map(Into::into);
+    let of_duty = |duty: Duty| climbed(case, |key| key.duty == duty);
+    let contested = matches!(case.result(), Some(ResultLoop::Reported { at_superior: Some(_), .. }));
+    let end_proposed = case.joint_now().and_then(|joint| joint.end_proposed.as_ref());
+    match ruling {
+        Ruling::Agreed | Ruling::Kept => disputed || climbed(case, under),
+        Ruling::Signature => by_ruling || climbed(case, |key| key.duty == Duty::Sign && under(key)),
+        Ruling::Takeover => {
+            let unreachable = climbed(case, |key| key.by.as_ref() == Some(&case.custodian));
+            let claim = disputed && of.is_some_and(|handoff| handoff.version == 0);
+            by_ruling || claim || agreed.is_some() && climbed(case, under) || unreachable
         }
-        HandoffState::Countered { .. } | HandoffState::Declined { .. } => need(from, Reason::WrongSide)?,
-        HandoffState::Offered | HandoffState::Agreed(_) => need(late, Reason::NotOverdue)?,
-        _ => return refuse(Reason::MoveNotLegal),
-    }
-    let mut stands = dispute(event, "DISPUTED", Some(by), body.position.is_some());
-    stands.code = body.code.clone();
-    handoff.state = HandoffState::Disputed(stands);
-    Ok(())
-}
-
-fn disputing(case: &mut Case, id: HandoffId) -> Result<&mut Dispute, Refusal> {
-    match &mut open(case, id)?.state {
-        HandoffState::Disputed(dispute) => Ok(dispute),
-        _ => Err(Refusal::new(Reason::MoveNotLegal)),
+        Ruling::Receipt => climbed(case, |key| key.duty == Duty::RecallReceipt && under(key)),
+        Ruling::Lead => of_duty(Duty::LeadAnswer),
+        Ruling::JointEnd => end_proposed.is_some_and(|(_, _, refused)| *refused || of_duty(Duty::JointAnswer)),
+        Ruling::Support => of_duty(Duty::SupportAnswer),
+        Ruling::Confirmed | Ruling::ReportAgain => contested || of_duty(Duty::Confirm),
     }
 }
 
-pub(super) fn position_stated(case: &mut Case, event: &Event, body: &PositionStated) -> Verdict {
-    let by = seat(event)?;
-    disputing(case, body.handoff)?.stated.insert(by);
-    Ok(())
-}
-
-pub(super) fn settlement_proposed(case: &mut Case, event: &Event, body: &SettlementProposed) -> Verdict {
-    let by = seat(event)?;
-    let claimed_only = open(case, body.handoff)?.version == 0;
-    // Without a form there is nothing to agree to: the custodian offers, or keeps the case.
-    need(!claimed_only || body.outcome == Settlement::Kept, Reason::FormIncomplete)?;
-    disputing(case, body.handoff)?.proposal = Some((by, body.outcome));
-    Ok(())
-}
-
-pub(super) fn settled(case: &mut Case, event: &Event, body: &Settled) -> Verdict {
-    let by = seat(event)?;
-    let dispute = disputing(case, body.handoff)?;
-    let Some((proposer, outcome)) = &dispute.proposal else { return refuse(Reason::MoveNotLegal) };
-    need(*proposer != by, Reason::WrongSide)?;
-    need(*outcome == body.outcome, Reason::StaleVersion)?;
-    match body.outcome {
-        Settlement::Kept => open(case, body.handoff)?.state = HandoffState::Kept,
-        Settlement::Agreed => dispute.way_on = Some(WayOn::Settled),
+/// Whether this very ruling can be given: the matter has reached the superior, and what it would stand in for is there.
+fn stands(case: &Case, ruling: Ruling, handoff: Option<HandoffId>, side: Option<&StationRef>) -> Verdict {
+    need(reached(case, ruling, handoff), Reason::NotAtSuperior)?;
+    let of = handoff.and_then(|id| case.handoff(id));
+    match ruling {
+        Ruling::Agreed => {
+            let Some(handoff) = of else { return refuse(Reason::HandoffNotFound) };
+            need(handoff.version > 0, Reason::FormIncomplete)?;
+            let waits = handoff.state.is_open() && handoff.agreed().is_none();
+            need(waits, Reason::MoveNotLegal)
+        }
+        Ruling::Kept => {
+            let Some(handoff) = of else { return refuse(Reason::HandoffNotFound) };
+            need(handoff.state.is_open(), Reason::MoveNotLegal)
+        }
+        Ruling::Signature => {
+            let Some(handoff) = of else { return refuse(Reason::HandoffNotFound) };
+            let Some(side) = side else { return Err(Refusal::new(Reason::InvalidField).field("side")) };
+            need(handoff.has_side(side), Reason::WrongSide)?;
+            let Some(agreed) = handoff.agreed() else { return refuse(Reason::MoveNotLegal) };
+            need(agreed.signed(*side == handoff.from).is_none(), Reason::AlreadySigned)
+        }
+        Ruling::Takeover => {
+            let Some(side) = side else { return Err(Refusal::new(Reason::InvalidField).field("side")) };
+            can_be_ordered(case, handoff, side)
+        }
+        Ruling::Receipt
+        | Ruling::Lead
+        | Ruling::JointEnd
+        | Ruling::Support
+        | Ruling::Confirmed
+        | Ruling::ReportAgain => Ok(()),
     }
-    Ok(())
 }
 
-pub(super) fn dispute_withdrawn(case: &mut Case, body: &DisputeWithdrawn) -> Verdict {
-    disputing(case, body.handoff)?;
-    open(case, body.handoff)?.state = HandoffState::Kept;
-    Ok(())
+/// Whether any ruling can be given now about this handoff, or about the incident where none is named.
+pub(crate) fn can_rule(case: &Case, handoff: Option<&Handoff>) -> bool {
+    let id = handoff.map(|handoff| handoff.id);
+    let sides: Vec<&StationRef> = match handoff {
+        Some(handoff) => vec![&handoff.from, &handoff.to],
+        None => case.parties.keys().collect(),
+    };
+    Ruling::ALL.iter().any(|ruling| sides.iter().any(|side| stands(case, *ruling, id, Some(side)).is_ok()))
+}
+
+/// An officer who rules on a form decides on it.
+fn decides_on(case: &mut Case, event: &Event, handoff: Option<HandoffId>) -> Verdict {
+    handoff.map_or(Ok(()), |id| decides(named(case, id)?, event))
 }
 
 pub(super) fn proposed(case: &mut Case, event: &Event, body: &RulingProposed) -> Verdict {
-    need(access::superior_of(case).is_none(), Reason::WrongSide)?;
-    reaches(case, body.ruling, body.handoff)?;
+    need(access::superior_for(case, body.handoff).is_none(), Reason::WrongSide)?;
+    stands(case, body.ruling, body.handoff, body.side.as_ref())?;
+    decides_on(case, event, body.handoff)?;
     case.ruling_proposed = Some(ProposedRuling {
         by: event.actor.org.clone(),
         handoff: body.handoff,
         ruling: body.ruling,
+        joint: body.joint,
         side: body.side.clone(),
     });
     Ok(())
 }
 
-/// A ruling needs a matter that has reached the superior: a dispute, a second contest, or an obligation that has
-/// climbed to the last rung. An order to take over needs that too, or a custodian whose own duty has climbed there.
-fn reaches(case: &Case, ruling: Ruling, handoff: Option<HandoffId>) -> Verdict {
-    let disputed = handoff
-        .and_then(|id| case.handoff(id))
-        .is_some_and(|handoff| matches!(handoff.state, HandoffState::Disputed(_)));
-    let contested = matches!(case.result(), Some(ResultLoop::Reported { at_superior: Some(_), .. }));
-    let on_last_rung = |duty: Option<Duty>| {
-        case.ledger.iter().any(|(key, owed)| {
-            owed.rung == Rung::Superior
-                && duty.is_none_or(|duty| key.duty == duty)
-                && (handoff.is_none() || key.scope.is_none() || key.scope == handoff.map(Into::into))
-        })
-    };
-    let agreed_by_ruling =
-        handoff.and_then(|id| case.handoff(id)).and_then(Handoff::agreed).is_some_and(|agreed| agreed.by_ruling);
-    let end_refused = case.joint_now().is_some_and(|joint| matches!(joint.end_proposed, Some((_, _, true))));
-    let reached = match ruling {
-        Ruling::Agreed | Ruling::Kept => disputed || on_last_rung(None),
-        Ruling::Signature => agreed_by_ruling || on_last_rung(Some(Duty::Sign)),
-        Ruling::Takeover => disputed || agreed_by_ruling || on_last_rung(None),
-        Ruling::Receipt => on_last_rung(Some(Duty::RecallReceipt)),
-        Ruling::Lead => on_last_rung(Some(Duty::LeadAnswer)),
-        Ruling::JointEnd => end_refused || on_last_rung(Some(Duty::JointAnswer)),
-        Ruling::Support => on_last_rung(Some(Duty::SupportAnswer)),
-        Ruling::Confirmed | Ruling::ReportAgain => contested || on_last_rung(Some(Duty::Confirm)),
-    };
-    need(reached, Reason::NotAtSuperior)
-}
-
-/// An order stands on a ruling of the same command: the event right before it.
-pub(super) fn order_stands(case: &Case, body: &TakenOver) -> Verdict {
-    let stands = case.ruling_proposed.as_ref().is_some_and(|ruling| {
-        ruling.ruling == Ruling::Takeover && ruling.handoff == body.handoff && ruling.side.as_ref() == Some(&body.to)
+/// Whether a ruling without a common superior is the supervisors' own: the other side's has proposed the same, or both
+/// sides are stations of one organisation, whose supervisor is the supervisor of both.
+pub(crate) fn together(case: &Case, by: &crate::ids::OrgId, asked: &ProposedRuling) -> bool {
+    let seconded = case.ruling_proposed.as_ref().is_some_and(|first| {
+        first.by != *by
+            && (first.handoff, first.ruling, first.joint, &first.side)
+                == (asked.handoff, asked.ruling, asked.joint, &asked.side)
     });
-    need(stands, Reason::NotAtSuperior)
+    seconded || access::sides_for(case, asked.handoff).iter().all(|side| side.org == *by)
 }
 
 pub(super) fn ruled(case: &mut Case, event: &Event, body: &Ruled) -> Verdict {
-    reaches(case, body.ruling, body.handoff)?;
-    if body.together {
-        let seconded = case.ruling_proposed.as_ref().is_some_and(|first| {
-            first.by != event.actor.org
-                && (first.handoff, first.ruling, &first.side) == (body.handoff, body.ruling, &body.side)
-        });
-        need(access::superior_of(case).is_none() && seconded, Reason::NotAtSuperior)?;
-    } else {
-        need(event.actor.role == Role::Superior, Reason::RoleNotAllowed)?;
-    }
+    let by = event.actor.org.clone();
+    let (handoff, ruling, joint, side) = (body.handoff, body.ruling, body.joint, body.side.clone());
+    let named_superior = access::superior_for(case, handoff).is_some();
+    need(body.together != named_superior, Reason::NotAtSuperior)?;
+    let asked = ProposedRuling { by, handoff, ruling, joint, side };
+    need(named_superior || together(case, &event.actor.org, &asked), Reason::NotAtSuperior)?;
+    stands(case, ruling, handoff, body.side.as_ref())?;
+    decides_on(case, event, handoff)?;
     case.ruling_proposed = None;
-    if body.joint {
-        joint_by_ruling(case, event, body.handoff)?;
+    if joint {
+        joint_by_ruling(case, event, handoff)?;
     }
-    match body.ruling {
-        Ruling::Agreed => rule_agreed(case, event, body),
-        Ruling::Kept => {
-            let Some(id) = body.handoff else { return refuse(Reason::HandoffNotFound) };
-            let handoff = open(case, id)?;
-            need(handoff.state.is_open(), Reason::MoveNotLegal)?;
-            handoff.state = HandoffState::Kept;
-            Ok(())
+    carried_out(case, event, body)
+}
+
+fn carried_out(case: &mut Case, event: &Event, body: &Ruled) -> Verdict {
+    match (body.ruling, body.handoff, &body.side) {
+        // AGREED by the `agreed` entry that follows in the same command; until then a dispute whose outcome is known.
+        (Ruling::Agreed, Some(id), _) => named(case, id)?.state = dispute::ruled(event),
+        (Ruling::Kept, Some(id), _) => named(case, id)?.state = HandoffState::Kept,
+        (Ruling::Signature, Some(id), Some(side)) => signature(case, event, id, side)?,
+        // The takeover itself follows as its own entry, in the same command.
+        (Ruling::Takeover, handoff, Some(to)) => {
+            case.ordered = Some(Ordered { seq: event.seq, handoff, to: to.clone() });
         }
-        Ruling::Signature => rule_signature(case, event, body),
-        Ruling::Takeover => {
-            // The takeover itself follows as its own event, in the same command.
-            case.ruling_proposed = Some(ProposedRuling {
-                by: event.actor.org.clone(),
-                handoff: body.handoff,
-                ruling: Ruling::Takeover,
-                side: body.side.clone(),
-            });
-            Ok(())
+        (Ruling::Receipt, Some(id), _) => super::handoff::recall_received(case, &RecallReceived { handoff: id })?,
+        (Ruling::Lead, _, _) => super::joint::lead_by_ruling(case)?,
+        (Ruling::JointEnd, _, _) => super::joint::end_by_ruling(case)?,
+        (Ruling::Support, _, _) => super::joint::support_by_ruling(case, event)?,
+        (Ruling::Confirmed, _, _) => super::result::confirmed(case, event, true)?,
+        (Ruling::ReportAgain, _, _) => super::result::report_again(case, event)?,
+        (Ruling::Agreed | Ruling::Kept | Ruling::Signature | Ruling::Receipt, None, _) => {
+            return refuse(Reason::HandoffNotFound);
         }
-        Ruling::Receipt => {
-            let Some(id) = body.handoff else { return refuse(Reason::HandoffNotFound) };
-            super::handoff::recall_received(case, &crate::event::handoff::RecallReceived { handoff: id })
-        }
-        Ruling::Lead => super::joint::lead_by_ruling(case),
-        Ruling::JointEnd => super::joint::end_by_ruling(case, event),
-        Ruling::Support => super::joint::support_by_ruling(case, event),
-        Ruling::Confirmed => super::result::confirmed(case, event, true),
-        Ruling::ReportAgain => {
-            need(matches!(case.result(), Some(ResultLoop::Reported { .. })), Reason::MoveNotLegal)?;
-            super::result::owe_anew(case, event);
-            Ok(())
+        (Ruling::Signature | Ruling::Takeover, _, None) => {
+            return Err(Refusal::new(Reason::InvalidField).field("side"));
         }
     }
+    Ok(())
 }
 
 /// Joint handling that goes with a ruling: the custodian leads until the two sides say otherwise.
@@ -205,8 +170,8 @@ fn joint_by_ruling(case: &mut Case, event: &Event, handoff: Option<HandoffId>) -
     if case.joint_now().is_some() {
         return Ok(());
     }
-    case.joint = Some(crate::case::Joint {
-        id: crate::ids::JointId(handoff.id.0),
+    let joint = Joint {
+        id: JointId(handoff.id.0),
         at: event.at,
         by: case.custodian.clone(),
         with: handoff.other(&case.custodian).clone(),
@@ -216,37 +181,17 @@ fn joint_by_ruling(case: &mut Case, event: &Event, handoff: Option<HandoffId>) -
         end_proposed: None,
         ended: false,
         superior: handoff.terms.as_ref().and_then(|terms| terms.superior.clone()),
-    });
+    };
+    super::joint::begin(case, event, joint);
     Ok(())
 }
 
-/// The form becomes AGREED by the `agreed` event that follows in the same command; until then it is a dispute whose
-/// outcome is known.
-fn rule_agreed(case: &mut Case, event: &Event, body: &Ruled) -> Verdict {
-    let Some(id) = body.handoff else { return refuse(Reason::HandoffNotFound) };
-    let handoff = open(case, id)?;
-    need(handoff.version > 0, Reason::FormIncomplete)?;
-    match &handoff.state {
-        HandoffState::Disputed(_)
-        | HandoffState::Offered
-        | HandoffState::Countered { .. }
-        | HandoffState::Declined { .. } => {
-            let ruled = Dispute { way_on: Some(WayOn::Ruled), ..dispute(event, "RULED", None, false) };
-            handoff.state = HandoffState::Disputed(ruled);
-            Ok(())
-        }
-        _ => refuse(Reason::MoveNotLegal),
-    }
-}
-
-fn rule_signature(case: &mut Case, event: &Event, body: &Ruled) -> Verdict {
-    let (Some(id), Some(side)) = (body.handoff, &body.side) else { return refuse(Reason::InvalidField) };
-    let handoff = open(case, id)?;
+fn signature(case: &mut Case, event: &Event, id: HandoffId, side: &StationRef) -> Verdict {
+    let handoff = named(case, id)?;
     let from = *side == handoff.from;
-    need(handoff.has_side(side), Reason::WrongSide)?;
     let HandoffState::Agreed(agreed) = &mut handoff.state else { return refuse(Reason::MoveNotLegal) };
+    need(event.at <= agreed.exp, Reason::AgreementExpired)?;
     let slot = if from { &mut agreed.from_signed } else { &mut agreed.to_signed };
-    need(slot.is_none(), Reason::AlreadySigned)?;
     *slot = Some(Signature::ByRuling { at: event.at });
     Ok(())
 }

@@ -58,6 +58,12 @@ pub struct AgreedForm {
 }
 
 impl AgreedForm {
+    /// The signature of one side: the offerer's or the receiver's.
+    #[must_use]
+    pub fn signed(&self, by_offerer: bool) -> Option<&Signature> {
+        if by_offerer { self.from_signed.as_ref() } else { self.to_signed.as_ref() }
+    }
+
     /// When the second side signed.
     #[must_use]
     pub fn both_signed_at(&self) -> Option<Millis> {
@@ -183,6 +189,8 @@ pub enum HandoffState {
         at: Millis,
         /// By order of a ruling.
         by_order: bool,
+        /// What both sides signed, or what there was of it when the takeover was ordered.
+        agreed: Option<AgreedForm>,
         /// Feedback.
         result: ResultLoop,
     },
@@ -290,6 +298,8 @@ pub struct ProposedRuling {
     pub handoff: Option<HandoffId>,
     /// What.
     pub ruling: Ruling,
+    /// Joint handling goes with it.
+    pub joint: bool,
     /// About which side.
     pub side: Option<StationRef>,
 }
@@ -327,7 +337,7 @@ pub struct Handoff {
     pub refusals: Vec<(StationRef, Code)>,
     /// Officers who decided on this form: none of them signs it.
     pub deciders: BTreeSet<OfficerId>,
-    /// Officers who signed or refused: none of them decides on it.
+    /// Officers who signed it, in any version: none of them decides on it.
     pub signers: BTreeSet<OfficerId>,
     /// The boundary map in force at the offer.
     pub map: Option<MapRef>,
@@ -344,10 +354,33 @@ impl Handoff {
         if *seat == self.from { &self.to } else { &self.from }
     }
 
+    /// The signer named for one side.
+    #[must_use]
+    pub fn signer(&self, side: &StationRef) -> Option<&Signer> {
+        if *side == self.from { self.from_signer.as_ref() } else { self.to_signer.as_ref() }
+    }
+
     /// Whether a station is one of the two sides.
     #[must_use]
     pub fn has_side(&self, seat: &StationRef) -> bool {
         *seat == self.from || *seat == self.to
+    }
+
+    /// The dispute, while DISPUTED.
+    #[must_use]
+    pub fn dispute(&self) -> Option<&Dispute> {
+        match &self.state {
+            HandoffState::Disputed(dispute) => Some(dispute),
+            HandoffState::Claimed { .. }
+            | HandoffState::Offered
+            | HandoffState::Countered { .. }
+            | HandoffState::Declined { .. }
+            | HandoffState::Agreed(_)
+            | HandoffState::Kept
+            | HandoffState::Recalled { .. }
+            | HandoffState::TakenOver { .. }
+            | HandoffState::PassedOn => None,
+        }
     }
 
     /// The agreed form, while AGREED.

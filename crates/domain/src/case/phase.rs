@@ -45,7 +45,7 @@ impl Case {
         for fact in self.facts.iter().filter(|fact| !fact.struck) {
             match &fact.what {
                 FactKind::Unit { deployment, status } => {
-                    let fresh = units.insert(*deployment, *status).is_none();
+                    let fresh = further(&mut units, *deployment, *status);
                     now.assigned |= fresh || status.is_active();
                     now.attended |= *status == UnitStatus::OnScene;
                     // A new unit after HANDLED makes it DISPATCHED again; a unit that leaves does not.
@@ -71,13 +71,14 @@ impl Case {
         self.standing().phase
     }
 
-    /// The last status of each sending that is not struck altogether.
+    /// The furthest status of each sending that is not struck altogether: one entered late fills a gap and brings no
+    /// unit back.
     #[must_use]
     pub fn unit_statuses(&self) -> BTreeMap<DeploymentId, UnitStatus> {
         let mut units = BTreeMap::new();
         for fact in self.facts.iter().filter(|fact| !fact.struck) {
             if let FactKind::Unit { deployment, status } = &fact.what {
-                units.insert(*deployment, *status);
+                further(&mut units, *deployment, *status);
             }
         }
         units
@@ -90,6 +91,13 @@ impl Case {
             .iter()
             .any(|(id, status)| status.is_active() && self.deployments.get(id).is_some_and(|sent| sent.of == *seat))
     }
+}
+
+/// Notes one status; `true` for the first one of a sending.
+fn further(units: &mut BTreeMap<DeploymentId, UnitStatus>, deployment: DeploymentId, status: UnitStatus) -> bool {
+    let before = units.get(&deployment).copied();
+    units.insert(deployment, before.map_or(status, |before| before.max(status)));
+    before.is_none()
 }
 
 fn by_units(units: &BTreeMap<DeploymentId, UnitStatus>) -> Phase {

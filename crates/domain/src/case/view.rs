@@ -1,7 +1,7 @@
 //! What a case tells its readers beside its state: milestones.
 
 use super::Case;
-use super::handoff::{HandoffState, ResultLoop, Signature};
+use super::handoff::{Handoff, HandoffState, ResultLoop, Signature};
 use super::phase::Phase;
 
 crate::words! {
@@ -62,12 +62,17 @@ impl Case {
     fn signed_off(&self) -> Mark {
         let Some(result) = self.result() else { return Mark::Open };
         let ResultLoop::Confirmed { by_ruling, .. } = result else { return Mark::Open };
-        let ordered = self.last_taken_over().is_some_and(|handoff| match &handoff.state {
-            HandoffState::TakenOver { by_order, .. } => *by_order,
-            _ => false,
-        });
-        if *by_ruling || ordered { Mark::ByRuling } else { Mark::Done }
+        // Custody that moved with no handoff left to show for it moved by an order without a form.
+        let ruled = self.last_taken_over().map_or(!self.former.is_empty(), taken_over_by_ruling);
+        if *by_ruling || ruled { Mark::ByRuling } else { Mark::Done }
     }
+}
+
+/// Whether a ruling stood in for the takeover itself or for one of its signatures.
+fn taken_over_by_ruling(handoff: &Handoff) -> bool {
+    let HandoffState::TakenOver { by_order, agreed, .. } = &handoff.state else { return false };
+    let signatures = agreed.iter().flat_map(|agreed| [&agreed.from_signed, &agreed.to_signed]).flatten();
+    *by_order || signatures.into_iter().any(Signature::by_ruling)
 }
 
 impl Signature {

@@ -1,12 +1,14 @@
 //! The dialogue of a handoff, the last resort, and the result.
 
 use super::{Draft, Statement, attested_only};
-use crate::case::handoff::{Handoff, HandoffState};
-use crate::command::{Act, AgreeParts, SignParts};
+use crate::access;
+use crate::caller::Actor;
+use crate::case::handoff::{Handoff, HandoffState, ProposedRuling};
+use crate::command::{AgreeParts, SignParts};
 use crate::event::Body;
 use crate::event::handoff::{
-    Agreed, Claimed, Confirmed, Declined, OfferBasis, Offered, Reported, Revised, Ruled, Ruling, RulingProposed,
-    Settled, Settlement, Signed, TakenOver,
+    Agreed, Claimed, Confirmed, Declined, Delivered, OfferBasis, Offered, RecallReceived, Reported, Revised, Ruled,
+    Ruling, RulingProposed, Seen, Settled, Settlement, SignatureRefused, Signed, TakenOver,
 };
 use crate::event::incident::MergeProposed;
 use crate::form::{Form, FormUnit, Signer};
@@ -17,69 +19,18 @@ use crate::timers::Timers;
 use crate::values::{Code, Label, Level, Sealed, SignOff, Terms};
 
 impl Draft<'_> {
-    pub(super) fn handoff(&mut self, act: &Act) -> Result<(), Refusal> {
-        match act {
-            Act::Claim { handoff, code, note } => self.claim(*handoff, code, *note),
-            Act::RefuseClaim(body) => self.push(body.clone()),
-            Act::DropClaim(body) => self.push(body.clone()),
-            Act::Offer { handoff, to, basis, form, signer, parent } => {
-                self.offer(*handoff, to, *basis, form, signer.as_ref(), *parent)
-            }
-            Act::Revise { handoff, form, signer } => self.revise(*handoff, form, signer.as_ref()),
-            Act::Deliver(body) => {
-                let to = self.of(body.handoff)?.to.station.clone();
-                self.registered_system(&to)?;
-                self.push(body.clone())
-            }
-            Act::See(body) => self.push(body.clone()),
-            Act::StandBy(body) => self.push(body.clone()),
-            Act::Counter(body) => self.push(body.clone()),
-            Act::Decline(body) => self.decline(body),
-            Act::Agree { handoff, version, parts } => self.agree(*handoff, *version, parts),
-            Act::Sign { handoff, version, parts } => self.sign(*handoff, *version, parts),
-            Act::RefuseSignature(body) => self.push(body.clone()),
-            Act::NameSubstitute(body) => self.push(body.clone()),
-            Act::Withdraw(body) => self.push(body.clone()),
-            Act::Recall(body) => self.push(body.clone()),
-            Act::ReceiveRecall(body) => {
-                let to = self.of(body.handoff)?.to.station.clone();
-                self.registered_system(&to)?;
-                self.push(body.clone())
-            }
-            Act::Keep(body) => self.push(body.clone()),
-            Act::TakeOver { handoff, version, paper } => self.take_over(*handoff, *version, *paper),
-            Act::Dispute(body) => self.push(body.clone()),
-            Act::StatePosition(body) => self.push(body.clone()),
-            Act::ProposeSettlement(body) => self.push(body.clone()),
-            Act::AgreeSettlement { handoff, outcome, parts } => self.settle(*handoff, *outcome, parts),
-            Act::WithdrawDispute(body) => self.push(body.clone()),
-            Act::Rule { handoff, ruling, joint, side, reasons, level, statement } => {
-                let asked = Asked { handoff: *handoff, ruling: *ruling, joint: *joint, side: side.clone() };
-                self.rule(&asked, *reasons, *level, *statement)
-            }
-            Act::GiveFeedback(body) => self.push(body.clone()),
-            Act::Report { code, case_number, result, level, statement } => {
-                self.report(code, case_number.clone(), *result, *level, *statement)
-            }
-            Act::TakeBackReport(body) => self.push(body.clone()),
-            Act::Contest(body) => self.push(body.clone()),
-            Act::Confirm { level, statement } => self.confirm(*level, *statement),
-            _ => Err(Refusal::new(Reason::MoveNotLegal)),
-        }
-    }
-
     fn of(&self, id: HandoffId) -> Result<&Handoff, Refusal> {
         self.case()?.handoff(id).ok_or_else(|| Refusal::new(Reason::HandoffNotFound).field("handoff"))
     }
 
-    fn claim(&mut self, handoff: HandoffId, code: &Code, note: Option<Sealed>) -> Result<(), Refusal> {
+    pub(super) fn claim(&mut self, handoff: HandoffId, code: &Code, note: Option<Sealed>) -> Result<(), Refusal> {
         let (to, case) = (self.seat()?, self.case()?);
         let (from, number) = (case.custodian.clone(), case.handoffs.len() as u64 + 1);
         let terms = self.terms(&from, &to)?;
         self.push(Claimed { handoff, number, from, to, code: code.clone(), note, terms })
     }
 
-    fn offer(
+    pub(super) fn offer(
         &mut self,
         handoff: HandoffId,
         to: &StationId,
@@ -115,7 +66,7 @@ impl Draft<'_> {
         Ok(form)
     }
 
-    fn revise(&mut self, id: HandoffId, form: &Form, signer: Option<&Signer>) -> Result<(), Refusal> {
+    pub(super) fn revise(&mut self, id: HandoffId, form: &Form, signer: Option<&Signer>) -> Result<(), Refusal> {
         let form = self.with_units(form)?;
         let handoff = self.of(id)?;
         let version = handoff.version + 1;
@@ -133,22 +84,62 @@ impl Draft<'_> {
         self.now.plus(timers.agreed_valid_ms(urgent))
     }
 
+    /// Whether the receiver's word about a version still tells something: not about an earlier one, nor once the offer
+    /// is off the table.
+    fn is_past(&self, id: HandoffId, version: u64) -> Result<bool, Refusal> {
+        let handoff = self.of(id)?;
+        if handoff.version == 0 {
+            return Err(Refusal::new(Reason::MoveNotLegal));
+        }
+        if version == 0 || version > handoff.version {
+            return Err(Refusal::new(Reason::InvalidField).field("version"));
+        }
+        Ok(version < handoff.version || !crate::apply::has_lamps(&handoff.state))
+    }
+
+    pub(super) fn deliver(&mut self, body: &Delivered) -> Result<(), Refusal> {
+        let to = self.of(body.handoff)?.to.station.clone();
+        self.registered_system(&to)?;
+        self.actor_for(&body.clone().into())?;
+        let past = self.is_past(body.handoff, body.version)?;
+        let known = past || self.of(body.handoff)?.lamps.delivered.is_some();
+        self.push_unless(known, body.clone().into())
+    }
+
+    pub(super) fn see(&mut self, body: &Seen) -> Result<(), Refusal> {
+        self.actor_for(&body.clone().into())?;
+        let past = self.is_past(body.handoff, body.version)?;
+        let known = past || self.of(body.handoff)?.lamps.seen.is_some();
+        self.push_unless(known, body.clone().into())
+    }
+
+    pub(super) fn receive_recall(&mut self, body: &RecallReceived) -> Result<(), Refusal> {
+        let handoff = self.of(body.handoff)?;
+        let known = matches!(handoff.state, HandoffState::Recalled { received: true, .. });
+        let to = handoff.to.station.clone();
+        self.registered_system(&to)?;
+        self.push_unless(known, body.clone().into())
+    }
+
     /// A decline as duplicate is itself the proposal to merge (product, *Handoff*, *Codes*).
-    fn decline(&mut self, body: &Declined) -> Result<(), Refusal> {
+    pub(super) fn decline(&mut self, body: &Declined) -> Result<(), Refusal> {
         self.push(body.clone())?;
         let Some(theirs) = body.duplicate_of else { return Ok(()) };
         let handoff = self.of(body.handoff)?;
         let (by, to) = (handoff.to.clone(), handoff.from.clone());
         let disputed = matches!(handoff.state, HandoffState::Disputed(_));
-        let drill = self.case()?.drill;
-        let own = self.cases.get(&theirs).filter(|case| case.custodian == by && case.drill == drill);
-        if own.is_none() {
-            return Err(Refusal::new(Reason::IncidentNotFound).field("duplicate_of"));
+        let case = self.case()?;
+        let this = self.command.incident;
+        let own = self.cases.get(&theirs).filter(|own| own.custodian == by && own.id != this);
+        let Some(own) = own else { return Err(Refusal::new(Reason::IncidentNotFound).field("duplicate_of")) };
+        if own.drill != case.drill {
+            return Err(Refusal::new(Reason::DrillMismatch).field("duplicate_of"));
         }
-        if disputed {
+        // A second decline is a dispute, which comes first; and what is proposed already is not proposed twice.
+        let proposed = case.merge.as_ref().is_some_and(|merge| merge.other == theirs);
+        if disputed || proposed {
             return Ok(());
         }
-        let this = self.command.incident;
         for (incident, other) in [(this, theirs), (theirs, this)] {
             let body = MergeProposed { other, survivor: theirs, by: by.clone(), to: to.clone() };
             self.push_to(incident, body.into())?;
@@ -156,18 +147,18 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn agree(&mut self, id: HandoffId, version: u64, parts: &AgreeParts) -> Result<(), Refusal> {
+    pub(super) fn agree(&mut self, id: HandoffId, version: u64, parts: &AgreeParts) -> Result<(), Refusal> {
         let body = self.agreed_body(id, version, parts)?;
         self.push(body)
     }
 
     fn agreed_body(&self, id: HandoffId, version: u64, parts: &AgreeParts) -> Result<Agreed, Refusal> {
         let handoff = self.of(id)?;
-        let Some(form) = &handoff.form else { return Err(Refusal::new(Reason::MoveNotLegal)) };
         Ok(Agreed {
             handoff: id,
             version,
-            form_digest: self.ctx.digests.form(form),
+            // Only claimed, there is no form, and nothing to agree to: `apply` says so once it is known who asks.
+            form_digest: handoff.form.as_ref().map_or(Digest([0; 32]), |form| self.ctx.digests.form(form)),
             from: handoff.from.clone(),
             to: handoff.to.clone(),
             agreement: handoff.terms.as_ref().and_then(|terms| terms.hash),
@@ -180,58 +171,77 @@ impl Draft<'_> {
         })
     }
 
-    fn sign(&mut self, id: HandoffId, version: u64, parts: &SignParts) -> Result<(), Refusal> {
-        attested_only(parts.level)?;
+    /// The side a caller would sign for, and as whom. The side is the form's: a named substitute may be of another
+    /// station of the same organisation.
+    fn signing_for(&self, id: HandoffId, body: impl Fn(StationRef) -> Body) -> Result<(StationRef, Actor), Refusal> {
         let handoff = self.of(id)?;
-        let Some(officer) = &self.caller.officer else { return Err(Refusal::new(Reason::RoleNotAllowed)) };
-        // A named signer may be a substitute from another station of the organisation: the side is the form's.
-        let named = |signer: &Option<Signer>| {
-            signer.as_ref().filter(|signer| signer.officer == *officer).map(|signer| signer.substitute.clone())
+        let sides = [&handoff.from, &handoff.to].into_iter().filter(|side| side.org == self.caller.org);
+        let sides: Vec<&StationRef> = sides.collect();
+        let is_named = |side: &&&StationRef| {
+            let signer = handoff.signer(side).map(|signer| &signer.officer);
+            signer.is_some() && signer == self.caller.officer.as_ref()
         };
-        let own = |side: &StationRef| side.org == self.caller.org;
-        let at = self.caller.station.as_ref();
-        let (side, substitute) = match (named(&handoff.from_signer), named(&handoff.to_signer)) {
-            (Some(substitute), _) if own(&handoff.from) => (handoff.from.clone(), substitute),
-            (_, Some(substitute)) if own(&handoff.to) => (handoff.to.clone(), substitute),
-            _ if at == Some(&handoff.from.station) => (handoff.from.clone(), None),
-            _ if at == Some(&handoff.to.station) => (handoff.to.clone(), None),
-            _ => return Err(Refusal::new(Reason::NotTheSigner)),
-        };
-        let body = Signed {
+        if let Some(side) = sides.iter().find(is_named)
+            && let Some(role) = access::PERSON.iter().find(|role| self.caller.has(**role))
+        {
+            let (org, station) = (side.org.clone(), Some(side.station.clone()));
+            let actor = Actor { org, station, officer: self.caller.officer.clone(), role: *role, reg: None };
+            return Ok(((*side).clone(), actor));
+        }
+        match sides.iter().find(|side| self.caller.station.as_ref() == Some(&side.station)) {
+            Some(side) => Ok(((*side).clone(), self.actor_for(&body((*side).clone()))?)),
+            None if sides.is_empty() => Err(Refusal::new(Reason::WrongSide)),
+            None => Err(Refusal::new(Reason::NotTheSigner)),
+        }
+    }
+
+    pub(super) fn sign(&mut self, id: HandoffId, version: u64, parts: &SignParts) -> Result<(), Refusal> {
+        attested_only(parts.level)?;
+        let body = |side: StationRef, substitute| Signed {
             handoff: id,
             form_version: version,
-            side: side.clone(),
+            side,
             level: parts.level,
             statement: parts.statement,
             alg: None,
             key: None,
             sig: None,
+            auth_data: None,
+            client_data: None,
             lang: parts.lang.clone(),
             template: parts.template.clone(),
             substitute,
         };
-        let case = self.case()?;
-        let acting = substitute_actor(self.caller, &side, &Body::from(body.clone()));
-        let actor = match access_or(case, self, &body) {
-            Ok(actor) => actor,
-            Err(refusal) => acting.filter(|_| body.substitute.is_some()).ok_or(refusal)?,
-        };
-        if handoff.agreed().is_some() {
-            let shown = self.ctx.digests.statement(case, &actor, Statement::Transfer(handoff));
-            if shown != parts.statement {
-                return Err(Refusal::new(Reason::StatementMismatch).field("statement"));
-            }
+        let (side, actor) = self.signing_for(id, |side| body(side, None).into())?;
+        let (case, handoff) = (self.case()?, self.of(id)?);
+        let substitute = crate::apply::may_sign(case, handoff, &side, actor.officer.as_ref())?;
+        let shown = self.ctx.digests.statement(case, &actor, Statement::Transfer(handoff));
+        if shown != parts.statement {
+            return Err(Refusal::new(Reason::StatementMismatch).field("statement"));
         }
-        self.push_as(self.command.incident, actor, body.into())
+        self.push_as(self.command.incident, actor, body(side, substitute).into())
     }
 
-    fn take_over(&mut self, id: HandoffId, _version: u64, paper: Option<Digest>) -> Result<(), Refusal> {
+    /// Only the signer refuses; a duty officer who knows why somebody cannot sign names a substitute and says so.
+    pub(super) fn refuse_signature(&mut self, body: &SignatureRefused) -> Result<(), Refusal> {
+        let of = |side: StationRef| SignatureRefused { side, ..body.clone() }.into();
+        let (side, actor) = self.signing_for(body.handoff, of)?;
+        if side != body.side {
+            return Err(Refusal::new(Reason::WrongSide).field("side"));
+        }
+        self.push_as(self.command.incident, actor, body.clone().into())
+    }
+
+    pub(super) fn take_over(&mut self, id: HandoffId, version: u64, paper: Option<Digest>) -> Result<(), Refusal> {
         let handoff = self.of(id)?;
+        if handoff.agreed().is_some() && handoff.version != version {
+            return Err(Refusal::new(Reason::StaleVersion).field("version"));
+        }
         let (from, to, tenure) = (handoff.from.clone(), handoff.to.clone(), self.case()?.tenure + 1);
         self.push(TakenOver { handoff: Some(id), from, to, tenure, by_order: false, paper })
     }
 
-    fn settle(&mut self, id: HandoffId, outcome: Settlement, parts: &AgreeParts) -> Result<(), Refusal> {
+    pub(super) fn settle(&mut self, id: HandoffId, outcome: Settlement, parts: &AgreeParts) -> Result<(), Refusal> {
         self.push(Settled { handoff: id, outcome })?;
         match outcome {
             Settlement::Kept => Ok(()),
@@ -242,24 +252,29 @@ impl Draft<'_> {
         }
     }
 
-    fn rule(
+    pub(super) fn asked(
+        &self,
+        handoff: Option<HandoffId>,
+        ruling: Ruling,
+        joint: bool,
+        side: Option<StationRef>,
+    ) -> ProposedRuling {
+        ProposedRuling { by: self.caller.org.clone(), handoff, ruling, joint, side }
+    }
+
+    pub(super) fn rule(
         &mut self,
-        asked: &Asked,
+        asked: &ProposedRuling,
         reasons: Option<Sealed>,
         level: Level,
         shown: Option<Digest>,
     ) -> Result<(), Refusal> {
-        let named = crate::access::superior_of(self.case()?).is_some();
-        let first = self.case()?.ruling_proposed.as_ref();
-        let seconded = first.is_some_and(|first| {
-            first.by != self.caller.org
-                && (first.handoff, first.ruling, &first.side) == (asked.handoff, asked.ruling, &asked.side)
-        });
-        if !named && !seconded {
-            let Asked { handoff, ruling, joint, side } = asked.clone();
+        let case = self.case()?;
+        let named = access::superior_for(case, asked.handoff).is_some();
+        if !named && !crate::apply::together(case, &self.caller.org, asked) {
+            let ProposedRuling { handoff, ruling, joint, side, .. } = asked.clone();
             return self.push(RulingProposed { handoff, ruling, joint, side, reasons });
         }
-        let statement = Statement::Rule { ruling: asked.ruling.as_str(), handoff: asked.handoff };
         let body = |sign_off| Ruled {
             handoff: asked.handoff,
             ruling: asked.ruling,
@@ -271,13 +286,14 @@ impl Draft<'_> {
         };
         let unsigned = SignOff { level, statement: Digest([0; 32]) };
         // A ruling is the superior's own: the agreement's level binds the two stations' officers.
-        let sign_off = self.sign_off(&body(unsigned).into(), level, shown, statement, None)?;
+        let draft = body(unsigned);
+        let sign_off = self.sign_off(&draft.clone().into(), level, shown, Statement::Rule(&draft), None)?;
         self.push(body(sign_off))?;
         self.carry_out(asked)
     }
 
     /// What a ruling brings about besides itself.
-    fn carry_out(&mut self, asked: &Asked) -> Result<(), Refusal> {
+    fn carry_out(&mut self, asked: &ProposedRuling) -> Result<(), Refusal> {
         match (asked.ruling, asked.handoff) {
             (Ruling::Agreed, Some(id)) => {
                 let version = self.of(id)?.version;
@@ -306,7 +322,7 @@ impl Draft<'_> {
         }
     }
 
-    fn report(
+    pub(super) fn report(
         &mut self,
         code: &Code,
         case_number: Option<Label>,
@@ -315,15 +331,15 @@ impl Draft<'_> {
         shown: Option<Digest>,
     ) -> Result<(), Refusal> {
         let report = self.case()?.reports + 1;
-        let body = |sign_off| Reported { report, code: code.clone(), case_number, result, sign_off };
         let unsigned = SignOff { level, statement: Digest([0; 32]) };
+        let mut body = Reported { report, code: code.clone(), case_number, result, sign_off: unsigned };
         let terms = self.result_terms()?;
-        let draft: Body = Reported { report, code: code.clone(), case_number: None, result, sign_off: unsigned }.into();
-        let sign_off = self.sign_off(&draft, level, shown, Statement::Report { report }, terms.as_ref())?;
-        self.push(body(sign_off))
+        let draft: Body = body.clone().into();
+        body.sign_off = self.sign_off(&draft, level, shown, Statement::Report(&body), terms.as_ref())?;
+        self.push(body)
     }
 
-    fn confirm(&mut self, level: Level, shown: Option<Digest>) -> Result<(), Refusal> {
+    pub(super) fn confirm(&mut self, level: Level, shown: Option<Digest>) -> Result<(), Refusal> {
         let report = self.case()?.reports;
         let draft: Body = Confirmed { sign_off: SignOff { level, statement: Digest([0; 32]) } }.into();
         let terms = self.result_terms()?;
@@ -334,32 +350,4 @@ impl Draft<'_> {
     fn result_terms(&self) -> Result<Option<Terms>, Refusal> {
         Ok(self.case()?.last_taken_over().and_then(|handoff| handoff.terms.clone()))
     }
-}
-
-/// What is asked of the superior.
-#[derive(Clone)]
-struct Asked {
-    handoff: Option<HandoffId>,
-    ruling: Ruling,
-    joint: bool,
-    side: Option<StationRef>,
-}
-
-fn access_or(case: &crate::case::Case, draft: &Draft<'_>, body: &Signed) -> Result<crate::caller::Actor, Refusal> {
-    let body = Body::from(body.clone());
-    crate::access::choose(case, &body, draft.caller, draft.command.acting_for.as_ref()).map_err(Refusal::new)
-}
-
-/// A named substitute signs for its side from any station of the same organisation.
-fn substitute_actor(caller: &crate::caller::Caller, side: &StationRef, _body: &Body) -> Option<crate::caller::Actor> {
-    use crate::caller::Role;
-    let roles = [Role::Responder, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
-    let role = roles.into_iter().find(|role| caller.has(*role))?;
-    (caller.org == side.org).then(|| crate::caller::Actor {
-        org: side.org.clone(),
-        station: Some(side.station.clone()),
-        officer: caller.officer.clone(),
-        role,
-        reg: None,
-    })
 }

@@ -2,32 +2,21 @@
 
 use super::Draft;
 use crate::caller::Role;
-use crate::command::{Act, Receive};
+use crate::case::phase::Phase;
+use crate::case::{ALERTS_MAX, FactKind};
+use crate::codes::{DATUMS, INVERTED_TIME, KINDS, LATE_ENTRY, UNMAPPED, UNTRUSTED};
+use crate::command::Receive;
 use crate::directory::terms_of;
-use crate::event::Body;
 use crate::event::incident::{
-    Acknowledged, AlertDelivered, AlertSeen, Alerted, Closed, Erased, Escalated, PlaceAdded, Received, Reopened,
-    UnitReported, UnitStatus,
+    Acknowledged, Alerted, Closed, DetailsChanged, Escalated, PlaceAdded, Received, ReopenTo, Reopened, UnitReported,
+    UnitStatus,
 };
 use crate::ids::{DeploymentId, IncidentId, OfficerId, Scope, StationId, StationRef, SupportId, UnitId};
-use crate::obligations::Key;
+use crate::obligations::{Key, timers_of};
 use crate::refusal::{Reason, Refusal};
 use crate::time::Millis;
 use crate::timers::{Duty, OBJECT_WITHIN_MS, Rung};
-use crate::values::{Code, Ground, Label, Place, Salt, Territory, is_late_entry};
-
-/// Kinds of incidents (product, *Words*). Others are stored and flagged.
-pub const KINDS: &[&str] = &["emergency", "joint_case", "assistance", "dispute", "hazard"];
-/// Datums the territory module converts. Others are stored and flagged.
-pub const DATUMS: &[&str] = &["WGS84", "CGCS2000", "GCJ02"];
-/// Nothing of the field could be mapped.
-pub const UNMAPPED: Code = Code::of("UNMAPPED");
-/// The place cannot be trusted.
-pub const UNTRUSTED: Code = Code::of("UNTRUSTED");
-/// The unit's time lies before the status it follows.
-pub const INVERTED_TIME: Code = Code::of("INVERTED_TIME");
-/// Entered more than five minutes after its claimed time.
-pub const LATE_ENTRY: Code = Code::of("LATE_ENTRY");
+use crate::values::{Code, Ground, Label, Place, Salt, Sealed, Territory, is_late_entry};
 
 /// A place with what territory said of it, and what has to be flagged.
 fn placed(place: &Place, territory: Option<&Territory>, flags: &mut Vec<Code>) -> Place {
@@ -48,55 +37,33 @@ fn flag(flags: &mut Vec<Code>, code: Code) {
 }
 
 impl Draft<'_> {
-    pub(super) fn incident(&mut self, act: &Act) -> Result<(), Refusal> {
-        match act {
-            Act::Receive(receive) => self.receive(receive),
-            Act::AddCall(body) => self.push(body.clone()),
-            Act::Note(body) => self.push(body.clone()),
-            Act::TellByPhone(body) => self.push(body.clone()),
-            Act::AddPlace { place, flags } => self.add_place(place, flags),
-            Act::ChangeDetails(body) => {
-                let mut body = body.clone();
-                if body.kind.as_ref().is_some_and(|kind| !KINDS.contains(&kind.as_str())) {
-                    flag(&mut body.flags, UNMAPPED);
-                }
-                self.push(body)
-            }
-            Act::AddLabel(body) => self.push(body.clone()),
-            Act::Alert { to } => self.alert(to),
-            Act::DeliverAlert { to } => {
-                self.registered_system(&to.station)?;
-                self.push(AlertDelivered { to: to.clone() })
-            }
-            Act::SeeAlert => {
-                let to = self.seat()?;
-                self.push(AlertSeen { to })
-            }
-            Act::AnswerAlert(body) => self.push(body.clone()),
-            Act::ReportUnit { deployment, unit, of, status, crew, support } => {
-                self.report_unit(*deployment, unit, of.as_ref(), *status, crew, *support)
-            }
-            Act::DeclareHandled(body) => self.push(body.clone()),
-            Act::Strike(body) => self.push(body.clone()),
-            Act::Close { code, case_number } => self.close(code, case_number.clone()),
-            Act::Object(body) => self.push(body.clone()),
-            Act::Reopen { code, to, note } => {
-                let tenure = self.case()?.tenure + 1;
-                self.push(Reopened { code: code.clone(), to: *to, tenure, note: *note })
-            }
-            Act::Escalate { duty, by, scope, due } => self.escalate(*duty, by.as_ref(), *scope, *due),
-            Act::Acknowledge { duty, by, scope } => self.acknowledge(*duty, by.as_ref(), *scope),
-            Act::OpenCaller(body) => self.push(body.clone()),
-            Act::Erase { fields, basis } => self.push(Erased { fields: fields.clone(), basis: basis.clone() }),
-            _ => Err(Refusal::new(Reason::MoveNotLegal)),
+    pub(super) fn change_details(&mut self, body: &DetailsChanged) -> Result<(), Refusal> {
+        let mut body = body.clone();
+        if body.kind.as_ref().is_some_and(|kind| !KINDS.contains(&kind.as_str())) {
+            flag(&mut body.flags, UNMAPPED);
         }
+        self.push(body)
     }
 
-    fn receive(&mut self, receive: &Receive) -> Result<(), Refusal> {
+    pub(super) fn reopen(&mut self, code: &Code, to: ReopenTo, note: Option<Sealed>) -> Result<(), Refusal> {
+        let tenure = self.case()?.tenure + 1;
+        self.push(Reopened { code: code.clone(), to, tenure, note })
+    }
+
+    pub(super) fn receive(&mut self, receive: &Receive) -> Result<(), Refusal> {
+        self.intake_role()?;
         if self.cases.contains_key(&self.command.incident) {
             return Err(Refusal::new(Reason::IncidentExists).field("incident"));
         }
         self.new_incident(self.command.incident, receive, None, self.fresh.salt)
+    }
+
+    /// The role an intake is recorded under: a dispatcher takes a call as call taker.
+    fn intake_role(&self) -> Result<Role, Refusal> {
+        let roles = [Role::Adapter, Role::CallTaker, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
+        let role = roles.into_iter().find(|role| self.caller.has(*role));
+        let role = role.ok_or_else(|| Refusal::new(Reason::RoleNotAllowed))?;
+        Ok(if role == Role::Dispatcher { Role::CallTaker } else { role })
     }
 
     /// The first record of an incident, and the alerts that go out with it at once.
@@ -107,12 +74,8 @@ impl Draft<'_> {
         split_from: Option<IncidentId>,
         salt: Salt,
     ) -> Result<(), Refusal> {
+        let role = self.intake_role()?;
         let seat = self.seat()?;
-        let roles = [Role::Adapter, Role::CallTaker, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
-        let Some(role) = roles.into_iter().find(|role| self.caller.has(*role)) else {
-            return Err(Refusal::new(Reason::RoleNotAllowed));
-        };
-        let role = if role == Role::Dispatcher { Role::CallTaker } else { role };
         self.drill_open(receive, &seat)?;
         let mut flags = receive.flags.clone();
         if receive.kind.as_ref().is_none_or(|kind| !KINDS.contains(&kind.as_str())) {
@@ -192,14 +155,16 @@ impl Draft<'_> {
     fn alert_station(&mut self, incident: IncidentId, to: StationRef, cause: Code) -> Result<(), Refusal> {
         let Some(case) = self.cases.get(&incident) else { return Ok(()) };
         let has_part = case.parties.get(&to).is_some_and(|party| party.until.is_none());
+        let full = case.alerts.len() >= ALERTS_MAX && !case.alerts.contains_key(&to);
         let Ok(terms) = self.terms(&case.custodian, &to) else { return Ok(()) };
-        if has_part || self.ctx.directory.seat(&to.station).as_ref() != Some(&to) {
+        let known = self.ctx.directory.seat(&to.station).as_ref() == Some(&to) && self.is_in_use(&to.station);
+        if has_part || full || !known || case.phase() == Phase::Closed {
             return Ok(());
         }
         self.push_to(incident, Alerted { to, cause, terms }.into())
     }
 
-    fn add_place(&mut self, place: &Place, flags: &[Code]) -> Result<(), Refusal> {
+    pub(super) fn add_place(&mut self, place: &Place, flags: &[Code]) -> Result<(), Refusal> {
         let mut flags = flags.to_vec();
         let place = placed(place, self.fresh.territory.as_ref(), &mut flags);
         self.push(PlaceAdded { place, flags })?;
@@ -207,15 +172,23 @@ impl Draft<'_> {
         self.alert_claimants(self.command.incident, true)
     }
 
-    fn alert(&mut self, to: &StationId) -> Result<(), Refusal> {
+    pub(super) fn alert(&mut self, to: &StationId) -> Result<(), Refusal> {
         let to = self.station("to", to)?;
-        let terms = self.terms(&self.case()?.custodian, &to)?;
-        self.push(Alerted { to, cause: Code::of("ASKED"), terms })
+        let alerted = |terms| Alerted { to: to.clone(), cause: Code::of("ASKED"), terms };
+        self.actor_for(&alerted(None).into())?;
+        // Under the custodian's agreement with that station, or, where it has none, the alerting station's own.
+        let terms = match self.terms(&self.case()?.custodian, &to) {
+            Ok(terms) => terms,
+            Err(_) => self.terms(&self.seat()?, &to)?,
+        };
+        self.push(alerted(terms))
     }
 
-    /// "Delivered" is set by the client registered as the station's dispatch system, or by a person at its desk.
+    /// "Delivered" is set by the client registered as the station's dispatch system, or by a duty officer's open
+    /// console; no other subscriber's commit does.
     pub(super) fn registered_system(&self, station: &StationId) -> Result<(), Refusal> {
-        if self.caller.officer.is_some() {
+        let on_duty = self.caller.has(Role::DutyOfficer) || self.caller.has(Role::Supervisor);
+        if self.caller.officer.is_some() && on_duty {
             return Ok(());
         }
         let registered = self.ctx.directory.stations.get(station);
@@ -223,7 +196,7 @@ impl Draft<'_> {
         if client == Some(&self.caller.client) { Ok(()) } else { Err(Refusal::new(Reason::RoleNotAllowed)) }
     }
 
-    fn report_unit(
+    pub(super) fn report_unit(
         &mut self,
         deployment: DeploymentId,
         unit: &UnitId,
@@ -237,8 +210,12 @@ impl Draft<'_> {
             None => self.seat()?,
         };
         let mut flags = Vec::new();
-        if !self.ctx.directory.units.contains_key(unit) {
-            flag(&mut flags, UNMAPPED);
+        match self.ctx.directory.units.get(unit) {
+            Some(known) if known.org != self.caller.org => {
+                return Err(Refusal::new(Reason::OtherOrganisation).field("unit"));
+            }
+            Some(_) => {}
+            None => flag(&mut flags, UNMAPPED),
         }
         if is_late_entry(self.now, self.command.claimed_at) {
             flag(&mut flags, LATE_ENTRY);
@@ -253,16 +230,14 @@ impl Draft<'_> {
     /// Whether the claimed time contradicts the order of the statuses; flagged, never dropped.
     fn is_inverted(&self, deployment: DeploymentId, status: UnitStatus) -> Result<bool, Refusal> {
         let Some(claimed) = self.command.claimed_at else { return Ok(false) };
-        Ok(self.case()?.facts.iter().filter(|fact| !fact.struck).any(|fact| match &fact.what {
-            crate::case::FactKind::Unit { deployment: same, status: other } if *same == deployment => {
-                let theirs = fact.claimed_at.unwrap_or(fact.at);
-                *other < status && theirs > claimed || *other > status && theirs < claimed
-            }
-            _ => false,
+        Ok(self.case()?.facts.iter().filter(|fact| !fact.struck).any(|fact| {
+            let FactKind::Unit { deployment: same, status: other } = &fact.what else { return false };
+            let theirs = fact.claimed_at.unwrap_or(fact.at);
+            *same == deployment && (*other < status && theirs > claimed || *other > status && theirs < claimed)
         }))
     }
 
-    fn close(&mut self, code: &Code, case_number: Option<Label>) -> Result<(), Refusal> {
+    pub(super) fn close(&mut self, code: &Code, case_number: Option<Label>) -> Result<(), Refusal> {
         let case = self.case()?;
         // Closed without handoff or joint handling on ground that is another's: that side is told and may object.
         let alone = case.former.is_empty() && case.joint.is_none();
@@ -278,13 +253,16 @@ impl Draft<'_> {
         self.push(Closed { code: code.clone(), case_number, told, object_until })
     }
 
-    fn escalate(
+    pub(super) fn escalate(
         &mut self,
         duty: Duty,
         by: Option<&StationRef>,
         scope: Option<Scope>,
         due: Millis,
     ) -> Result<(), Refusal> {
+        if !self.caller.has(Role::Service) {
+            return Err(Refusal::new(Reason::RoleNotAllowed));
+        }
         let case = self.case()?;
         let key = Key { duty, scope, by: by.cloned() };
         let Some(owed) = case.ledger.get(&key).filter(|owed| owed.due == due && owed.climbs && due < self.now) else {
@@ -292,19 +270,18 @@ impl Draft<'_> {
             return Ok(());
         };
         let Some(rung) = owed.rung.next() else { return Ok(()) };
-        let terms = scope
-            .and_then(|scope| case.handoffs.iter().find(|handoff| Scope::from(handoff.id) == scope))
-            .and_then(|handoff| handoff.terms.as_ref())
-            .or(case.terms.as_ref());
-        let defaults = crate::timers::Timers::default();
-        let timers = terms.and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
+        let timers = timers_of(case, &key).cloned().unwrap_or_default();
         let next_due =
             (rung != Rung::Superior).then(|| self.now.max(due).plus(timers.rung_ms(duty, owed.rung, case.is_urgent())));
-        let body = Body::from(Escalated { duty, by: by.cloned(), scope, due, rung, next_due });
-        self.push(body)
+        self.push(Escalated { duty, by: by.cloned(), scope, due, rung, next_due })
     }
 
-    fn acknowledge(&mut self, duty: Duty, by: Option<&StationRef>, scope: Option<Scope>) -> Result<(), Refusal> {
+    pub(super) fn acknowledge(
+        &mut self,
+        duty: Duty,
+        by: Option<&StationRef>,
+        scope: Option<Scope>,
+    ) -> Result<(), Refusal> {
         let key = Key { duty, scope, by: by.cloned() };
         let Some(owed) = self.case()?.ledger.get(&key) else {
             return Err(Refusal::new(Reason::ObjectNotFound).field("duty"));

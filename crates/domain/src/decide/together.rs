@@ -2,50 +2,45 @@
 
 use super::Draft;
 use crate::case::Case;
-use crate::command::{Act, Receive};
+use crate::case::handoff::ResultLoop;
+use crate::command::Receive;
 use crate::event::incident::{
-    JointDeclared, Linked, MergeProposed, MergeRefused, Merged, SplitOff, SupportRequested, Unmerged,
+    JointDeclared, MergeProposed, MergeRefused, Merged, SplitOff, SupportRequested, Unmerged,
 };
-use crate::ids::{IncidentId, StationId};
+use crate::ids::{IncidentId, JointId, StationId, StationRef, SupportId};
 use crate::refusal::{Reason, Refusal};
-use crate::values::Code;
+use crate::values::{Code, Sealed};
+use std::collections::BTreeSet;
 
 impl Draft<'_> {
-    pub(super) fn together(&mut self, act: &Act) -> Result<(), Refusal> {
-        match act {
-            Act::RequestSupport { support, to, skills, count, note } => {
-                let to = self.station("to", to)?;
-                let terms = self.terms(&self.seat()?, &to)?;
-                let (support, skills, count, note) = (*support, skills.clone(), *count, *note);
-                self.push(SupportRequested { support, to, skills, count, note, terms })
-            }
-            Act::AnswerSupport(body) => self.push(body.clone()),
-            Act::RecallSupport(body) => self.push(body.clone()),
-            Act::EndSupport(body) => self.push(body.clone()),
-            Act::DeclareJoint { joint, with, lead, code } => {
-                let (with, lead) = (self.station("with", with)?, self.station("lead", lead)?);
-                let terms = self.terms(&self.case()?.custodian.clone(), &with)?;
-                self.push(JointDeclared { joint: *joint, with, lead, code: code.clone(), terms })
-            }
-            Act::AcknowledgeJoint(body) => self.push(body.clone()),
-            Act::AskLead(body) => self.push(body.clone()),
-            Act::AnswerLead(body) => self.push(body.clone()),
-            Act::ProposeJointEnd(body) => self.push(body.clone()),
-            Act::AnswerJointEnd(body) => self.push(body.clone()),
-            Act::ProposeMerge { other, survivor } => self.propose_merge(*other, *survivor),
-            Act::AnswerMerge { other, yes, code } => self.answer_merge(*other, *yes, code.clone()),
-            Act::Unmerge { other, code } => self.unmerge(*other, code),
-            Act::Split { part, received, code } => self.split(*part, received, code),
-            Act::Link { other, link } => {
-                self.other(*other)?;
-                self.push(Linked { other: *other, link: *link })
-            }
-            _ => Err(Refusal::new(Reason::MoveNotLegal)),
-        }
+    pub(super) fn request_support(
+        &mut self,
+        support: SupportId,
+        to: &StationId,
+        skills: &[Code],
+        count: u64,
+        note: Option<Sealed>,
+    ) -> Result<(), Refusal> {
+        let to = self.station("to", to)?;
+        let terms = self.terms(&self.seat()?, &to)?;
+        self.push(SupportRequested { support, to, skills: skills.to_vec(), count, note, terms })
+    }
+
+    pub(super) fn declare_joint(
+        &mut self,
+        joint: JointId,
+        with: &StationId,
+        lead: &StationId,
+        code: &Code,
+    ) -> Result<(), Refusal> {
+        let (with, lead) = (self.station("with", with)?, self.station("lead", lead)?);
+        // Either side's duty officer declares it: the terms are those between the declaring station and the other.
+        let terms = self.terms(&self.seat()?, &with)?;
+        self.push(JointDeclared { joint, with, lead, code: code.clone(), terms })
     }
 
     /// The second incident; one the caller may not know of does not exist.
-    fn other(&self, id: IncidentId) -> Result<&Case, Refusal> {
+    pub(super) fn other(&self, id: IncidentId) -> Result<&Case, Refusal> {
         let proposed = self.case()?.merge.as_ref().is_some_and(|merge| merge.other == id);
         let found = self.cases.get(&id).filter(|case| proposed || crate::access::may_see(case, self.caller));
         found.ok_or_else(|| Refusal::new(Reason::IncidentNotFound).field("other"))
@@ -56,13 +51,14 @@ impl Draft<'_> {
         if case.drill != other.drill {
             return Err(Refusal::new(Reason::DrillMismatch).field("other"));
         }
-        if case.id == other.id {
+        let are_one = case.alias_of == Some(other.id) || case.aliases.contains(&other.id);
+        if case.id == other.id || are_one {
             return Err(Refusal::new(Reason::MergeNotPossible).field("other"));
         }
         Ok(())
     }
 
-    fn propose_merge(&mut self, other: IncidentId, survivor: IncidentId) -> Result<(), Refusal> {
+    pub(super) fn propose_merge(&mut self, other: IncidentId, survivor: IncidentId) -> Result<(), Refusal> {
         let theirs = self.other(other)?;
         self.may_be_one(theirs)?;
         let (mine, theirs) = (self.case()?.custodian.clone(), theirs.custodian.clone());
@@ -73,9 +69,24 @@ impl Draft<'_> {
         if mine == theirs {
             return self.merge(this, other, survivor);
         }
-        // The proposer is the custodian of one of them; the other one's custodian has to agree.
+        self.propose_to_other(this, other, survivor, &mine, &theirs)
+    }
+
+    /// It takes a duty officer of each custodian: one of the two proposes, in both incidents, the other one answers.
+    fn propose_to_other(
+        &mut self,
+        this: IncidentId,
+        other: IncidentId,
+        survivor: IncidentId,
+        mine: &StationRef,
+        theirs: &StationRef,
+    ) -> Result<(), Refusal> {
         let seat = self.seat()?;
-        let to = if seat == mine { theirs } else { mine };
+        let to = match (seat == *mine, seat == *theirs) {
+            (true, _) => theirs.clone(),
+            (false, true) => mine.clone(),
+            (false, false) => return Err(Refusal::new(Reason::WrongSide)),
+        };
         for (incident, second) in [(this, other), (other, this)] {
             let body = MergeProposed { other: second, survivor, by: seat.clone(), to: to.clone() };
             self.push_to(incident, body.into())?;
@@ -85,29 +96,43 @@ impl Draft<'_> {
 
     fn merge(&mut self, one: IncidentId, other: IncidentId, survivor: IncidentId) -> Result<(), Refusal> {
         let alias = if survivor == one { other } else { one };
+        let (mine, theirs) = (self.case()?, self.other(other)?);
+        // Both receivers stay readers of both, and so do both custodians.
+        let readers: BTreeSet<&StationRef> =
+            [mine, theirs].into_iter().flat_map(|case| [&case.first_receiver, &case.custodian]).collect();
+        let readers: Vec<StationRef> = readers.into_iter().cloned().collect();
+        let gone = if alias == one { mine } else { theirs };
+        let open = gone.result().filter(|result| !matches!(result, ResultLoop::Confirmed { .. }));
+        let confirmer = open.and_then(|_| gone.confirmer()).cloned();
         for incident in [one, other] {
-            self.push_to(incident, Merged { alias, survivor }.into())?;
+            let (readers, confirmer) = (readers.clone(), confirmer.clone());
+            self.push_to(incident, Merged { alias, survivor, readers, confirmer }.into())?;
         }
         Ok(())
     }
 
-    fn answer_merge(&mut self, other: IncidentId, yes: bool, code: Option<Code>) -> Result<(), Refusal> {
-        let Some(merge) = self.case()?.merge.clone().filter(|merge| merge.other == other) else {
+    pub(super) fn answer_merge(&mut self, other: IncidentId, yes: bool, code: Option<&Code>) -> Result<(), Refusal> {
+        let case = self.case()?;
+        let Some(merge) = case.merge.clone().filter(|merge| merge.other == other) else {
             return Err(Refusal::new(Reason::MoveNotLegal).field("other"));
         };
+        let are_one = case.alias_of == Some(other) || case.aliases.contains(&other);
         self.other(other)?;
         let this = self.command.incident;
-        if yes {
+        if yes && !are_one {
             return self.merge(this, other, merge.survivor);
         }
-        let code = code.ok_or_else(|| Refusal::new(Reason::InvalidField).field("code"))?;
+        let Some(code) = code else { return Err(Refusal::new(Reason::InvalidField).field("code")) };
+        if yes {
+            return self.unmerge(other, code);
+        }
         for (incident, second) in [(this, other), (other, this)] {
             self.push_to(incident, MergeRefused { other: second, code: code.clone() }.into())?;
         }
         Ok(())
     }
 
-    fn unmerge(&mut self, other: IncidentId, code: &Code) -> Result<(), Refusal> {
+    pub(super) fn unmerge(&mut self, other: IncidentId, code: &Code) -> Result<(), Refusal> {
         let theirs = self.other(other)?;
         let case = self.case()?;
         let (alias, survivor) = match (case.alias_of, theirs.alias_of) {
@@ -119,13 +144,7 @@ impl Draft<'_> {
         let (mine, second) = (case.custodian.clone(), theirs.custodian.clone());
         let proposed = case.merge.as_ref().is_some_and(|merge| merge.other == other);
         if mine != second && !proposed {
-            let seat = self.seat()?;
-            let to = if seat == mine { second } else { mine };
-            for (incident, second) in [(this, other), (other, this)] {
-                let body = MergeProposed { other: second, survivor, by: seat.clone(), to: to.clone() };
-                self.push_to(incident, body.into())?;
-            }
-            return Ok(());
+            return self.propose_to_other(this, other, survivor, &mine, &second);
         }
         for incident in [this, other] {
             self.push_to(incident, Unmerged { alias, survivor, code: code.clone() }.into())?;
@@ -133,7 +152,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn split(&mut self, part: IncidentId, received: &Receive, code: &Code) -> Result<(), Refusal> {
+    pub(super) fn split(&mut self, part: IncidentId, received: &Receive, code: &Code) -> Result<(), Refusal> {
         if self.cases.contains_key(&part) {
             return Err(Refusal::new(Reason::IncidentExists).field("part"));
         }

@@ -14,6 +14,10 @@ crate::record! {
         pub origin: String,
         /// Random.
         pub salt: Salt,
+        /// Digest of the policy in force at the opening (evidence, 4).
+        pub policy: Option<Digest>,
+        /// Last checkpoint of the log this one follows.
+        pub predecessor: Option<String>,
     }
 
     /// A point in clear: a fixed site of the public service, never a person's place.

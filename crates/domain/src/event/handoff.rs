@@ -234,6 +234,10 @@ crate::record! {
         pub key: Option<Label>,
         /// The signature, for a key.
         pub sig: Option<String>,
+        /// Authenticator data, for a passkey.
+        pub auth_data: Option<String>,
+        /// Client data, for a passkey.
+        pub client_data: Option<String>,
         /// Language the statement was shown in.
         pub lang: Option<Label>,
         /// Version of the template it was shown with.

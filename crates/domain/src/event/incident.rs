@@ -437,6 +437,10 @@ crate::record! {
         pub alias: IncidentId,
         /// The one that answers.
         pub survivor: IncidentId,
+        /// First receivers and custodians of both: they stay readers of both.
+        pub readers: Vec<StationRef>,
+        /// Who is owed the alias's result, from now on by the survivor's custodian.
+        pub confirmer: Option<StationRef>,
     }
 
     /// The alias is itself again; stands in both.

@@ -15,12 +15,13 @@ use handoff_domain::case::phase::Phase;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{HandoffId, IncidentId, OrgId, StationRef};
 use handoff_domain::timers::Duty;
-use handoff_domain::values::{Category, Label, Severity};
+use handoff_domain::values::{Category, Label, Sealed, Severity};
 use handoff_domain::{Case, apply};
+use handoff_evidence::disclosure::sealed_paths;
 use handoff_evidence::event::Chain;
 use handoff_store::Reader;
 use handoff_store::rows::EventRow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the check keeps of one incident while it reads its events; dropped before the next one.
 pub(super) struct Replay<'a> {
@@ -42,6 +43,9 @@ pub(super) struct Replay<'a> {
     command: Vec<(u64, Event)>,
     first: u64,
     pub(super) twins: Vec<Twin>,
+    /// Digests of sealed values by event and path, and those of them that were erased.
+    pub(super) sealed: BTreeMap<(u64, String), Sealed>,
+    pub(super) erased: BTreeSet<(u64, String)>,
 }
 
 const FOLLOWS: Text = ("the event does not follow by the rules", "按规则此事件不能发生");
@@ -62,6 +66,8 @@ impl<'a> Replay<'a> {
             command: Vec::new(),
             first: 0,
             twins: Vec::new(),
+            sealed: BTreeMap::new(),
+            erased: BTreeSet::new(),
         }
     }
 
@@ -125,6 +131,11 @@ impl<'a> Replay<'a> {
         let custodian = self.custody.custodian().cloned();
         self.twins.extend(self.units.take(&event, row.first, custodian.as_ref(), spot, tally));
         self.apply(&event, spot, tally);
+        let sealed = sealed_paths(&event.body).into_iter();
+        self.sealed.extend(sealed.map(|(path, digest)| ((event.seq, path), digest)));
+        if let Body::Erased(body) = &event.body {
+            self.erased.extend(body.fields.iter().map(|field| (field.seq, field.path.clone())));
+        }
         self.command.push((row.position, event));
     }
 

@@ -40,12 +40,15 @@ pub(super) fn check(
     }
 }
 
+/// One side of a form.
+type Pick = fn(&Paper) -> &StationRef;
+
 /// Whether the move is the actor's side's to make; `None` where either side may, or a ruling stands in.
 fn own_side(event: &Event, custody: &Custody, forms: &Forms) -> Option<bool> {
-    let is_side = |id: HandoffId, pick: fn(&Paper) -> &StationRef| {
-        Some(forms.papers.get(&id).is_some_and(|paper| event.actor.is_at(pick(paper))))
-    };
-    let (from, to): (fn(&Paper) -> &StationRef, fn(&Paper) -> &StationRef) = (|paper| &paper.from, |paper| &paper.to);
+    let is_side =
+        |id: HandoffId, pick: Pick| Some(forms.papers.get(&id).is_some_and(|paper| event.actor.is_at(pick(paper))));
+    let from: Pick = |paper| &paper.from;
+    let to: Pick = |paper| &paper.to;
     match &event.body {
         Body::UnitReported(b) => Some(b.of.org == event.actor.org),
         Body::Claimed(b) => Some(event.actor.is_at(&b.to)),

@@ -3,10 +3,11 @@
 use super::incident::Replay;
 use super::log::Log;
 use super::report::{Rule, Spot, Tally, Text};
-use super::unread;
+use super::{CHECK_PAGE_EVENTS, unread};
 use crate::memory::LoadError;
 use crate::rows;
 use handoff_domain::Case;
+use handoff_evidence::disclosure::verify;
 use handoff_store::query::{CaseFilter, PAGE_ROWS_MAX};
 use handoff_store::rows::{CaseRow, HandoffRow, ObligationRow, PartyRow};
 use handoff_store::{Batch, Reader, StoreError};
@@ -153,6 +154,30 @@ fn handoffs(case: &Case, rows: &[HandoffRow], expected: &Batch, spot: Spot, tall
         });
         tally.holds_or(Rule::Replay, spot, same, wrong, || is.state.to_string());
     }
+}
+
+/// What is kept of sealed values is what the events hold the digests of, and what was erased is gone. Says where, never
+/// what.
+pub(super) async fn personal(reader: &dyn Reader, replay: &Replay<'_>, tally: &mut Tally) -> Result<(), LoadError> {
+    let spot = Spot::rows_of(replay.incident);
+    let mut from = 1;
+    while from <= replay.version() {
+        let to = from + u64::from(CHECK_PAGE_EVENTS) - 1;
+        for row in reader.personal(replay.incident, from, to.min(replay.version())).await.map_err(unread)? {
+            let place = (row.id.seq, row.id.path);
+            let text = std::str::from_utf8(&row.disclosure).unwrap_or_default();
+            let sealed = replay.sealed.get(&place).copied();
+            let same = sealed.is_some_and(|sealed| verify(text, &place.1, sealed).is_ok());
+            let at = || format!("{} {}", place.0, place.1);
+            let wrong =
+                ("a value kept beside the log is not the one sealed in its event", "日志旁的值与事件中的摘要不符");
+            tally.holds_or(Rule::Replay, spot, same, wrong, at);
+            let wrong = ("an erased value is still there", "已删除的值仍然存在");
+            tally.holds_or(Rule::Replay, spot, !replay.erased.contains(&place), wrong, at);
+        }
+        from = to + 1;
+    }
+    Ok(())
 }
 
 /// Every stored case has events in the log.

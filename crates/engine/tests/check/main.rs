@@ -140,6 +140,31 @@ async fn feeds_with_a_gap_or_a_stranger_are_named_as_invariant_10() {
 }
 
 #[tokio::test]
+async fn a_sealed_value_changed_or_still_there_after_erasure_is_named_as_invariant_10() {
+    let (_folder, reader) = played().await;
+    let changed = Tampered {
+        personal: Box::new(|mut row| {
+            row.disclosure = row.disclosure.into_iter().rev().collect();
+            row
+        }),
+        ..Tampered::over(reader.clone())
+    };
+    let report = check_log(&changed).await.expect("the log is there");
+    assert_eq!(violated(&report), [10], "{report}");
+    assert_names(10, "not the one sealed in its event", &report);
+    let kept = Tampered {
+        personal: Box::new(|mut row| {
+            // The value of the note before it stands where the erased one was.
+            row.id.seq += 1;
+            row
+        }),
+        ..Tampered::over(reader)
+    };
+    let report = check_log(&kept).await.expect("the log is there");
+    assert_names(10, "an erased value is still there", &report);
+}
+
+#[tokio::test]
 async fn one_changed_byte_is_named_as_invariant_10() {
     let (_folder, reader) = played().await;
     let mut rows = tamper::rows_of(reader.as_ref()).await;

@@ -1,18 +1,21 @@
 //! One history with every kind of move the invariants speak of.
 
-use crate::world::{World, duty, officer, seat, signer, superior, system};
+use crate::world::{World, auditor, duty, officer, seat, signer, superior, system};
 use handoff_domain::caller::{Actor, Caller, Role};
 use handoff_domain::command::{Act, AgreeParts, Order, Receive, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::directory::{AgreementProposed, AgreementRatified, StationSet};
 use handoff_domain::event::handoff::{Declined, Delivered, Disputed, OfferBasis, Ruling, Seen};
-use handoff_domain::event::incident::{Handled, Noted, Struck, SupportAnswer, SupportAnswered, UnitStatus};
+use handoff_domain::event::incident::{
+    ErasedField, Handled, Noted, Struck, SupportAnswer, SupportAnswered, UnitStatus,
+};
 use handoff_domain::form::Form;
 use handoff_domain::ids::{AgreementId, ClientId, DeploymentId, Digest, HandoffId, IncidentId, SupportId, UnitId};
 use handoff_domain::time::{HOUR, MINUTE};
 use handoff_domain::values::{Code, Label, Level, Sealed, Severity};
 use handoff_engine::deadlines::raise_due;
 use handoff_engine::memory::Hashes;
+use handoff_engine::sealing::Sealing;
 use uuid::Uuid;
 
 /// Offered, agreed, signed by both, taken over, reported, confirmed, closed, reopened, closed.
@@ -142,13 +145,29 @@ async fn handed_over(world: &World) {
     sign(world, "B-01", id, handoff).await;
     world.done(&b, id, Act::TakeOver { handoff, version: 2, paper: None }).await;
     world.done(&a, id, note()).await;
+    noted_and_erased(world, id).await;
     let wrong = unit(world, "A-01", id, 3, UnitStatus::Assigned).await;
     let struck = Struck { entry: wrong, code: Code::of("MISTAKE"), note: None };
     world.done(&system("A-01"), id, Act::Strike(struck)).await;
     to_the_end(world, id).await;
-    let reopen = Act::Reopen { code: Code::of("NEW_FACTS"), to: handoff_domain::event::incident::ReopenTo::Handled, note: None };
+    let reopen =
+        Act::Reopen { code: Code::of("NEW_FACTS"), to: handoff_domain::event::incident::ReopenTo::Handled, note: None };
     world.done(&a, id, reopen).await;
     reported_and_closed(world, id).await;
+}
+
+/// Two sealed notes, one of them erased by an auditor's order.
+async fn noted_and_erased(world: &World, id: IncidentId) {
+    let mut last = 0;
+    for text in ["the gate is locked", "the key is with the neighbour"] {
+        let mut sealing = Sealing::new();
+        let text = Some(sealing.text("text", text));
+        let note = Act::Note(Noted { text, code: None, handoff: None, flags: Vec::new() });
+        let sealed = sealing.finish().expect("the text may enter the log");
+        last = world.done_with(&duty("B-01"), id, note, sealed).await.version;
+    }
+    let fields = vec![ErasedField { seq: last, path: "text".to_owned() }];
+    world.done(&auditor(), id, Act::Erase { fields, basis: Code::of("COURT_ORDER") }).await;
 }
 
 async fn to_the_end(world: &World, id: IncidentId) {
@@ -161,7 +180,8 @@ async fn to_the_end(world: &World, id: IncidentId) {
 async fn reported_and_closed(world: &World, id: IncidentId) {
     let (a, b) = (duty("A-01"), duty("B-01"));
     let code = Code::of("DONE");
-    let report = Act::Report { code: code.clone(), case_number: None, result: None, level: Level::Attested, statement: None };
+    let report =
+        Act::Report { code: code.clone(), case_number: None, result: None, level: Level::Attested, statement: None };
     world.done(&b, id, report).await;
     world.done(&a, id, Act::Confirm { level: Level::Attested, statement: None }).await;
     world.done(&b, id, Act::Close { code, case_number: None }).await;

@@ -5,10 +5,10 @@ use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{ClientId, Digest, HandoffId, IncidentId, MapRef, OrgId, StationId};
 use handoff_domain::time::Millis;
 use handoff_evidence::event::{Chain, decode};
+use handoff_store::Reader;
 use handoff_store::contract::{Pending, Read};
 use handoff_store::query::{CaseCursor, CaseFilter, CasePage, Counts, ObligationCursor, Size};
 use handoff_store::rows::*;
-use handoff_store::Reader;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub(crate) struct Tampered {
     pub(crate) obligations: Change<Vec<ObligationRow>>,
     pub(crate) answer: Change<AnswerRow>,
     pub(crate) feed: ChangeFeed,
+    pub(crate) personal: Change<PersonalRow>,
 }
 
 impl Tampered {
@@ -37,6 +38,7 @@ impl Tampered {
             obligations: Box::new(|rows| rows),
             answer: Box::new(|row| row),
             feed: Box::new(|_, page| page),
+            personal: Box::new(|row| row),
         }
     }
 }
@@ -101,7 +103,6 @@ impl Reader for Tampered {
         due_obligations(now: Millis, limit: u32) -> Vec<ObligationRow>;
         obligations_of(org: OrgId, station: Option<StationId>, after: Option<ObligationCursor>, limit: u32)
             -> Vec<ObligationRow>;
-        personal(incident: IncidentId, from_seq: u64, to_seq: u64) -> Vec<PersonalRow>;
         audit(after: u64, limit: u32) -> Vec<(u64, AuditRow)>;
         map(map: MapRef) -> Option<MapRow>;
         counts(now: Millis) -> Counts;
@@ -145,6 +146,13 @@ impl Reader for Tampered {
 
     fn obligations_in(&self, incident: IncidentId) -> Read<'_, Vec<ObligationRow>> {
         Box::pin(async move { Ok((self.obligations)(self.under.obligations_in(incident).await?)) })
+    }
+
+    fn personal(&self, incident: IncidentId, from_seq: u64, to_seq: u64) -> Read<'_, Vec<PersonalRow>> {
+        Box::pin(async move {
+            let rows = self.under.personal(incident, from_seq, to_seq).await?;
+            Ok(rows.into_iter().map(&self.personal).collect())
+        })
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -10,6 +10,7 @@ use handoff_engine::clock::{Clock, ManualClock};
 use handoff_engine::memory::Entry;
 use handoff_engine::writer::IDLE_MS;
 use handoff_engine::{Answer, Done, Engine, Organisation, Task, open_log};
+use handoff_evidence::disclosure::Disclosure;
 use handoff_evidence::log::LogKey;
 use handoff_store::{Options, Reader};
 use std::cell::Cell;
@@ -67,13 +68,18 @@ pub(crate) fn superior() -> Caller {
     Caller { kind: OrgKind::Superior, station: None, ..of }
 }
 
+/// The auditor.
+pub(crate) fn auditor() -> Caller {
+    let of = person("S-00", "2", &[Role::Auditor]);
+    Caller { org: org("AUD"), kind: OrgKind::Audit, station: None, ..of }
+}
+
 fn admin(name: &str) -> Caller {
     Caller { station: None, ..person(&format!("{name}-01"), "X", &[Role::Admin]) }
 }
 
 pub(crate) fn organisations() -> Vec<Organisation> {
-    let kinds =
-        [("A", OrgKind::Party), ("B", OrgKind::Party), ("S", OrgKind::Superior), ("AUD", OrgKind::Audit)];
+    let kinds = [("A", OrgKind::Party), ("B", OrgKind::Party), ("S", OrgKind::Superior), ("AUD", OrgKind::Audit)];
     kinds.into_iter().map(|(name, kind)| Organisation { id: org(name), kind }).collect()
 }
 
@@ -127,11 +133,11 @@ impl World {
         self.entry(incident).await.case
     }
 
-    async fn submit(&self, caller: &Caller, task: Task) -> Answer {
+    async fn submit(&self, caller: &Caller, task: Task, sealed: Vec<Disclosure>) -> Answer {
         self.requests.set(self.requests.get() + 1);
         let request = Uuid::from_u128(self.requests.get());
         let content = format!("{task:?}").into_bytes();
-        let reply = self.engine.submit(caller.clone(), request, content.clone(), task.clone(), Vec::new(), None).await;
+        let reply = self.engine.submit(caller.clone(), request, content.clone(), task.clone(), sealed, None).await;
         let answer = reply.expect("the writer answers").answer;
         // Asked again under its request id it is given the same answer.
         let again = self.engine.submit(caller.clone(), request, content, task, Vec::new(), None).await;
@@ -142,11 +148,11 @@ impl World {
     /// An order of an organisation's admin, or of a duty officer.
     pub(crate) async fn order(&self, name: &str, order: Order) {
         let task = Task::Directory { order, claimed_at: None, map: None };
-        let answer = self.submit(&admin(name), task).await;
+        let answer = self.submit(&admin(name), task, Vec::new()).await;
         assert!(matches!(answer, Answer::Done(_)), "{answer:?}");
     }
 
-    async fn answer(&self, caller: &Caller, incident: IncidentId, act: Act) -> Answer {
+    async fn answer(&self, caller: &Caller, incident: IncidentId, act: Act, sealed: Vec<Disclosure>) -> Answer {
         self.wait(1_000);
         let case = self.engine.entry(incident).await.expect("the log is there").map(|entry| entry.case);
         let expected = case.map_or_else(Expected::default, |case| Expected {
@@ -155,13 +161,24 @@ impl World {
             tenure: Some(case.tenure),
         });
         let command = Command { incident, expected, claimed_at: None, acting_for: None, act };
-        self.submit(caller, Task::Incident(command)).await
+        self.submit(caller, Task::Incident(command), sealed).await
     }
 
     /// A command that is recorded.
     pub(crate) async fn done(&self, caller: &Caller, incident: IncidentId, act: Act) -> Done {
+        self.done_with(caller, incident, act, Vec::new()).await
+    }
+
+    /// A command with sealed values that is recorded.
+    pub(crate) async fn done_with(
+        &self,
+        caller: &Caller,
+        incident: IncidentId,
+        act: Act,
+        sealed: Vec<Disclosure>,
+    ) -> Done {
         let name = act.name();
-        match self.answer(caller, incident, act).await {
+        match self.answer(caller, incident, act, sealed).await {
             Answer::Done(done) => done,
             Answer::Refused(refusal) => panic!("{name} was refused: {refusal:?}"),
         }
@@ -170,7 +187,7 @@ impl World {
     /// A command that is refused.
     pub(crate) async fn refused(&self, caller: &Caller, incident: IncidentId, act: Act) {
         let name = act.name();
-        let answer = self.answer(caller, incident, act).await;
+        let answer = self.answer(caller, incident, act, Vec::new()).await;
         assert!(matches!(answer, Answer::Refused(_)), "{name}: {answer:?}");
     }
 }

@@ -165,7 +165,7 @@ fn a_full_request_to_the_directory_becomes_its_order() {
         assert_eq!(decoded.claimed_at.map(|at| at.0), Some(1_700_000_000_005), "{name}");
         assert_eq!(read.comparable[0], read.comparable[1], "{name}");
         if let Order::ProposeAgreement(proposed) = decoded.order {
-            let timers: Vec<_> = proposed.timers.iter().flat_map(|timers| timers.changes()).collect();
+            let timers: Vec<_> = proposed.timers.iter().flat_map(handoff_domain::timers::Timers::changes).collect();
             assert_eq!(timers, [("decide", 60_000, 60_000)]);
             assert_eq!((proposed.grid7, proposed.caller_days, proposed.text_days), (Some(7), Some(7), Some(7)));
         }

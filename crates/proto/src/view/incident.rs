@@ -180,7 +180,7 @@ pub(super) fn case_result(case: &Case, result: &ResultLoop) -> v1::CaseResult {
     };
     match result {
         ResultLoop::Owed { since, first_word, contests } => {
-            view.state = "OWED".to_owned();
+            view.state = "TAKEN_OVER".to_owned();
             view.since_time = Some(timestamp(*since));
             view.last_word_time = first_word.map(timestamp);
             view.contests = *contests;

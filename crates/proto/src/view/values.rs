@@ -141,16 +141,14 @@ fn territory(territory: &Territory) -> v1::Territory {
     }
 }
 
-/// Terms in force, as their parties read them.
+/// Terms in force, as everybody with a part in the case reads them: not how their timers are set.
 #[must_use]
 pub fn terms(terms: &Terms) -> v1::Terms {
-    let timers = terms.timers.iter().flat_map(handoff_domain::timers::Timers::changes);
     v1::Terms {
         agreement: text(terms.agreement.as_ref()),
         version: terms.version,
         superior: text(terms.superior.as_ref()),
         level: text(terms.level.as_ref()),
-        timers: timers.map(timer).collect(),
     }
 }
 

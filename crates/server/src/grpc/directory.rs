@@ -128,11 +128,8 @@ impl Gate {
         let size = page_size(size, PAGE_OBJECTS) as usize;
         let (total, next) = (all.len(), from.saturating_add(size));
         let page: Vec<T> = all.into_iter().skip(from).take(size).collect();
-        let token = if next < total {
-            self.cursors().seal(purpose, org, &(next as u64).to_be_bytes())
-        } else {
-            String::new()
-        };
+        let token =
+            if next < total { self.cursors().seal(purpose, org, &(next as u64).to_be_bytes()) } else { String::new() };
         Ok((page, token))
     }
 }

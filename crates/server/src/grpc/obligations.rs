@@ -5,9 +5,9 @@ use crate::error::status;
 use handoff_domain::caller::{Caller, Role};
 use handoff_domain::ids::{IncidentId, OrgId, StationId};
 use handoff_domain::refusal::{Reason, Refusal};
-use handoff_proto::view::obligation_view;
 use handoff_proto::v1;
 use handoff_proto::v1::obligation_service_server::ObligationService;
+use handoff_proto::view::obligation_view;
 use tonic::{Request, Response, Status};
 
 /// Obligations on one page unless asked otherwise, and at most.

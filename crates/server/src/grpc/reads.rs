@@ -15,11 +15,11 @@ use handoff_domain::values::{Level, Sealed};
 use handoff_engine::feed::FeedEntry;
 use handoff_engine::memory::{Entry, Hashes};
 use handoff_evidence::disclosure::{Value, open};
-use handoff_proto::view::{
-    Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view,
-    is_caller_data, station_ref, timestamp,
-};
 use handoff_proto::v1;
+use handoff_proto::view::{
+    Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view, is_caller_data,
+    station_ref, timestamp,
+};
 use handoff_store::query::{CaseCursor, CaseFilter};
 use std::collections::HashMap;
 use std::sync::Arc;

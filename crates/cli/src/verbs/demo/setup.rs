@@ -15,8 +15,7 @@ const ORGS: &[(&str, &str, &str, &str)] = &[
     ("SUP", "superior", "Joint command", r#"["superior"]"#),
     ("AUD", "audit", "Audit office", r#"["auditor"]"#),
 ];
-const PARTY_ROLES: &str =
-    r#"["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
+const PARTY_ROLES: &str = r#"["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
 
 /// Makes the folder and its configuration.
 pub fn write(folder: &Path, port: u16) -> anyhow::Result<Config> {

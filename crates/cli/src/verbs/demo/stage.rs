@@ -135,8 +135,7 @@ impl Stage {
         };
         let request = api::ProposeAgreementRequest { request_id: id(), agreement: Some(terms), ..Default::default() };
         told(self.who("a-admin")?.directory().propose_agreement(request).await)?;
-        let request =
-            api::RatifyAgreementRequest { request_id: id(), agreement, version: 1, ..Default::default() };
+        let request = api::RatifyAgreementRequest { request_id: id(), agreement, version: 1, ..Default::default() };
         told(self.who("b-admin")?.directory().ratify_agreement(request).await)?;
         Ok(())
     }
@@ -161,10 +160,7 @@ impl Stage {
         let waiting = cases.last().map(|(_, incident)| incident.as_str()).context("the demo played no case")?;
         let folder = self.folder.display();
         let connect = |who: &str| {
-            format!(
-                "--server https://localhost:{} --ca {folder}/ca.pem --token-file {folder}/{who}.token",
-                self.port
-            )
+            format!("--server https://localhost:{} --ca {folder}/ca.pem --token-file {folder}/{who}.token", self.port)
         };
         let mut lines = vec!["Try, in another terminal:".to_owned()];
         for (who, verbs) in [

@@ -62,11 +62,7 @@ impl Seen {
     /// What the officer saw, about the result.
     fn expected_result(&self) -> anyhow::Result<Option<api::Expected>> {
         let result = self.incident.result.as_ref().context("no result is owed")?;
-        Ok(Some(api::Expected {
-            state: result.state.clone(),
-            form_version: None,
-            tenure: Some(self.incident.tenure),
-        }))
+        Ok(Some(api::Expected { state: result.state.clone(), form_version: None, tenure: Some(self.incident.tenure) }))
     }
 }
 

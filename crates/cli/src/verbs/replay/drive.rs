@@ -75,11 +75,7 @@ pub async fn set_up(drive: &impl Drive, orders: &[Setup], map: Option<&Arc<[u8]>
 ///
 /// # Errors
 /// [`Away`] with the first answer that does not come.
-pub async fn play(
-    drive: &impl Drive,
-    plan: &Plan,
-    mut heard: impl FnMut(&Step, &Outcome),
-) -> Result<(), Away> {
+pub async fn play(drive: &impl Drive, plan: &Plan, mut heard: impl FnMut(&Step, &Outcome)) -> Result<(), Away> {
     if drive.follows_the_plan() {
         let mut rest = plan.steps.as_slice();
         while let Some(first) = rest.first() {
@@ -95,11 +91,7 @@ pub async fn play(
 }
 
 /// Incidents beside each other, each one's steps one after the other.
-async fn side_by_side(
-    drive: &impl Drive,
-    steps: &[Step],
-    heard: &mut impl FnMut(&Step, &Outcome),
-) -> Result<(), Away> {
+async fn side_by_side(drive: &impl Drive, steps: &[Step], heard: &mut impl FnMut(&Step, &Outcome)) -> Result<(), Away> {
     if let [step] = steps {
         let outcome = drive.submit(step).await?;
         heard(step, &outcome);

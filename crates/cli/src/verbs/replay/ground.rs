@@ -132,9 +132,9 @@ impl Ground {
         Some(Resolved { ground, claimants })
     }
 
-    /// The receiving station whose area is nearest; inside an area it is that one.
+    /// The receiving station of an organisation whose area is nearest; inside an area it is that one.
     #[must_use]
-    pub fn nearest(&self, spot: &Spot) -> Option<&StationRef> {
+    pub fn nearest(&self, spot: &Spot, org: &OrgId) -> Option<&StationRef> {
         let point = query(spot)?;
         let distance = |index: &Index| {
             let owners = index.owners(point.position(), Datum::from_name(&point.datum), 0.0);
@@ -144,14 +144,15 @@ impl Ground {
                 Standing::Untrusted => None,
             }
         };
-        let near = self.near.iter().filter_map(|(seat, index)| distance(index).map(|metres| (seat, metres)));
+        let of_org = self.near.iter().filter(|(seat, _)| seat.org == *org);
+        let near = of_org.filter_map(|(seat, index)| distance(index).map(|metres| (seat, metres)));
         near.min_by(|(one, a), (other, b)| a.total_cmp(b).then_with(|| one.cmp(other))).map(|(seat, _)| seat)
     }
 
-    /// The receiving station a district's name stands for.
+    /// The receiving station of an organisation a district's name stands for.
     #[must_use]
-    pub fn of_district(&self, district: &str) -> Option<&StationRef> {
-        let seat = self.districts.get(district)?;
+    pub fn of_district(&self, district: &str, org: &OrgId) -> Option<&StationRef> {
+        let seat = self.districts.get(district).filter(|seat| seat.org == *org)?;
         self.forces.iter().find(|force| force.seat == *seat && force.receives).map(|force| &force.seat)
     }
 
@@ -178,7 +179,8 @@ fn query(spot: &Spot) -> Option<QueryPoint> {
 
 fn areas(rules: &Boundaries, file: &Value) -> Result<(Vec<Force>, Vec<Area>), GroundError> {
     let shape = |what: &str| GroundError::Shape(what.to_owned());
-    let features = file.get("features").and_then(Value::as_array).ok_or_else(|| shape("list of features is missing"))?;
+    let features =
+        file.get("features").and_then(Value::as_array).ok_or_else(|| shape("list of features is missing"))?;
     let mut forces: Vec<Force> = Vec::new();
     let mut areas: Vec<(Area, Option<String>)> = Vec::new();
     for feature in features {

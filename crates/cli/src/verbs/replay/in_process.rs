@@ -11,8 +11,7 @@ use handoff_domain::command::{Act, AgreeParts, Command, Expected, Receive, SignP
 use handoff_domain::decide::Statement;
 use handoff_domain::event::handoff::{Delivered, FeedbackGiven, OfferBasis, Seen};
 use handoff_domain::event::incident::{
-    AlertAnswered, Handled, JointAcknowledged, JointEndAnswered, JointEndProposed, Noted, SupportAnswered,
-    SupportEnded,
+    AlertAnswered, Handled, JointAcknowledged, JointEndAnswered, JointEndProposed, Noted, SupportAnswered, SupportEnded,
 };
 use handoff_domain::form::{Form, FormTimes};
 use handoff_domain::ids::{Digest, HandoffId};
@@ -126,13 +125,10 @@ fn outcome(answered: Result<Reply, NoAnswer>) -> Result<Outcome, Away> {
     match answered {
         Ok(Reply { answer: Answer::Done(_), replayed: false }) => Ok(Outcome::Done),
         Ok(Reply { answer: Answer::Done(_), replayed: true }) => Ok(Outcome::Repeated),
-        Ok(Reply { answer: Answer::Refused(refusal), .. }) => Ok(Outcome::Refused {
-            reason: refusal.reason.as_str().to_owned(),
-            state: refusal.state.map(str::to_owned),
-        }),
-        Err(NoAnswer::Reused) => {
-            Ok(Outcome::Refused { reason: "REQUEST_ID_REUSED".to_owned(), state: None })
+        Ok(Reply { answer: Answer::Refused(refusal), .. }) => {
+            Ok(Outcome::Refused { reason: refusal.reason.as_str().to_owned(), state: refusal.state.map(str::to_owned) })
         }
+        Err(NoAnswer::Reused) => Ok(Outcome::Refused { reason: "REQUEST_ID_REUSED".to_owned(), state: None }),
         Err(error @ (NoAnswer::Unknown | NoAnswer::NotAccepted(_))) => Err(away(error)),
     }
 }

@@ -5,8 +5,8 @@ use handoff_domain::event::incident::UnitReported;
 use handoff_domain::ids::OrgId;
 use handoff_domain::values::{Ground, is_late_entry};
 use handoff_engine::memory::LoadError;
+use handoff_engine::{Reader, StoreError};
 use handoff_evidence::event::decode;
-use handoff_store::{Reader, StoreError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -60,8 +60,7 @@ pub async fn count(reader: &dyn Reader, owner: Option<&OrgId>) -> Result<LogCoun
     loop {
         let rows = reader.events_from(counts.events, PAGE_EVENTS).await?;
         for row in &rows {
-            let (event, _) =
-                decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
+            let (event, _) = decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
             counts.events += 1;
             counts.late_entries += u64::from(is_late_entry(event.at, event.claimed_at));
             counts.take(&event.body, owner);

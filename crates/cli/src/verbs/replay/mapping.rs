@@ -272,9 +272,8 @@ impl Mapping {
     }
 
     fn check(&self, file: &str) -> Result<(), MappingError> {
-        let bad = |field: &str, why: String| {
-            Err(MappingError::Value { file: file.to_owned(), field: field.to_owned(), why })
-        };
+        let bad =
+            |field: &str, why: String| Err(MappingError::Value { file: file.to_owned(), field: field.to_owned(), why });
         for org in &self.organisations {
             let station = org.station.as_deref();
             if OrgId::new(&org.id).is_none() || station.is_some_and(|id| StationId::new(id).is_none()) {

@@ -9,7 +9,9 @@ use super::ground::Ground;
 use super::mapping::{Mapping, Story};
 use super::setup::Station;
 use super::step::{Desk, Ids, Move, Party, Step};
-use handoff_domain::ids::{DeploymentId, HandoffId, IncidentId, JointId, OfficerId, OrgId, StationId, StationRef, SupportId};
+use handoff_domain::ids::{
+    DeploymentId, HandoffId, IncidentId, JointId, OfficerId, OrgId, StationId, StationRef, SupportId,
+};
 use handoff_domain::time::{Millis, SECOND};
 use handoff_domain::values::{Category, Code, Ground as Answer, Label};
 use serde::Serialize;
@@ -89,10 +91,10 @@ pub struct Plan {
 /// [`PlanError`] when the story lacks a boundary file or a station.
 pub fn make(mapping: &Mapping, ids: &Ids, reading: &Reading, ground: Option<&Ground>) -> Result<Plan, PlanError> {
     let mut plan = match &mapping.story {
-        Story::NearestReceiver { owner, .. } => {
+        Story::NearestReceiver { receivers, owner } => {
             let ground = ground.ok_or(PlanError::Missing("this story needs a boundary file; give --boundaries"))?;
-            let owner = org(owner)?;
-            nearest::plan(mapping, ids, reading, ground, &owner)
+            let parties = nearest::Parties { receivers: org(receivers)?, owner: org(owner)? };
+            nearest::plan(mapping, ids, reading, ground, &parties)
         }
         Story::TwoOrganisations { .. } => two::plan(mapping, ids, reading)?,
     };
@@ -222,8 +224,11 @@ impl Resolutions {
     }
 }
 
-fn unit_ids(units: impl IntoIterator<Item = (String, Option<Code>)>) -> BTreeMap<handoff_domain::ids::UnitId, Option<Code>> {
-    let legal = |(unit, skill): (String, Option<Code>)| handoff_domain::ids::UnitId::new(&unit).map(|unit| (unit, skill));
+fn unit_ids(
+    units: impl IntoIterator<Item = (String, Option<Code>)>,
+) -> BTreeMap<handoff_domain::ids::UnitId, Option<Code>> {
+    let legal =
+        |(unit, skill): (String, Option<Code>)| handoff_domain::ids::UnitId::new(&unit).map(|unit| (unit, skill));
     units.into_iter().filter_map(legal).collect()
 }
 

@@ -112,8 +112,7 @@ pub fn read(mapping: &Mapping, table: impl Read) -> Result<Reading, ReadError> {
         .map(|TimeInside { format, .. }| Clockface::new(format, &mapping.source.utc_offset, "columns.reported.format"))
         .transpose()?;
     let places = find_columns(mapping, header.as_ref())?;
-    let mut table =
-        Table { mapping, places, width, face, inside, reading: Reading::default(), by_key: HashMap::new() };
+    let mut table = Table { mapping, places, width, face, inside, reading: Reading::default(), by_key: HashMap::new() };
     for record in csv.records() {
         table.reading.rows += 1;
         match record {

@@ -88,7 +88,15 @@ pub struct Left {
 impl Report {
     /// Puts it together.
     #[must_use]
-    pub fn new(data: &str, run: &str, simulated: bool, reading: Reading, plan: &Plan, tally: &Tally, left: Left) -> Self {
+    pub fn new(
+        data: &str,
+        run: &str,
+        simulated: bool,
+        reading: Reading,
+        plan: &Plan,
+        tally: &Tally,
+        left: Left,
+    ) -> Self {
         let mut planned = BTreeMap::new();
         for case in &plan.cases {
             *planned.entry(case.course).or_default() += 1;
@@ -120,7 +128,8 @@ impl Report {
     /// Whether every incident of the run went to its end and nothing is wrong in the log.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let all = self.courses.incidents == self.planned.values().sum::<u64>() && self.courses.closed == self.courses.incidents;
+        let all = self.courses.incidents == self.planned.values().sum::<u64>()
+            && self.courses.closed == self.courses.incidents;
         let log = self.invariants.as_ref().is_none_or(|invariants| invariants.clean);
         all && log && self.commands.refused == 0 && self.refused_orders.is_empty()
     }
@@ -151,6 +160,10 @@ impl Report {
         if let Some(of) = &self.resolutions {
             let Resolutions { claimed, owner, shared, outside, untrusted, no_point } = of;
             say(text, format_args!("\ncalls that resolve to the owner: {owner}    offers: {}", self.courses.offered));
+            if let Some(log) = &self.log {
+                let (resolved, offers) = (log.received_on_owners_ground, log.offered);
+                say(text, format_args!("  in the log, by the service's own map: {resolved}    offers: {offers}"));
+            }
             say(
                 text,
                 format_args!(
@@ -186,7 +199,8 @@ impl Report {
             let LogCounts { events, alerted, late_entries, .. } = log;
             say(text, format_args!("log: {events} events, {alerted} alerts, {late_entries} late entries"));
             let all = log.unit_flags.iter().map(|(name, count)| (format!("flag {name}"), count));
-            for (name, count) in all.chain(log.escalated.iter().map(|(name, count)| (format!("overdue {name}"), count))) {
+            for (name, count) in all.chain(log.escalated.iter().map(|(name, count)| (format!("overdue {name}"), count)))
+            {
                 say(text, format_args!("  {name}: {count}"));
             }
         }
@@ -196,10 +210,7 @@ impl Report {
         }
         let Throughput { seconds, commands_per_second, recorded_seconds } = self.throughput;
         let days = recorded_seconds / 86_400.0;
-        say(
-            text,
-            format_args!("{seconds:.1} s for {days:.1} recorded days, {commands_per_second:.0} commands/s"),
-        );
+        say(text, format_args!("{seconds:.1} s for {days:.1} recorded days, {commands_per_second:.0} commands/s"));
     }
 }
 

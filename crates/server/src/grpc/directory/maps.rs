@@ -13,8 +13,8 @@ use handoff_engine::ground::read_map;
 use handoff_engine::sealing::sha256;
 use handoff_proto::comparable;
 use handoff_proto::convert::MapUpload;
-use handoff_proto::view::station_ref;
 use handoff_proto::v1;
+use handoff_proto::view::station_ref;
 use handoff_territory::{Datum, Position, Query, Site, SiteKind, nearest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,11 +56,7 @@ impl Gate {
         }
         let published = self.read(&map, &bytes)?;
         let digest = published.digest;
-        let task = Task::Directory {
-            order: Order::PublishMap(published),
-            claimed_at,
-            map: Some((map, digest, bytes)),
-        };
+        let task = Task::Directory { order: Order::PublishMap(published), claimed_at, map: Some((map, digest, bytes)) };
         let caller = session.caller.clone();
         let reply = self.engine().submit(caller, request_id, content, task, Vec::new(), None).await;
         self.reply(&session.caller, method, reply)
@@ -68,9 +64,8 @@ impl Gate {
 
     /// Reads the file, names what is wrong with it, and sees that every claimant is a station of the directory.
     fn read(&self, map: &MapRef, bytes: &[u8]) -> Result<MapPublished, Status> {
-        let (index, repairs) = read_map(bytes).map_err(|error| {
-            status(&Refusal::new(Reason::MapInvalid).field("geojson").with("problem", error))
-        })?;
+        let (index, repairs) = read_map(bytes)
+            .map_err(|error| status(&Refusal::new(Reason::MapInvalid).field("geojson").with("problem", error)))?;
         for repair in &repairs {
             tracing::info!(map.id = %map.id, repair = %repair, "a boundary map was repaired");
         }
@@ -127,8 +122,8 @@ impl Gate {
             Some(StationId::new(&asked.acting_for).ok_or_else(|| wrong("acting_for", "NOT_A_NAME"))?)
         };
         let station = named.and_then(|station| directory.seat(&station)).filter(|seat| seat.org == session.caller.org);
-        let station =
-            station.ok_or_else(|| status(&Refusal::new(Reason::StationNotFound).field("acting_for").with("station", "")))?;
+        let station = station
+            .ok_or_else(|| status(&Refusal::new(Reason::StationNotFound).field("acting_for").with("station", "")))?;
         let point = asked.point.as_ref().ok_or_else(|| wrong("point", "REQUIRED"))?;
         let position = Position::new(point.longitude, point.latitude);
         let datum = Datum::from_name(&asked.datum);

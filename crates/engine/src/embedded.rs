@@ -1,0 +1,34 @@
+//! An engine over a database of its own inside this process: simulations and tests that need no listener.
+
+use crate::clock::Clock;
+use crate::engine::{Engine, Organisation, StartError, WriterRun, open_log};
+use handoff_evidence::log::LogKey;
+use handoff_store::{Options, StoreError};
+use std::sync::Arc;
+
+/// Why an embedded engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[source] StoreError),
+    /// The log.
+    #[error("the log cannot be used")]
+    Start(#[source] StartError),
+}
+
+/// Creates or updates the database at `url`, opens its log under `key`, and starts an engine on it.
+///
+/// # Errors
+/// [`EmbeddedError`].
+pub async fn embedded(
+    url: &str,
+    key: &LogKey,
+    organisations: Vec<Organisation>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Engine, WriterRun), EmbeddedError> {
+    handoff_store::migrate(url).await.map_err(EmbeddedError::Store)?;
+    let mut store = handoff_store::open(url, Options::default()).await.map_err(EmbeddedError::Store)?;
+    open_log(&mut store, key, clock.now()).await.map_err(EmbeddedError::Start)?;
+    Engine::start(store, organisations, clock).await.map_err(EmbeddedError::Start)
+}

@@ -1,0 +1,401 @@
+//! The built program over a folder of its own: certificates, keys, configuration, database, tokens.
+
+use anyhow::{Context, bail, ensure};
+use handoff_client::{Client, Token};
+use handoff_domain::caller::Role;
+use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
+use handoff_engine::clock::{Clock, SystemClock};
+use handoff_server::config::Config;
+use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
+use std::fmt::Write;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long anything may take that a test waits for.
+pub const LIMIT: Duration = Duration::from_secs(60);
+/// Life of the tests' tokens, in seconds.
+const TOKEN_LIFE_S: u32 = 3_600;
+/// Roles the issuer of a party may grant.
+const PARTY_ROLES: &str =
+    r#"["adapter", "call_taker", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
+/// Organisations: code name, kind, roles.
+const ORGS: &[(&str, &str, &str)] = &[
+    ("A", "party", PARTY_ROLES),
+    ("B", "party", PARTY_ROLES),
+    ("SUP", "superior", r#"["superior"]"#),
+    ("AUD", "audit", r#"["auditor"]"#),
+];
+/// The word before the address on stderr.
+const SERVING: &str = "serving on https://";
+
+/// The built program: `HANDOFF_BIN`, or the one beside the test.
+///
+/// # Errors
+/// It is not there.
+pub fn binary() -> anyhow::Result<PathBuf> {
+    let path = match std::env::var_os("HANDOFF_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let test = std::env::current_exe()?;
+            let folder = test.parent().and_then(Path::parent).context("the test lies in no target folder")?;
+            folder.join("handoff")
+        }
+    };
+    ensure!(path.is_file(), "{} is not there; run `cargo build --release -p handoff-cli`", path.display());
+    Ok(path)
+}
+
+/// Somebody with a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Who {
+    /// Organisation whose issuer signs.
+    pub org: &'static str,
+    /// Pseudonym, or name of the dispatch system.
+    pub subject: &'static str,
+    /// Station, for a party.
+    pub station: Option<&'static str>,
+    /// Client program, for a dispatch system.
+    pub client: Option<&'static str>,
+    /// What the issuer grants.
+    pub roles: &'static [Role],
+}
+
+const fn officer(org: &'static str, subject: &'static str, station: &'static str, roles: &'static [Role]) -> Who {
+    Who { org, subject, station: Some(station), client: None, roles }
+}
+
+const fn system(org: &'static str, client: &'static str, station: &'static str) -> Who {
+    Who { org, subject: client, station: Some(station), client: Some(client), roles: &[Role::Adapter] }
+}
+
+/// Everybody, by the name tests call them.
+pub const CAST: &[(&str, Who)] = &[
+    ("a-system", system("A", "cad-a", "A-01")),
+    ("a-second-system", system("A", "cad-a2", "A-01")),
+    ("a-dispatcher", officer("A", "a-disp", "A-01", &[Role::Dispatcher])),
+    ("a-duty", officer("A", "a-duty", "A-01", &[Role::DutyOfficer])),
+    ("a-supervisor", officer("A", "a-sup", "A-01", &[Role::Supervisor])),
+    ("a-responder", officer("A", "a-resp", "A-01", &[Role::Responder])),
+    ("a-admin", officer("A", "a-admin", "A-01", &[Role::Admin])),
+    ("b-system", system("B", "cad-b", "B-07")),
+    ("b-second-system", system("B", "cad-b2", "B-07")),
+    ("b-dispatcher", officer("B", "b-disp", "B-07", &[Role::Dispatcher])),
+    ("b-duty", officer("B", "b-duty", "B-07", &[Role::DutyOfficer])),
+    ("b-supervisor", officer("B", "b-sup", "B-07", &[Role::Supervisor])),
+    ("b-responder", officer("B", "b-resp", "B-07", &[Role::Responder])),
+    ("b-admin", officer("B", "b-admin", "B-07", &[Role::Admin])),
+    ("superior", Who { org: "SUP", subject: "s-1", station: None, client: None, roles: &[Role::Superior] }),
+    ("auditor", Who { org: "AUD", subject: "au-1", station: None, client: None, roles: &[Role::Auditor] }),
+];
+
+/// One of the cast.
+///
+/// # Errors
+/// Nobody has that name.
+pub fn who(name: &str) -> anyhow::Result<Who> {
+    let found = CAST.iter().find(|(known, _)| *known == name);
+    found.map(|(_, who)| *who).with_context(|| format!("nobody is called {name}"))
+}
+
+/// A running process and what it said so far.
+struct Service {
+    child: Child,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+/// A service over one folder, killed when the test is over.
+pub struct TestApp {
+    folder: TempDir,
+    listen: String,
+    service: Option<Service>,
+}
+
+impl TestApp {
+    /// Folder, certificates, configuration and database; nothing runs yet.
+    ///
+    /// # Errors
+    /// The program refuses to make them.
+    pub fn prepare() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
+        let app = Self { folder, listen: "127.0.0.1:0".to_owned(), service: None };
+        let path = app.path("").to_string_lossy().into_owned();
+        app.done(&["dev-ca", "--folder", &path, "--org", "A", "--org", "B", "--org", "SUP", "--org", "AUD"])?;
+        app.write_config()?;
+        app.done(&["db", "migrate", "--config", &app.config_file()])?;
+        Ok(app)
+    }
+
+    /// A running service without a directory.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_new() -> anyhow::Result<Self> {
+        let mut app = Self::prepare()?;
+        app.start()?;
+        Ok(app)
+    }
+
+    /// A running service whose two stations have units, officers, an agreement and, if asked, a boundary map.
+    ///
+    /// # Errors
+    /// It does not start, or refuses the directory.
+    pub async fn furnished(map: bool) -> anyhow::Result<Self> {
+        let app = Self::start_new()?;
+        crate::play::furnish(&app).await?;
+        if map {
+            crate::play::publish_map(&app).await?;
+        }
+        Ok(app)
+    }
+
+    /// A file of the folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.folder.path().to_owned() } else { self.folder.path().join(name) }
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config_file(&self) -> String {
+        self.path("handoff.toml").to_string_lossy().into_owned()
+    }
+
+    /// URL of the database.
+    #[must_use]
+    pub fn database(&self) -> String {
+        format!("sqlite:{}", self.path("handoff.db").display())
+    }
+
+    fn write_config(&self) -> anyhow::Result<()> {
+        let mut text = format!(
+            "profile = \"development\"\n\n[server]\nlisten = \"{}\"\nmetrics_listen = \"127.0.0.1:0\"\n\
+             tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\n\
+             [database]\nurl = \"sqlite:handoff.db\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n\
+             [log]\nlevel = \"info\"\nformat = \"text\"\n",
+            self.listen
+        );
+        for (id, kind, roles) in ORGS {
+            write!(
+                text,
+                "\n[[organisation]]\nid = \"{id}\"\nkind = \"{kind}\"\nname = \"{id}\"\n\
+                 issuer = \"https://issuer.dev.invalid/{id}\"\njwks_file = \"{id}.jwks.json\"\nalg = \"EdDSA\"\n\
+                 audience = \"handoff\"\ngrantable_roles = {roles}\ntoken_life_max_s = 86400\n"
+            )?;
+        }
+        Ok(std::fs::write(self.path("handoff.toml"), text)?)
+    }
+
+    /// Runs a verb to its end.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn run(&self, args: &[&str]) -> anyhow::Result<Output> {
+        Ok(Command::new(binary()?).args(args).current_dir(self.folder.path()).output()?)
+    }
+
+    /// Runs a verb that has to succeed; what it printed.
+    ///
+    /// # Errors
+    /// It did not.
+    pub fn done(&self, args: &[&str]) -> anyhow::Result<String> {
+        let output = self.run(args)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`handoff {}` ended with {}: {said}", args.join(" "), output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Starts the service and waits until it says where it listens. A restart listens at the same address.
+    ///
+    /// # Errors
+    /// It ended or said nothing in time.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        self.start_with(&[])
+    }
+
+    /// As [`TestApp::start`], with further arguments.
+    ///
+    /// # Errors
+    /// It ended or said nothing in time.
+    pub fn start_with(&mut self, args: &[&str]) -> anyhow::Result<()> {
+        ensure!(self.service.is_none(), "the service runs already");
+        let config = self.config_file();
+        let mut child = Command::new(binary()?)
+            .args(["serve", "--config", &config])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = child.stderr.take().context("the service has no stderr")?;
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let (tell, told) = sync_channel(1);
+        let kept = said.clone();
+        std::thread::spawn(move || listen(BufReader::new(stderr), &kept, &tell));
+        self.service = Some(Service { child, said });
+        let Ok(address) = told.recv_timeout(LIMIT) else { bail!("the service did not start:\n{}", self.said()) };
+        if self.listen != address {
+            self.listen = address;
+            self.write_config()?;
+        }
+        Ok(())
+    }
+
+    /// What the running service wrote to stderr.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let lines = self.service.as_ref().map(|service| service.said.clone()).unwrap_or_default();
+        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.join("\n")
+    }
+
+    /// Process id of the running service.
+    ///
+    /// # Errors
+    /// None runs.
+    pub fn id(&self) -> anyhow::Result<u32> {
+        Ok(self.service.as_ref().context("no service runs")?.child.id())
+    }
+
+    /// Asks the service to stop (SIGTERM) and waits for its end.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        let id = self.id()?.to_string();
+        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status()?;
+        ensure!(sent.success(), "SIGTERM could not be sent to {id}");
+        self.ended().await
+    }
+
+    /// Kills the service (SIGKILL) and waits for its end.
+    ///
+    /// # Errors
+    /// None runs.
+    pub fn kill(&mut self) -> anyhow::Result<ExitStatus> {
+        let mut service = self.service.take().context("no service runs")?;
+        service.child.kill()?;
+        Ok(service.child.wait()?)
+    }
+
+    /// Waits until the service ends by itself.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let wait = async {
+            loop {
+                ticks.tick().await;
+                let service = self.service.as_mut().context("no service runs")?;
+                if let Some(status) = service.child.try_wait()? {
+                    return anyhow::Ok(status);
+                }
+            }
+        };
+        let Ok(status) = tokio::time::timeout(LIMIT, wait).await else {
+            bail!("the service did not end within {LIMIT:?}:\n{}", self.said());
+        };
+        self.service = None;
+        status
+    }
+
+    /// Where the service listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.listen
+    }
+
+    /// A new connection as one of the cast.
+    ///
+    /// # Errors
+    /// There is no such name, or no token for it.
+    pub fn client(&self, name: &str) -> anyhow::Result<Client> {
+        self.client_with(self.token(&who(name)?)?)
+    }
+
+    /// A new connection with a token.
+    ///
+    /// # Errors
+    /// The address or certificate cannot be used.
+    pub fn client_with(&self, token: String) -> anyhow::Result<Client> {
+        let ca = std::fs::read_to_string(self.path("ca.pem"))?;
+        Ok(Client::connect(&format!("https://{}", self.listen), &ca, Token::new(token))?)
+    }
+
+    /// A token of somebody's own issuer.
+    ///
+    /// # Errors
+    /// The words are not legal.
+    pub fn token(&self, who: &Who) -> anyhow::Result<String> {
+        self.token_signed_by(who, who.org)
+    }
+
+    /// A token that claims to be of `who`'s organisation and is signed with the key of another.
+    ///
+    /// # Errors
+    /// The words are not legal.
+    pub fn token_signed_by(&self, who: &Who, signer: &str) -> anyhow::Result<String> {
+        let config = Config::load(&self.path("handoff.toml"))?;
+        let org = OrgId::new(who.org).context("not an organisation")?;
+        let organisation = config.organisation(&org).context("the organisation is not configured")?;
+        let signer = OrgId::new(signer).context("not an organisation")?;
+        let request = TokenRequest {
+            subject: OfficerId::new(who.subject).context("not a pseudonym")?,
+            roles: who.roles.to_vec(),
+            station: who.station.and_then(StationId::new),
+            client: who.client.and_then(ClientId::new),
+            life_s: TOKEN_LIFE_S,
+        };
+        Ok(token(organisation, &issuer_key_file(&self.path(""), &signer), &request, SystemClock.now())?)
+    }
+
+    /// Number of events in the log, read beside the running service.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn events(&self) -> anyhow::Result<u64> {
+        let reader = handoff_store::open_reader(&self.database()).await?;
+        let head = reader.head().await?;
+        reader.close().await;
+        Ok(head.position)
+    }
+
+    /// Checks file, log and invariants; the service must not run.
+    ///
+    /// # Errors
+    /// Something is wrong with them.
+    pub fn check(&self) -> anyhow::Result<String> {
+        self.done(&["db", "check", "--config", &self.config_file()])
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the service said:\n{}", self.said());
+        }
+        if let Some(mut service) = self.service.take() {
+            // It may have ended by itself; there is nobody left to tell.
+            let _ = service.child.kill();
+            let _ = service.child.wait();
+        }
+    }
+}
+
+/// Keeps what the service says and tells its address once.
+fn listen(stderr: impl BufRead, kept: &Mutex<Vec<String>>, tell: &SyncSender<String>) {
+    for line in stderr.lines().map_while(Result::ok) {
+        if let Some((_, rest)) = line.split_once(SERVING) {
+            let address = rest.split_whitespace().next().unwrap_or_default().to_owned();
+            let _ = tell.try_send(address);
+        }
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
