@@ -1,20 +1,21 @@
 //! The service is killed at any moment, and at every step of its writer: what was answered is there, exactly once.
 
 use anyhow::Context;
-use handoff_client::{Client, api, retry};
+use handoff_client::{Client, Watch, api, retry};
 use handoff_store::failpoint::STEPS;
 use handoff_tests::app::{LIMIT, TestApp};
-use handoff_tests::play::{id, note, trace};
+use handoff_tests::play::{id, note, position, trace};
 use handoff_tests::refusal::told;
 use rand::RngExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// A command and the answer it was given.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few hundred of them in a test")]
 enum Sent {
     Receive(api::ReceiveRequest),
     Note(api::NoteRequest),
@@ -84,6 +85,31 @@ async fn work(client: Client, progress: Arc<Progress>) -> anyhow::Result<Vec<(Se
     Ok(told)
 }
 
+/// Takes the feed in, over every break, until it has reached the goal.
+async fn follow(mut watch: Watch, mut goal: watch::Receiver<u64>) -> anyhow::Result<Vec<api::Entry>> {
+    let mut entries: Vec<api::Entry> = Vec::new();
+    loop {
+        let end = *goal.borrow_and_update();
+        if end > 0 && entries.last().is_some_and(|entry| entry.number >= end) {
+            return Ok(entries);
+        }
+        tokio::select! {
+            batch = watch.next() => entries.extend(batch?.entries),
+            changed = goal.changed() => changed?,
+        }
+    }
+}
+
+/// The feed brought each answered command once, in one unbroken count.
+fn assert_fed_once(entries: &[api::Entry], told: &[(Sent, api::MoveReply)]) {
+    let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
+    assert_eq!(numbers, (1..=entries.len() as u64).collect::<Vec<_>>(), "the feed has no gap and nothing twice");
+    let fed: BTreeSet<(&str, u64)> = entries.iter().map(|entry| (entry.incident.as_str(), entry.seq)).collect();
+    assert_eq!(fed.len(), entries.len(), "no entry came under two numbers");
+    let answered: BTreeSet<(&str, u64)> = told.iter().map(|(sent, reply)| (sent.incident(), reply.version)).collect();
+    assert_eq!(fed, answered, "the feed brings what was answered");
+}
+
 /// Every answered command is in the log exactly once, and asking again brings the stored answer.
 async fn assert_exactly_once(app: &TestApp, told: &[(Sent, api::MoveReply)]) -> anyhow::Result<()> {
     let client = app.client("a-system")?;
@@ -109,9 +135,10 @@ async fn assert_exactly_once(app: &TestApp, told: &[(Sent, api::MoveReply)]) -> 
 async fn killed_under_load_every_answered_command_is_there_exactly_once() -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
     let progress = Arc::new(Progress::default());
+    let (goal, wanted) = watch::channel(0);
+    let feed = tokio::spawn(follow(Watch::from_token(app.client("a-dispatcher")?, String::new()), wanted));
     let mut workers = JoinSet::new();
     for _ in 0..6 {
-        // A retry after a repeat of its own attempt is told so; the first answer it sees is what it keeps.
         workers.spawn(work(app.client("a-system")?, progress.clone()));
     }
     for _ in 0..8 {
@@ -127,6 +154,9 @@ async fn killed_under_load_every_answered_command_is_there_exactly_once() -> any
     }
     assert!(told.len() > 40, "there was load: {}", told.len());
     assert_exactly_once(&app, &told).await?;
+    goal.send(position(&app, "a-dispatcher").await?.head_number)?;
+    let entries = tokio::time::timeout(LIMIT, feed).await.context("the feed did not reach its end")???;
+    assert_fed_once(&entries, &told);
     app.stop().await?;
     app.check()?;
     Ok(())
@@ -135,7 +165,7 @@ async fn killed_under_load_every_answered_command_is_there_exactly_once() -> any
 /// Serves until the writer reaches a step for the N-th time, then dies there; what was answered stands.
 async fn crash_at(step: &str, times: u64) -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
-    app.stop().await?;
+    app.kill()?;
     app.start_with(&["--crash-at", &format!("{step}:{times}")])?;
     let client = app.client("a-system")?;
     let received = begin();
@@ -155,6 +185,8 @@ async fn crash_at(step: &str, times: u64) -> anyhow::Result<()> {
             }
         }
     }
+    let answered = if step.starts_with("wal.") { 7 } else { times - 1 };
+    assert_eq!(told.len() as u64, answered, "{step}:{times}: it died where it was to");
     // The steps of the housekeeping are reached once there is nothing else to do.
     let status = app.ended().await?;
     assert!(!status.success(), "{step}:{times}: it ended by itself: {status}");

@@ -30,9 +30,10 @@ async fn a_check_and_a_backup_run_beside_the_service() -> anyhow::Result<()> {
     app.done(&["db", "backup", "--config", &app.config_file(), "--to", &copy])?;
     app.stop().await?;
     std::fs::rename(copy, app.path("handoff.db"))?;
-    app.check()?;
     app.start()?;
     assert_eq!(table(&app, "b-duty", &incident, &handoff).await?.state, "OFFERED", "the copy holds the case");
+    app.stop().await?;
+    app.check()?;
     Ok(())
 }
 

@@ -32,8 +32,8 @@ fn odd_intakes() -> Vec<(&'static str, api::Intake, &'static [&'static str])> {
             &["UNTRUSTED"],
         ),
         (
-            "the zero point",
-            api::Intake { place: place("WGS84", Some(0.0), Some(0.0)), ..usual.clone() },
+            "a fallback point of the map",
+            api::Intake { place: place("WGS84", Some(44.05), Some(86.05)), ..usual.clone() },
             &["UNTRUSTED"],
         ),
         (

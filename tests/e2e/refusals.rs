@@ -200,18 +200,6 @@ async fn bad_input_is_refused_with_its_reason_and_leaves_nothing() -> anyhow::Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_over_the_limit_is_refused_with_its_reason() -> anyhow::Result<()> {
-    let app = TestApp::furnished(false).await?;
-    let incident = receive(&app, intake(44.1, 86.1)).await?;
-    let before = heads(&app).await?;
-    let mut table = Table::default();
-    let huge = note(&incident, &"x".repeat(80_000));
-    let answer = app.client("a-dispatcher")?.incidents().note(huge).await;
-    table.row("a message over the limit", answer, Code::ResourceExhausted, "MESSAGE_TOO_LARGE", "");
-    assert_nothing_recorded(&app, before, &table).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stored_request_is_not_taken_for_another_after_a_restart() -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
     let incident = receive(&app, intake(44.1, 86.1)).await?;
@@ -245,13 +233,27 @@ const BAD_MAPS: &[(&str, &str, &str)] = &[
         r#"{"type":"FeatureCollection","crs":{"type":"name","properties":{"name":"EPSG:32645"}},"version":"1","features":[{"type":"Feature","properties":{"id":"north","name":"North","station":"A-01"},"geometry":{"type":"Polygon","coordinates":[[[500000,4880000],[520000,4880000],[520000,4900000],[500000,4880000]]]}}]}"#,
         "32645",
     ),
-    (
-        "a station nobody knows",
-        r#"{"type":"FeatureCollection","datum":"WGS84","version":"1","features":[{"type":"Feature","properties":{"id":"north","name":"North","station":"Z-99"},"geometry":{"type":"Polygon","coordinates":[[[86.0,44.0],[86.2,44.0],[86.2,44.2],[86.0,44.0]]]}}]}"#,
-        "Z-99",
-    ),
     ("no GeoJSON", "{}", ""),
 ];
+
+/// A sound map whose claimant is in no directory.
+const STRANGERS_MAP: &str = r#"{"type":"FeatureCollection","datum":"WGS84","version":"1","features":[{"type":"Feature","properties":{"id":"north","name":"North","station":"Z-99"},"geometry":{"type":"Polygon","coordinates":[[[86.0,44.0],[86.2,44.0],[86.2,44.2],[86.0,44.0]]]}}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_that_names_an_unknown_station_is_refused_as_the_catalogue_says() -> anyhow::Result<()> {
+    let app = TestApp::furnished(false).await?;
+    let before = heads(&app).await?;
+    let mut table = Table::default();
+    let request = api::PublishMapRequest {
+        request_id: id(),
+        map: Some(api::MapRef { id: id(), version: 1 }),
+        geojson: STRANGERS_MAP.as_bytes().to_vec(),
+        ..Default::default()
+    };
+    let answer = app.client("a-admin")?.directory().publish_map(request).await;
+    table.row("a station nobody knows", answer, Code::InvalidArgument, "MAP_INVALID", "geojson");
+    assert_nothing_recorded(&app, before, &table).await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_boundary_file_that_is_no_map_is_refused_with_its_problem() -> anyhow::Result<()> {

@@ -54,6 +54,7 @@ async fn a_token_that_does_not_hold_is_refused_without_saying_why() -> anyhow::R
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_cannot_grant_what_its_organisation_may_not() -> anyhow::Result<()> {
     let app = TestApp::furnished(false).await?;
+    let before = app.events().await?;
     let officer = |org, roles| Who { org, subject: "x-1", station: Some("A-01"), client: None, roles };
     for somebody in [
         officer("A", &[Role::Auditor]),
@@ -66,8 +67,10 @@ async fn an_issuer_cannot_grant_what_its_organisation_may_not() -> anyhow::Resul
         let client = app.client_with(app.token(&somebody)?)?;
         let intake = api::ReceiveRequest { request_id: id(), incident: id(), ..Default::default() };
         let found = refused(client.incidents().receive(intake).await)?;
-        assert!(matches!(found.code, Code::Unauthenticated | Code::PermissionDenied), "{somebody:?}: {found:?}");
+        let denied = matches!(found.code, Code::Unauthenticated | Code::PermissionDenied | Code::NotFound);
+        assert!(denied, "{somebody:?}: {found:?}");
     }
+    assert_eq!(app.events().await?, before);
     Ok(())
 }
 

@@ -4,9 +4,12 @@ use handoff_client::api;
 use handoff_tests::app::TestApp;
 use handoff_tests::play::{id, intake, note, receive};
 use handoff_tests::refusal::told;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+
+/// Far below every timer of the service, far above what a loaded machine needs.
+const AT_ONCE: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_ever_for_a_client_that_says_nothing() -> anyhow::Result<()> {
@@ -61,6 +64,15 @@ async fn a_stop_under_load_answers_or_refuses_and_loses_nothing_answered() -> an
     assert_eq!(versions, all, "each command stands once");
     app.stop().await?;
     app.check()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_work_stops_at_once() -> anyhow::Result<()> {
+    let mut app = TestApp::furnished(false).await?;
+    let began = Instant::now();
+    assert!(app.stop().await?.success());
+    assert!(began.elapsed() < AT_ONCE, "the stop took {:?}", began.elapsed());
     Ok(())
 }
 

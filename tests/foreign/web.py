@@ -22,11 +22,10 @@ def read(name):
         return file.read().strip()
 
 
-def post(message):
+def post(body):
     """One call: HTTP status, headers, messages, trailers."""
     trust = ssl.create_default_context(cafile=os.path.join(os.environ["FOREIGN_FOLDER"], "ca.pem"))
     connection = http.client.HTTPSConnection(os.environ["FOREIGN_ADDRESS"], context=trust, timeout=30)
-    body = message.SerializeToString()
     headers = {"content-type": KIND, "authorization": f"Bearer {read('b-duty.token')}", "x-grpc-web": "1"}
     connection.request("POST", PATH, struct.pack(">BI", 0, len(body)) + body, headers)
     response = connection.getresponse()
@@ -64,7 +63,7 @@ def binary(text):
 def main():
     tally = Tally()
     incident = read("incident")
-    response, headers, messages, trailers = post(incident_moves.GetIncidentRequest(incident=incident))
+    response, headers, messages, trailers = post(incident_moves.GetIncidentRequest(incident=incident).SerializeToString())
     tally.equal("gRPC-Web is spoken over HTTP/1.1", (response.status, response.version), (200, 11))
     tally.equal("the answer says what it is", headers.get("content-type"), KIND)
     tally.equal("its trailers say that all is well", trailers.get("grpc-status"), "0")
@@ -72,7 +71,7 @@ def main():
     case = cases.Incident.FromString(messages[0]) if messages else cases.Incident()
     tally.equal("which is the incident", (case.id, case.state), (incident, "CLOSED"))
 
-    response, headers, messages, trailers = post(incident_moves.GetIncidentRequest(incident=fresh()))
+    response, headers, messages, trailers = post(incident_moves.GetIncidentRequest(incident=fresh()).SerializeToString())
     # A refusal without any message may carry its trailers as headers.
     told = {**headers, **trailers}
     tally.equal("a refusal is HTTP 200 too", response.status, 200)
@@ -81,6 +80,13 @@ def main():
     tally.check("its text can be read", bool(percent(told.get("grpc-message"))), told)
     refusal = Refusal(told.get("grpc-status"), binary(told.get("grpc-status-details-bin")))
     tally.equal("its reason is the published one", refusal.reason, "INCIDENT_NOT_FOUND")
+
+    response, headers, messages, trailers = post(b"\xff\xff\xff\xff")
+    told = {**headers, **trailers}
+    # INTERNAL would mean "perhaps recorded, ask again".
+    tally.equal("bytes that are no message are a definite no", told.get("grpc-status"), "3")
+    refusal = Refusal(told.get("grpc-status"), binary(told.get("grpc-status-details-bin")))
+    tally.equal("with the published reason", refusal.reason, "INVALID_FIELD")
     return 1 if tally.failed else 0
 
 

@@ -379,7 +379,10 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the service said:\n{}", self.said());
+            #[expect(clippy::print_stderr, reason = "belongs to the output of the failed test")]
+            {
+                eprintln!("the service said:\n{}", self.said());
+            }
         }
         if let Some(mut service) = self.service.take() {
             // It may have ended by itself; there is nobody left to tell.

@@ -55,8 +55,8 @@ pub async fn furnish(app: &TestApp) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A border along a meridian: west of 86.2 is A's, east of it B's.
-pub const BORDER: &str = r#"{"type":"FeatureCollection","datum":"WGS84","version":"1","band_m":30,"features":[
+/// A border along a meridian: west of 86.2 is A's, east of it B's. One point stands for "somewhere in the city".
+pub const BORDER: &str = r#"{"type":"FeatureCollection","datum":"WGS84","version":"1","band_m":30,"fallback_points":[[86.05,44.05]],"features":[
 {"type":"Feature","properties":{"id":"north","name":"North","station":"A-01"},"geometry":{"type":"Polygon","coordinates":[[[86.0,44.0],[86.2,44.0],[86.2,44.2],[86.0,44.2],[86.0,44.0]]]}},
 {"type":"Feature","properties":{"id":"south","name":"South","station":"B-07"},"geometry":{"type":"Polygon","coordinates":[[[86.2,44.0],[86.4,44.0],[86.4,44.2],[86.2,44.2],[86.2,44.0]]]}}
 ]}"#;

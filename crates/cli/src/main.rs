@@ -3,6 +3,14 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or a check failed, 2 wrong use,
 //! 3 the service or the store could not be reached.
 
+#![expect(
+    unreachable_pub,
+    clippy::exit,
+    clippy::large_futures,
+    clippy::print_stderr,
+    reason = "a program: nobody links to it, it talks on stderr, and each future is run once"
+)]
+
 mod output;
 mod verbs;
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// For people.
     Text,
     /// One JSON value, or one per line where there are many.
@@ -13,7 +13,7 @@ pub enum Output {
 
 /// Exit codes; part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Done.
     Done = 0,
     /// Refused, or a check failed.
@@ -25,18 +25,18 @@ pub enum Exit {
 /// A refusal that is told on stderr and ends the process with [`Exit::Refused`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Refused(pub String);
+pub(crate) struct Refused(pub String);
 
 impl Exit {
     /// The exit code of an error.
     #[must_use]
-    pub fn of(error: &anyhow::Error) -> Self {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<Refused>().is_some() { Self::Refused } else { Self::Unreachable }
     }
 }
 
 /// Writes a line of data. A closed pipe ends the process quietly, as `head` expects.
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
     if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
@@ -44,11 +44,11 @@ pub fn line(text: &str) {
 }
 
 /// Writes a JSON value as one line.
-pub fn json(value: &serde_json::Value) {
+pub(crate) fn json(value: &serde_json::Value) {
     line(&value.to_string());
 }
 
 /// Tells the person at the terminal something that is no data.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }

@@ -1,17 +1,17 @@
 //! One verb per file.
 
-pub mod audit;
-pub mod completions;
-pub mod config;
-pub mod connect;
-pub mod db;
-pub mod demo;
-pub mod dev_ca;
-pub mod handoff;
-pub mod incident;
-pub mod replay;
-pub mod serve;
-pub mod show;
-pub mod territory;
-pub mod token;
-pub mod watch;
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod connect;
+pub(crate) mod db;
+pub(crate) mod demo;
+pub(crate) mod dev_ca;
+pub(crate) mod handoff;
+pub(crate) mod incident;
+pub(crate) mod replay;
+pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod territory;
+pub(crate) mod token;
+pub(crate) mod watch;

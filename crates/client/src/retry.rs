@@ -6,9 +6,9 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 /// First pause between two attempts.
-pub const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// Longest pause.
-pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+pub(crate) const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// After this long a human has to look; the last status is returned.
 pub const RETRY_FOR_MAX: Duration = Duration::from_secs(120);
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tonic::{Code, Status, Streaming};
 
 /// Silence after which a stream counts as dead.
-pub const SILENCE_MAX: Duration = Duration::from_secs(15);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// Why a watch ended for good.
 #[derive(Debug, thiserror::Error)]

@@ -64,6 +64,9 @@ pub enum Outcome {
     Reused,
 }
 
+/// Number and hash of a case's last event in a command, and of the event that fixed its agreed form.
+type Last = (u64, Digest, Option<(u64, Digest)>);
+
 impl<'m> Overlay<'m> {
     /// An empty batch over memory at `now`.
     #[must_use]
@@ -221,7 +224,7 @@ impl<'m> Overlay<'m> {
     ) -> Result<Done, Refusal> {
         let first = self.position;
         let cases: HashMap<IncidentId, Case> = decided.cases.into_iter().map(|case| (case.id, case)).collect();
-        let mut last: HashMap<IncidentId, (u64, Digest, Option<(u64, Digest)>)> = HashMap::new();
+        let mut last: HashMap<IncidentId, Last> = HashMap::new();
         let mut told = Vec::new();
         for (event, recorded) in decided.events.into_iter().zip(recorded) {
             let Some(case) = cases.get(&event.incident) else { continue };

@@ -1,8 +1,8 @@
 //! The log checker: whether the ten invariants of the design page *product* hold over the log that is there, and
 //! whether what is stored beside it is what the log gives. `demo --check` and `db check` end with its table.
 //!
-//! It reads only, in pages, beside a running service or without one, and keeps one incident at a time; of the whole log
-//! it keeps one byte and two words for each event, the ids of incidents, and one entry for each answered command. An
+//! It reads only, in pages, beside a running service or without one, and keeps one incident at a time. Of the whole log
+//! it keeps one byte and three words for each event, the ids of incidents, and one entry for each answered command. An
 //! event written after the check began is left to the next one.
 //!
 //! Custody, forms, units and merges are told here a second time, from event types alone, by code that never calls
@@ -53,7 +53,7 @@ pub async fn check_log(reader: &dyn Reader) -> Result<Report, LoadError> {
     let mut tally = Tally::new();
     let head = reader.head().await.map_err(unread)?;
     let log = log::walk(reader, head, &mut tally).await?;
-    let mut told = Audiences::new(head.position);
+    let mut told = Audiences::new(log.len());
     let (mut twins, mut claims) = (Twins::new(), Claims::default());
     for incident in &log.incidents {
         for twin in one_incident(reader, &log, *incident, &mut told, &mut tally).await? {

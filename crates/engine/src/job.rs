@@ -14,6 +14,10 @@ use tokio::sync::oneshot;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every task is the large one; a box would cost each an allocation"
+)]
 pub enum Task {
     /// A command about an incident.
     Incident(Command),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// A batch that expects the log to end at `position`.
 #[must_use]
-pub fn empty(position: u64) -> Batch {
+pub(crate) fn empty(position: u64) -> Batch {
     Batch { expected: position, ..Batch::default() }
 }
 
@@ -34,7 +34,7 @@ fn kind_of(event: &Event) -> StreamKind {
 
 /// The row of an event.
 #[must_use]
-pub fn event(event: &Event, recorded: &Recorded, position: u64, first: u64) -> EventRow {
+pub(crate) fn event(event: &Event, recorded: &Recorded, position: u64, first: u64) -> EventRow {
     EventRow {
         position,
         first,
@@ -50,13 +50,13 @@ pub fn event(event: &Event, recorded: &Recorded, position: u64, first: u64) -> E
 
 /// The row of a feed entry.
 #[must_use]
-pub fn feed(org: &OrgId, number: u64, position: u64, enters: bool) -> FeedRow {
+pub(crate) fn feed(org: &OrgId, number: u64, position: u64, enters: bool) -> FeedRow {
     FeedRow { org: org.clone(), number, position, enters }
 }
 
 /// The row of an answer.
 #[must_use]
-pub fn answer(
+pub(crate) fn answer(
     id: &AnswerId,
     key: [u8; 16],
     mac: [u8; 32],
@@ -70,24 +70,24 @@ pub fn answer(
 
 /// The row of a sealed value.
 #[must_use]
-pub fn personal(incident: IncidentId, seq: u64, path: &str, disclosure: &str) -> PersonalRow {
+pub(crate) fn personal(incident: IncidentId, seq: u64, path: &str, disclosure: &str) -> PersonalRow {
     PersonalRow { id: erase(incident, seq, path), disclosure: disclosure.as_bytes().to_vec() }
 }
 
 /// Names a sealed value.
 #[must_use]
-pub fn erase(incident: IncidentId, seq: u64, path: &str) -> PersonalId {
+pub(crate) fn erase(incident: IncidentId, seq: u64, path: &str) -> PersonalId {
     PersonalId { incident, seq, path: path.to_owned() }
 }
 
 /// The row of a map's bytes.
 #[must_use]
-pub fn map(map: &MapRef, digest: Digest, bytes: &Arc<[u8]>) -> MapRow {
+pub(crate) fn map(map: &MapRef, digest: Digest, bytes: &Arc<[u8]>) -> MapRow {
     MapRow { map: map.clone(), digest, bytes: bytes.clone() }
 }
 
 /// Final rows of one case: its own, its parties', obligations' and handoffs', as far as they differ from before.
-pub fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
+pub(crate) fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
     batch.cases.push(case(before, after));
     for (seat, party) in &after.parties {
         let was = before.and_then(|case| case.parties.get(seat));
@@ -122,7 +122,7 @@ pub fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
 
 /// The searched columns of a case.
 #[must_use]
-pub fn case(before: Option<&Case>, after: &Case) -> CaseRow {
+pub(crate) fn case(before: Option<&Case>, after: &Case) -> CaseRow {
     let phase = after.phase();
     CaseRow {
         incident: after.id,
@@ -159,7 +159,7 @@ fn obligations(batch: &mut Batch, before: Option<&Case>, after: &Case) {
 /// The row of one obligation. What the common superior owes stands under its organisation from the start, so that
 /// the key does not change when the matter reaches it.
 #[must_use]
-pub fn obligation(case: &Case, key: &Key, owed: &Owed, done: bool) -> ObligationRow {
+pub(crate) fn obligation(case: &Case, key: &Key, owed: &Owed, done: bool) -> ObligationRow {
     ObligationRow {
         incident: case.id,
         scope: key.scope,

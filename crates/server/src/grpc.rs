@@ -177,7 +177,7 @@ fn denies(reason: Reason) -> bool {
 fn violations(violations: Violations) -> Status {
     let fields: Vec<_> = violations
         .0
-        .iter()
+        .into_iter()
         .map(|violation| FieldViolation::of(&violation.path, violation.code, &violation.params))
         .collect();
     invalid_fields(&fields)
@@ -185,7 +185,7 @@ fn violations(violations: Violations) -> Status {
 
 /// Values that cannot enter the log.
 fn unsealable(paths: Vec<String>) -> Status {
-    let fields: Vec<_> = paths.iter().map(|path| FieldViolation::of(path, "CONTROL_CHARACTER", &[])).collect();
+    let fields: Vec<_> = paths.into_iter().map(|path| FieldViolation::of(&path, "CONTROL_CHARACTER", &[])).collect();
     invalid_fields(&fields)
 }
 

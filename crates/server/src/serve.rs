@@ -152,7 +152,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     });
     let listener = listen(config.server.listen).await?;
     let grpc = address(&listener, config.server.listen)?;
-    let listening = spawn_listener(&config.server, gate, listener, &tasks)?;
+    let listening = spawn_listener(&config.server, &gate, listener, &tasks)?;
     readiness.set(Ready::Serving);
     tracing::info!(grpc = %grpc, metrics = %metrics_at, "serving");
     Ok(Running { grpc, metrics: metrics_at, engine, tasks, listener: listening, writer })
@@ -167,6 +167,7 @@ fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, Serv
 }
 
 /// After an unclean stop the file is checked beside serving; a finding ends the process (reliability, 4).
+#[expect(clippy::exit, reason = "crash-only: a damaged database is not served for one more command")]
 fn check_beside(tasks: &Tasks, url: String) {
     tasks.spawn(async move {
         match handoff_store::integrity(&url).await {
@@ -185,7 +186,7 @@ fn check_beside(tasks: &Tasks, url: String) {
 /// Exit code of a process that found its database damaged.
 pub const EXIT_DAMAGED: i32 = 70;
 
-fn services(server: &Server, gate: Gate) -> Result<Routes, ServeError> {
+fn services(server: &Server, gate: &Gate) -> Result<Routes, ServeError> {
     let (decode, encode) =
         (server.limits.message_decode_bytes_max as usize, server.limits.message_encode_bytes_max as usize);
     // One constructor each, so the limits stand on every service.
@@ -221,7 +222,7 @@ fn services(server: &Server, gate: Gate) -> Result<Routes, ServeError> {
 
 fn spawn_listener(
     server: &Server,
-    gate: Gate,
+    gate: &Gate,
     listener: TcpListener,
     tasks: &Tasks,
 ) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, ServeError> {

@@ -8,7 +8,7 @@ use handoff_client::api;
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -32,7 +32,7 @@ enum What {
 }
 
 /// Looks.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
         What::Trace { incident, connect } => {
             let request = api::TraceRequest { incident, after_seq: 0 };

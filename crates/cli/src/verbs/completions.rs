@@ -5,13 +5,13 @@ use clap::CommandFactory;
 
 /// Which shell.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The shell.
     shell: clap_complete::Shell,
 }
 
 /// Prints completions for the shell.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     clap_complete::generate(args.shell, &mut crate::Cli::command(), "handoff", &mut std::io::stdout());
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Check or show.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -29,7 +29,7 @@ enum What {
 }
 
 /// Checks or shows.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.what {
         What::Check { config } => match Config::load_checked(config) {
             Ok(_) => {

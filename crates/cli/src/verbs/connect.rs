@@ -7,7 +7,7 @@ use tonic_status::explain;
 
 /// Where the service is, and who calls.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Connect {
+pub(crate) struct Connect {
     /// Address of the service.
     #[arg(long, default_value = "https://127.0.0.1:7443")]
     server: String,
@@ -21,7 +21,7 @@ pub struct Connect {
 
 impl Connect {
     /// Prepares the connection.
-    pub fn client(&self) -> anyhow::Result<Client> {
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let ca = std::fs::read_to_string(&self.ca).with_context(|| format!("reading {}", self.ca.display()))?;
         let token = std::fs::read_to_string(&self.token_file)
             .with_context(|| format!("reading {}", self.token_file.display()))?;
@@ -35,7 +35,7 @@ mod tonic_status {
     use handoff_client::explain as told;
 
     /// A status as an error of the command line: refusals end with their own exit code.
-    pub fn explain(status: &handoff_client::Status) -> anyhow::Error {
+    pub(crate) fn explain(status: &handoff_client::Status) -> anyhow::Error {
         let text = told(status);
         match handoff_client::definite(status) {
             handoff_client::Attempt::Definite => anyhow::Error::new(Refused(text)),
@@ -45,6 +45,6 @@ mod tonic_status {
 }
 
 /// Turns a service's answer into this program's.
-pub fn told<T>(answer: Result<handoff_client::Response<T>, handoff_client::Status>) -> anyhow::Result<T> {
+pub(crate) fn told<T>(answer: Result<handoff_client::Response<T>, handoff_client::Status>) -> anyhow::Result<T> {
     answer.map(handoff_client::Response::into_inner).map_err(|status| explain(&status))
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// What to do with the database of a configuration.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -40,7 +40,7 @@ enum What {
 }
 
 /// Does it.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
         What::Migrate { config } => migrate(&Config::load(&config)?).await,
         What::Backup { config, to } => {
@@ -54,7 +54,7 @@ pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
 }
 
 /// Creates or updates the database, and writes position 0 where the log is new.
-pub async fn migrate(config: &Config) -> anyhow::Result<Exit> {
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Exit> {
     if database::migrate(config, SystemClock.now()).await? {
         output::note(&format!("made the log's key {}", config.evidence.log_key_file.display()));
     }
@@ -63,7 +63,7 @@ pub async fn migrate(config: &Config) -> anyhow::Result<Exit> {
 }
 
 /// Checks a database: its raw structure, then the invariants over its log.
-pub async fn check(url: &str, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn check(url: &str, output: Output) -> anyhow::Result<Exit> {
     let checked = database::check(url).await?;
     checked.findings.iter().for_each(|finding| output::line(finding));
     let report = &checked.report;

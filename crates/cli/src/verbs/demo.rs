@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Where, and whether to keep running.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The folder to make; a new one under the temporary folder unless named.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 /// Plays the demo.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     let folder = match args.folder {
         Some(folder) => folder,
         None => std::env::temp_dir().join(format!("handoff-demo-{}", handoff_engine::ids::uuid().simple())),

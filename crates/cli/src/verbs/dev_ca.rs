@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// What to make, and where.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The folder for certificates and keys.
     #[arg(long)]
     folder: PathBuf,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Writes the development authority.
-pub fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let organisations = args
         .orgs
         .iter()

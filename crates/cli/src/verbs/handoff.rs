@@ -10,14 +10,14 @@ use handoff_engine::ids;
 
 /// What to do with an incident's handoff.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
 
 /// The incident, and how to reach the service.
 #[derive(Debug, clap::Args)]
-pub struct On {
+pub(crate) struct On {
     /// The incident.
     incident: String,
     #[command(flatten)]
@@ -158,7 +158,8 @@ fn signer(officer: Option<String>) -> Option<api::Signer> {
 }
 
 /// Does it.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+#[expect(clippy::too_many_lines, reason = "one arm for each move, each of which only fills its request")]
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     let reply = match args.what {
         What::Show(on) => {
             show::handoff(output, Table::look(on).await?.handoff()?);

@@ -9,7 +9,7 @@ use handoff_engine::ids;
 
 /// What to do with incidents.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -106,7 +106,7 @@ fn id() -> String {
 }
 
 /// Does it.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
         What::Receive { incident, kind, severity, latitude, longitude, datum, narrative, connect } => {
             let place =

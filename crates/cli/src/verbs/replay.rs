@@ -29,7 +29,7 @@ use handoff_domain::time::{Millis, SECOND};
 use handoff_engine::check::check_log;
 use handoff_engine::clock::{Clock, ManualClock, SystemClock};
 use handoff_engine::writer::IDLE_MS;
-use handoff_engine::{Engine, Organisation};
+use handoff_engine::{Engine, Organisation, WriterRun, embedded};
 use handoff_evidence::log::LogKey;
 use in_process::InProcess;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -133,15 +133,20 @@ fn prepare(args: &Args) -> anyhow::Result<Prepared> {
     Ok(Prepared { mapping, ids, reading, ground, plan })
 }
 
-/// Plays the plan on an engine of its own.
-async fn simulate(run: &str, prepared: Prepared, database: &Path) -> anyhow::Result<Report> {
+/// An engine over a database file, on a clock that stands before the first call.
+async fn start(prepared: &Prepared, database: &Path) -> anyhow::Result<(Engine, WriterRun, Arc<ManualClock>)> {
     let url = format!("sqlite:{}", database.display());
-    let start = prepared.plan.steps.first().map_or(Millis(0), |step| step.at.plus(-SECOND));
-    let clock = Arc::new(ManualClock::new(start));
+    let first = prepared.plan.steps.first().map_or(Millis(0), |step| step.at.plus(-SECOND));
+    let clock = Arc::new(ManualClock::new(first));
     // Always the same log key: a replay's log proves nothing to anybody.
     let key = LogKey::from_seed(&[0x72; 32]);
-    let (engine, writer) =
-        handoff_engine::embedded(&url, &key, organisations(&prepared.mapping), clock.clone()).await?;
+    let (engine, writer) = embedded(&url, &key, organisations(&prepared.mapping), clock.clone()).await?;
+    Ok((engine, writer, clock))
+}
+
+/// Plays the plan on an engine of its own.
+async fn simulate(run: &str, prepared: Prepared, database: &Path) -> anyhow::Result<Report> {
+    let (engine, writer, clock) = start(&prepared, database).await?;
     let reader = engine.clone();
     let (mut writer, drive) = (Box::pin(writer), InProcess::new(engine, clock.clone()));
     let mut tally = Tally::new(&prepared.plan);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// With which configuration.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The configuration file.
     #[arg(long)]
     config: PathBuf,
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// Serves until told to stop.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let config = Config::load_checked(&args.config)?;
     telemetry::init(config.log)?;
     let mut options = StartOptions::default();

@@ -7,12 +7,12 @@ use handoff_domain::time::Millis;
 use serde_json::{Value, json};
 
 /// An instant as text; empty when absent.
-pub fn time(at: Option<&api::Timestamp>) -> String {
+pub(crate) fn time(at: Option<&api::Timestamp>) -> String {
     at.map(|at| Millis(at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000).to_text()).unwrap_or_default()
 }
 
 /// A station as text.
-pub fn seat(seat: Option<&api::StationRef>) -> String {
+pub(crate) fn seat(seat: Option<&api::StationRef>) -> String {
     seat.map(|seat| format!("{}/{}", seat.organisation, seat.station)).unwrap_or_default()
 }
 
@@ -40,7 +40,7 @@ fn pairs(output: Output, pairs: &[(&str, String)]) {
 }
 
 /// A reply to a command.
-pub fn reply(output: Output, reply: &api::MoveReply) {
+pub(crate) fn reply(output: Output, reply: &api::MoveReply) {
     pairs(
         output,
         &[
@@ -54,7 +54,7 @@ pub fn reply(output: Output, reply: &api::MoveReply) {
 }
 
 /// An incident, and what is owed in it.
-pub fn incident(output: Output, view: &api::Incident) {
+pub(crate) fn incident(output: Output, view: &api::Incident) {
     let milestones = view.milestones.as_ref().map(|m| {
         format!(
             "received {} · dispatched {} · handled {} · transferred {} · signed off {} · closed {}",
@@ -87,7 +87,7 @@ pub fn incident(output: Output, view: &api::Incident) {
 }
 
 /// What is owed.
-pub fn obligations(output: Output, owed: &[api::Obligation]) {
+pub(crate) fn obligations(output: Output, owed: &[api::Obligation]) {
     let row = |o: &api::Obligation| {
         let by = if o.by.is_some() { seat(o.by.as_ref()) } else { "the common superior".to_owned() };
         [o.duty.clone(), by, o.role.clone(), time(o.due_time.as_ref()), o.rung.clone()]
@@ -108,7 +108,7 @@ pub fn obligations(output: Output, owed: &[api::Obligation]) {
 }
 
 /// A list of incidents.
-pub fn incidents(output: Output, list: &[api::IncidentSummary]) {
+pub(crate) fn incidents(output: Output, list: &[api::IncidentSummary]) {
     match output {
         Output::Text => {
             let mut table = table(&["incident", "state", "custodian", "kind", "severity", "changed"]);
@@ -137,7 +137,7 @@ pub fn incidents(output: Output, list: &[api::IncidentSummary]) {
 }
 
 /// A handoff.
-pub fn handoff(output: Output, view: &api::Handoff) {
+pub(crate) fn handoff(output: Output, view: &api::Handoff) {
     let signature = |signed: Option<&api::HandoffSignature>| match signed {
         Some(signed) if signed.by_ruling => "by ruling".to_owned(),
         Some(signed) => format!("{} ({})", signed.officer, signed.level),
@@ -178,7 +178,7 @@ fn field(field: &api::Field) -> Value {
 }
 
 /// One entry of a feed or trace, as a line.
-pub fn entry(output: Output, entry: &api::Entry) {
+pub(crate) fn entry(output: Output, entry: &api::Entry) {
     let actor = entry.actor.clone().unwrap_or_default();
     let fields = || entry.fields.iter().map(|f| (f.path.clone(), field(f)));
     match output {

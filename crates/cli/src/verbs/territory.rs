@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// What to ask.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
 }
@@ -59,7 +59,7 @@ enum What {
 }
 
 /// Asks.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
         What::Check { files, name_key, station_key, version } => {
             let mut keys = AreaKeys::default();

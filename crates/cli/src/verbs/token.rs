@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// For whom.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The configuration whose development issuer signs.
     #[arg(long)]
     config: PathBuf,
@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 /// Prints a token.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let config = Config::load(&args.config)?;
     let org = OrgId::new(&args.org).context("--org is not a code name")?;
     let organisation = config.organisation(&org).context("--org is not in the configuration")?;

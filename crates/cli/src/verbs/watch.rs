@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// From where, and whether to commit.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     connect: Connect,
     /// A file that keeps the resume token; the watch goes on from it and writes it after each message.
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 /// Prints entries as they come.
-pub async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     let client = args.connect.client()?;
     let position = super::connect::told(client.feed().get_position(handoff_client::api::GetPositionRequest {}).await)?;
     let kept = args.resume_file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();

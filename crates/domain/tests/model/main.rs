@@ -306,7 +306,7 @@ fn found(seeded: Seeded, property: &'static str) -> (usize, [Vec<&'static str>; 
     let shelf = Arc::new(Shelf::new(seeded));
     let service = Service { shelf: Arc::clone(&shelf) };
     let finish = HasDiscoveries::AnyFailures;
-    let checked = service.checker().threads(2).finish_when(finish).spawn_bfs().join();
+    let checked = service.checker().finish_when(finish).spawn_bfs().join();
     let Some(path) = checked.discovery(property) else { panic!("{seeded:?} was not found") };
     (checked.unique_state_count(), path.last_state().logs.map(|log| slots::told(&shelf, log)))
 }
@@ -315,13 +315,13 @@ fn found(seeded: Seeded, property: &'static str) -> (usize, [Vec<&'static str>; 
 fn a_takeover_without_both_signatures_would_be_found() {
     let (states, told) = found(Seeded::UnsignedTakeover, BOTH_SIGNED);
     println!("found after {states} states: {told:?}");
-    let taken_over = |log: &Vec<&str>| log.last().is_some_and(|last| last.ends_with("over"));
-    assert!(told.iter().any(taken_over), "{told:?}");
+    assert!(told.iter().flatten().any(|request| request.ends_with("over")), "{told:?}");
 }
 
 #[test]
 fn a_forgotten_request_id_would_be_found() {
     let (states, told) = found(Seeded::ForgottenRequests, APPLIED_ONCE);
     println!("found after {states} states: {told:?}");
-    assert!(told[1].ends_with(&["A notes something on Y", "A notes something on Y"]), "{told:?}");
+    let notes = told[1].iter().filter(|request| **request == "A notes something on Y");
+    assert_eq!(notes.count(), 2, "{told:?}");
 }

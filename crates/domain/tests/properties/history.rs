@@ -7,7 +7,6 @@ use crate::tally::Tally;
 use crate::world::{self, Fnv, START, person, seat, service, superior, supervisor};
 use handoff_domain::caller::{Caller, Role};
 use handoff_domain::case::handoff::ResultLoop;
-use handoff_domain::case::phase::Phase;
 use handoff_domain::command::{Act, Command, Expected, Order};
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::LogOpened;
@@ -456,7 +455,8 @@ impl History {
     /// Invariant 2, the part about units: whatever the handoff does, every party may send one now.
     fn dispatch_never_waits(&mut self, id: IncidentId) -> Check {
         let Some(case) = self.cases.get(&id) else { return Ok(()) };
-        if case.phase() == Phase::Closed || case.alias_of.is_some() {
+        // An alias says so; units are recorded on its survivor.
+        if case.alias_of.is_some() {
             return Ok(());
         }
         let active = case.parties.iter().filter(|(_, party)| party.until.is_none());

@@ -31,7 +31,7 @@ fn scripts() -> impl Strategy<Value = Script> {
 
 /// Plays a share of the histories; the seed is fixed, so that a red run is red again.
 fn run(seed: u8, histories: u32) -> Result<Tally, TestError<Script>> {
-    let config = Config { cases: histories, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let config = Config { cases: histories, failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let total = Mutex::new(Tally::default());
     TestRunner::new_with_rng(config, rng).run(&scripts(), |script| {

@@ -21,16 +21,16 @@ struct Told {
     enters: u64,
 }
 
-/// Who has to be told of each event of the log, by position: two words for each event.
+/// Who has to be told of each event of the log, by position: three words for each event.
 pub(super) struct Audiences {
     of: Vec<Told>,
     orgs: Vec<OrgId>,
 }
 
 impl Audiences {
-    pub(super) fn new(events: u64) -> Self {
+    pub(super) fn new(events: usize) -> Self {
         let nobody = Told { unknown: true, orgs: 0, enters: 0 };
-        Self { of: vec![nobody; usize::try_from(events).unwrap_or(0)], orgs: Vec::new() }
+        Self { of: vec![nobody; events], orgs: Vec::new() }
     }
 
     pub(super) fn unknown(&mut self, position: u64) {

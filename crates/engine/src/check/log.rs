@@ -94,6 +94,11 @@ impl Log {
         self.known.contains(&incident)
     }
 
+    /// Number of events found, whatever the head says.
+    pub(super) fn len(&self) -> usize {
+        self.back.len()
+    }
+
     /// Position of the first event of the command that wrote `position`; none beyond the log.
     pub(super) fn first_of(&self, position: u64) -> Option<u64> {
         let back = self.back.get(usize::try_from(position).ok()?)?;

@@ -23,7 +23,7 @@ impl Desk {
             folder: folder.path().join("pki"),
             organisations: vec![
                 org("A", Alg::EdDsa),
-                org("B", Alg::Es256),
+                org("B", Alg::EdDsa),
                 org("SUP", Alg::EdDsa),
                 org("AUD", Alg::EdDsa),
                 org("OP", Alg::EdDsa),

@@ -18,9 +18,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 /// Entries in one message of a trace.
-pub const TRACE_PAGE_ENTRIES: u32 = 100;
+pub(super) const TRACE_PAGE_ENTRIES: u32 = 100;
 /// Fields opened in one request.
-pub const OPEN_FIELDS_MAX: usize = 100;
+pub(super) const OPEN_FIELDS_MAX: usize = 100;
 
 #[tonic::async_trait]
 impl AuditService for Gate {

@@ -18,13 +18,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 /// Messages that may wait in one subscriber's buffer.
-pub const SEND_BUFFER_MESSAGES: usize = 256;
+pub(super) const SEND_BUFFER_MESSAGES: usize = 256;
 /// A subscriber that takes nothing in for this long is sent away; it resumes from its token.
-pub const NO_PROGRESS_MS: i64 = 30 * SECOND;
+pub(super) const NO_PROGRESS_MS: i64 = 30 * SECOND;
 /// Silence is broken by a heartbeat after this long.
-pub const HEARTBEAT_MS: i64 = 5 * SECOND;
+pub(super) const HEARTBEAT_MS: i64 = 5 * SECOND;
 /// A stream ends by design between half of this and all of it after it began.
-pub const STREAM_MS_MAX: i64 = 60 * MINUTE;
+pub(super) const STREAM_MS_MAX: i64 = 60 * MINUTE;
 
 type Sent = Result<v1::WatchResponse, Status>;
 

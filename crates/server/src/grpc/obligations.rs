@@ -11,7 +11,7 @@ use handoff_proto::view::obligation_view;
 use tonic::{Request, Response, Status};
 
 /// Obligations on one page unless asked otherwise, and at most.
-pub const PAGE_OBLIGATIONS: (u32, u32) = (50, 500);
+pub(super) const PAGE_OBLIGATIONS: (u32, u32) = (50, 500);
 
 #[tonic::async_trait]
 impl ObligationService for Gate {

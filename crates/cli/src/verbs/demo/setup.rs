@@ -18,7 +18,7 @@ const ORGS: &[(&str, &str, &str, &str)] = &[
 const PARTY_ROLES: &str = r#"["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
 
 /// Makes the folder and its configuration.
-pub fn write(folder: &Path, port: u16) -> anyhow::Result<Config> {
+pub(crate) fn write(folder: &Path, port: u16) -> anyhow::Result<Config> {
     let organisations = ORGS
         .iter()
         .map(|(id, ..)| OrgId::new(id).map(|id| (id, Alg::EdDsa)).context("a demo organisation has no legal name"))

@@ -56,20 +56,20 @@ impl Who {
 const TOKEN_LIFE_S: u32 = 86_400;
 
 /// The cast, connected.
-pub struct Stage {
+pub(crate) struct Stage {
     folder: PathBuf,
     port: u16,
     clients: Vec<(&'static str, Client)>,
 }
 
 /// A new request id, or id of a thing.
-pub fn id() -> String {
+pub(crate) fn id() -> String {
     ids::uuid().to_string()
 }
 
 impl Stage {
     /// Writes a token file for each role and connects.
-    pub fn open(config: &Config, folder: &Path, port: u16) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config, folder: &Path, port: u16) -> anyhow::Result<Self> {
         let ca = std::fs::read_to_string(folder.join("ca.pem"))?;
         let address = format!("https://localhost:{port}");
         let mut clients = Vec::new();
@@ -92,13 +92,13 @@ impl Stage {
     }
 
     /// One of the cast.
-    pub fn who(&self, name: &str) -> anyhow::Result<&Client> {
+    pub(crate) fn who(&self, name: &str) -> anyhow::Result<&Client> {
         let found = self.clients.iter().find(|(known, _)| *known == name);
         found.map(|(_, client)| client).with_context(|| format!("nobody in the demo is called {name}"))
     }
 
     /// The directory: two stations, their units and officers, an agreement both sides ratified.
-    pub async fn furnish(&self) -> anyhow::Result<()> {
+    pub(crate) async fn furnish(&self) -> anyhow::Result<()> {
         for (org, station, client, officers) in [
             ("a", "A-01", "cad-a", ["a-disp", "a-duty", "a-resp"]),
             ("b", "B-07", "cad-b", ["b-disp", "b-duty", "b-resp"]),
@@ -156,7 +156,7 @@ impl Stage {
     }
 
     /// For each role a token file and commands to try.
-    pub fn hints(&self, cases: &[(String, String)]) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn hints(&self, cases: &[(String, String)]) -> anyhow::Result<Vec<String>> {
         let waiting = cases.last().map(|(_, incident)| incident.as_str()).context("the demo played no case")?;
         let folder = self.folder.display();
         let connect = |who: &str| {
@@ -179,7 +179,7 @@ impl Stage {
 }
 
 /// A station with its organisation.
-pub fn seat(organisation: &str, station: &str) -> api::StationRef {
+pub(crate) fn seat(organisation: &str, station: &str) -> api::StationRef {
     api::StationRef { organisation: organisation.into(), station: station.into() }
 }
 

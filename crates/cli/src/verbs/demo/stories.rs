@@ -6,7 +6,7 @@ use anyhow::Context;
 use handoff_client::api;
 
 /// Plays all four; title and incident of each.
-pub async fn play(stage: &Stage) -> anyhow::Result<Vec<(String, String)>> {
+pub(crate) async fn play(stage: &Stage) -> anyhow::Result<Vec<(String, String)>> {
     Ok(vec![
         ("transferred, signed by both sides, confirmed, closed".to_owned(), completed(stage).await?),
         ("declined twice, disputed, ruled".to_owned(), disputed(stage).await?),

@@ -3,7 +3,7 @@
 use super::call::{Flagged, Reading, RefusedRow};
 use super::log::LogCounts;
 use super::plan::{Course, Plan, Resolutions};
-use super::tally::{Commands, Courses, Refusals, Spread, Tally};
+use super::tally::{Commands, Courses, Open, Refusals, Spread, Tally};
 use comfy_table::Table;
 use comfy_table::presets;
 use serde::Serialize;
@@ -56,6 +56,8 @@ pub struct Report {
     pub planned: BTreeMap<Course, u64>,
     /// How they went.
     pub courses: Courses,
+    /// Which did not come to their end.
+    pub open: Vec<Open>,
     /// Durations.
     pub times: Vec<Spread>,
     /// Changes of the directory that were refused.
@@ -115,6 +117,7 @@ impl Report {
             resolutions: plan.resolutions,
             planned,
             courses: tally.courses(),
+            open: tally.open(plan),
             times: tally.spreads(),
             refused_orders: left.refused_orders,
             commands: tally.commands(),
@@ -128,10 +131,8 @@ impl Report {
     /// Whether every incident of the run went to its end and nothing is wrong in the log.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let all = self.courses.incidents == self.planned.values().sum::<u64>()
-            && self.courses.closed == self.courses.incidents;
         let log = self.invariants.as_ref().is_none_or(|invariants| invariants.clean);
-        all && log && self.commands.refused == 0 && self.refused_orders.is_empty()
+        self.open.is_empty() && log && self.commands.refused == 0 && self.refused_orders.is_empty()
     }
 
     /// The report for people.
@@ -172,7 +173,8 @@ impl Report {
             );
         }
         let Courses { incidents, closed, offered, taken_over, confirmed, support, joint } = &self.courses;
-        say(text, format_args!("\nincidents {incidents}, closed {closed}, left open {}", incidents - closed));
+        say(text, format_args!("\nincidents {incidents}, closed {closed}, left open {}", self.open.len()));
+        lines(text, self.open.iter().map(|open| ("not closed".to_owned(), open.line)));
         say(text, format_args!("handoffs: offered {offered}, TAKEN_OVER {taken_over}, of those confirmed {confirmed}"));
         say(text, format_args!("together: units on loan {support}, joint {joint}"));
     }

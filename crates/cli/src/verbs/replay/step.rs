@@ -158,7 +158,6 @@ impl Saw {
 
 /// What is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "a field is the command's field of the same name, documented in `domain`")]
 pub enum Move {
     /// Intake.
     Receive {

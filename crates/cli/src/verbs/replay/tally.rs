@@ -86,6 +86,15 @@ pub struct Courses {
     pub joint: u64,
 }
 
+/// An incident that did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// Line of the table.
+    pub line: u64,
+    /// Its id.
+    pub incident: String,
+}
+
 /// Lines named beside a count, at most.
 const LINES_NAMED_MAX: usize = 10;
 
@@ -164,6 +173,13 @@ impl Tally {
             support: count(|marks| marks.support),
             joint: count(|marks| marks.joint),
         }
+    }
+
+    /// Incidents of the plan that are not closed: never received, or stuck on their way.
+    #[must_use]
+    pub fn open(&self, plan: &Plan) -> Vec<Open> {
+        let left = plan.cases.iter().zip(&self.marks).filter(|(_, marks)| marks.closed.is_none());
+        left.map(|(case, _)| Open { line: case.line, incident: case.incident.to_string() }).collect()
     }
 
     /// Durations over all incidents. Times are the plan's, which is the service's own clock in a simulated run and

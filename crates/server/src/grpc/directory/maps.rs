@@ -74,7 +74,11 @@ impl Gate {
         for name in index.map().stations() {
             let known = StationId::new(name).and_then(|station| directory.seat(&station));
             let Some(known) = known else {
-                return Err(status(&Refusal::new(Reason::StationNotFound).field("geojson").with("station", name)));
+                return Err(status(
+                    &Refusal::new(Reason::MapInvalid)
+                        .field("geojson")
+                        .with("problem", format!("station {name} is not in the directory")),
+                ));
             };
             parties.insert(known.org);
         }

@@ -123,11 +123,13 @@ impl Told {
 fn draw_up(mut draft: Draft<'_>, mapping: &Mapping, receiver: &StationRef, told: &Told) -> Vec<super::Step> {
     let received = draft.call.received;
     draft.receive(mapping, receiver);
+    let mut seen_by_all = received;
     for (number, seat) in told.alerted.iter().enumerate() {
         let delivered = received.plus(draft.spread(ALERT_DELIVERED_MS, number));
         let seen = delivered.plus(draft.spread(ALERT_SEEN_MS, number + 1));
         draft.push(delivered, None, Party::at(seat, Desk::System), Move::DeliverAlert { to: seat.clone() });
         draft.push(seen, None, Party::at(seat, Desk::DutyOfficer), Move::SeeAlert);
+        seen_by_all = seen_by_all.max(seen);
     }
     let dispatched = received.plus(draft.spread(DISPATCH_MS, 2));
     let en_route = dispatched.plus(draft.spread(EN_ROUTE_MS, 3));
@@ -135,7 +137,10 @@ fn draw_up(mut draft: Draft<'_>, mapping: &Mapping, receiver: &StationRef, told:
     let times = [dispatched, en_route, on_scene];
     send(&mut draft, receiver, times);
     match &told.owner {
-        Some(owner) => hand_over(&mut draft, mapping, receiver, owner, times),
+        Some(owner) => {
+            let sides = Sides { from: receiver, to: owner, alert_seen: seen_by_all };
+            hand_over(&mut draft, mapping, &sides, times);
+        }
         None => {
             let handled = on_scene.plus(draft.spread(HANDLE_MS, 5));
             let close = handled.plus(draft.spread(CLOSE_MS, 6));
@@ -166,11 +171,19 @@ fn report(draft: &mut Draft<'_>, seat: &StationRef, at: Millis, status: UnitStat
     draft.push(at, Some(at), Party::at(seat, Desk::System), what);
 }
 
-fn hand_over(draft: &mut Draft<'_>, mapping: &Mapping, from: &StationRef, to: &StationRef, times: [Millis; 3]) {
-    let received = draft.call.received;
+/// The two sides of a transfer.
+struct Sides<'s> {
+    from: &'s StationRef,
+    to: &'s StationRef,
+    /// When the receiving side's duty officer had seen the alert.
+    alert_seen: Millis,
+}
+
+fn hand_over(draft: &mut Draft<'_>, mapping: &Mapping, sides: &Sides<'_>, times: [Millis; 3]) {
+    let Sides { from, to, alert_seen } = *sides;
     let (giver, taker) = (Party::at(from, Desk::DutyOfficer), Party::at(to, Desk::DutyOfficer));
     // The owner's unit follows its alert; both sign where both units are.
-    let sent = received.plus(draft.spread(ALERT_SEEN_MS + OWNER_DISPATCH_MS, 7));
+    let sent = alert_seen.plus(draft.spread(OWNER_DISPATCH_MS, 7));
     let drove = sent.plus(draft.spread(EN_ROUTE_MS, 8));
     let arrived = drove.plus(draft.spread(OWNER_DRIVE_MS, 9));
     draft.push(sent, None, taker.clone(), Move::AnswerAlert { answer: Code::of("UNIT_SENT") });
