@@ -68,15 +68,6 @@ async fn a_stop_under_load_answers_or_refuses_and_loses_nothing_answered() -> an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_without_work_stops_at_once() -> anyhow::Result<()> {
-    let mut app = TestApp::furnished(false).await?;
-    let began = Instant::now();
-    assert!(app.stop().await?.success());
-    assert!(began.elapsed() < AT_ONCE, "the stop took {:?}", began.elapsed());
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn after_the_stop_a_call_fails_as_a_broken_connection_does() -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
     let client = app.client("a-system")?;

@@ -4,8 +4,6 @@
 //! 2. [`play`]: the moves of a case, each in one line.
 //! 3. [`refusal`]: a refused call, read the way a client reads it.
 
-#![expect(clippy::print_stderr, reason = "a failed test shows what the service said")]
-
 pub mod app;
 pub mod play;
 pub mod refusal;

@@ -15,8 +15,6 @@ mod report;
 mod setup;
 mod step;
 mod tally;
-#[cfg(test)]
-mod tests;
 
 use crate::output::{self, Exit, Output, Refused};
 use anyhow::Context;
