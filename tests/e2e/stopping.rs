@@ -4,12 +4,9 @@ use handoff_client::api;
 use handoff_tests::app::TestApp;
 use handoff_tests::play::{id, intake, note, receive};
 use handoff_tests::refusal::told;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-
-/// Far below every timer of the service, far above what a loaded machine needs.
-const AT_ONCE: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_ever_for_a_client_that_says_nothing() -> anyhow::Result<()> {

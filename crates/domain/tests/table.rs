@@ -1,10 +1,17 @@
 //! The whole (state × move × side × role) table as pages a duty officer can read: `table/incident.txt`,
 //! `table/handoff.txt`, `table/together.txt`. The pages are the specification; this test plays every cell of them.
+//! Beside it, in the same two-station world, what no cell shows: clocks, parts and readers, the directory.
 
+#[path = "table/clocks.rs"]
+mod clocks;
+#[path = "table/directory.rs"]
+mod directory;
 #[path = "table/grid.rs"]
 mod grid;
 #[path = "table/moves.rs"]
 mod moves;
+#[path = "table/parts.rs"]
+mod parts;
 #[path = "table/states.rs"]
 mod states;
 #[path = "table/world.rs"]

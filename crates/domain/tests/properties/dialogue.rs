@@ -68,6 +68,8 @@ impl Thinking<'_> {
         if let Some((handoff, to)) = target {
             let out = self.case.supports.values().any(|support| !support.ended);
             let basis = match (self.case.standing().assigned, out) {
+                // Now and then one that need not be so.
+                _ if self.dice.one_in(6) => OfferBasis::ALL[self.dice.below(3)],
                 (true, _) => OfferBasis::UnitAssigned,
                 (false, true) => OfferBasis::NoUnitFree,
                 (false, false) => OfferBasis::NoResponseNeeded,

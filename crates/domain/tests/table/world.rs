@@ -295,21 +295,25 @@ impl Play {
     /// Lets an obligation become overdue, and no later than that.
     pub(crate) fn let_pass(&mut self, duty: Duty) {
         let due = self.case().ledger.iter().find(|(key, _)| key.duty == duty).map(|(_, owed)| owed.due);
-        self.now = due.expect("it is owed").plus(1);
+        self.now = due.expect("it is owed").plus(1).max(self.now);
     }
 
-    /// Lets an overdue obligation climb to the common superior.
+    /// The service finds an obligation overdue, if it is. Whether it has climbed a rung.
+    pub(crate) fn escalate(&mut self, duty: Duty) -> bool {
+        let (key, owed) = self.case().ledger.iter().find(|(key, _)| key.duty == duty).expect("it is owed");
+        let act = Act::Escalate { duty, by: key.by.clone(), scope: key.scope, due: owed.due };
+        let who = Who(Side::From, Role::Service);
+        let service = Caller { kind: OrgKind::Operator, org: org("OP"), officer: None, ..who.caller() };
+        let decided = self.try_on(INCIDENT, &service, who, act).expect("the service may always ask");
+        self.cases.extend(decided.cases.into_iter().map(|case| (case.id, case)));
+        !decided.events.is_empty()
+    }
+
+    /// Lets an obligation climb to the common superior.
     pub(crate) fn climb(&mut self, duty: Duty) {
-        while let Some((key, owed)) =
-            self.case().ledger.iter().find(|(key, owed)| key.duty == duty && owed.rung != Rung::Superior)
-        {
-            let act = Act::Escalate { duty, by: key.by.clone(), scope: key.scope, due: owed.due };
-            self.now = owed.due.plus(1).max(self.now);
-            let who = Who(Side::From, Role::Service);
-            let service = Caller { kind: OrgKind::Operator, org: org("OP"), officer: None, ..who.caller() };
-            let decided = self.try_on(INCIDENT, &service, who, act).expect("the service escalates what is overdue");
-            assert_eq!(decided.events.len(), 1, "{duty} climbs one rung");
-            self.cases.extend(decided.cases.into_iter().map(|case| (case.id, case)));
+        for rung in [Rung::Supervisor, Rung::BothSupervisors, Rung::Superior] {
+            self.let_pass(duty);
+            assert!(self.escalate(duty), "{duty} climbs to {rung}");
         }
     }
 }

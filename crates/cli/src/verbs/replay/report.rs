@@ -189,8 +189,8 @@ impl Report {
     }
 
     fn answers(&self, text: &mut String) {
-        let Commands { recorded, repeated, refused } = &self.commands;
-        say(text, format_args!("\ncommands: recorded {recorded}, repeated {repeated}, refused {refused}"));
+        let Commands { recorded, repeated, known, refused } = &self.commands;
+        say(text, format_args!("\ncommands: recorded {recorded}, repeated {repeated}, known already {known}, refused {refused}"));
         for Refusals { what, reason, count, lines } in &self.refusals {
             say(text, format_args!("  {what}: {reason} {count} × (lines {})", join(lines)));
         }

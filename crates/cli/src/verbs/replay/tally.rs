@@ -50,6 +50,8 @@ pub struct Commands {
     pub recorded: u64,
     /// Recorded by an earlier start of it.
     pub repeated: u64,
+    /// Facts that were known already when they were told: nothing was left to record.
+    pub known: u64,
     /// Refused.
     pub refused: u64,
 }
@@ -122,6 +124,7 @@ impl Tally {
         match outcome {
             Outcome::Done => self.commands.recorded += 1,
             Outcome::Repeated => self.commands.repeated += 1,
+            Outcome::Refused { reason, .. } if is_known_fact(&step.what, reason) => self.commands.known += 1,
             Outcome::Refused { reason, .. } => {
                 self.commands.refused += 1;
                 let (count, lines) = self.refusals.entry((step.what.name(), reason.clone())).or_default();
@@ -203,6 +206,13 @@ impl Tally {
         };
         NAMES.into_iter().map(of).filter(|spread| spread.count > 0).collect()
     }
+}
+
+/// A later act of a station implies that it has the case and has seen it; told afterwards that is no news, which the
+/// service answers as a move that is not legal.
+fn is_known_fact(what: &Move, reason: &str) -> bool {
+    let fact = matches!(what, Move::DeliverAlert { .. } | Move::SeeAlert | Move::Deliver { .. } | Move::See { .. });
+    fact && reason == "MOVE_NOT_LEGAL"
 }
 
 fn spread(name: &'static str, mut all: Vec<i64>) -> Spread {
