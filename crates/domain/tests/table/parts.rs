@@ -149,10 +149,7 @@ fn nobody_who_decided_on_a_form_signs_it_a_supervisor_neither() {
 fn nobody_who_signed_a_form_decides_on_a_later_version_of_it() {
     let mut play = handoff("AGREED one signed");
     play.make(A_DUTY, act("revise", &play, A_DUTY));
-    let both = Caller {
-        roles: vec![Role::Responder, Role::DutyOfficer],
-        ..Who(Side::From, Role::Responder).caller()
-    };
+    let both = Caller { roles: vec![Role::Responder, Role::DutyOfficer], ..Who(Side::From, Role::Responder).caller() };
     let recall = act("recall", &play, A_DUTY);
     let tried = play.try_on(INCIDENT, &both, Who(Side::From, Role::Responder), recall);
     assert_eq!(tried.err().map(|refusal| refusal.reason), Some(Reason::DecidesAndSigns));

@@ -190,7 +190,12 @@ impl Report {
 
     fn answers(&self, text: &mut String) {
         let Commands { recorded, repeated, known, refused } = &self.commands;
-        say(text, format_args!("\ncommands: recorded {recorded}, repeated {repeated}, known already {known}, refused {refused}"));
+        say(
+            text,
+            format_args!(
+                "\ncommands: recorded {recorded}, repeated {repeated}, known already {known}, refused {refused}"
+            ),
+        );
         for Refusals { what, reason, count, lines } in &self.refusals {
             say(text, format_args!("  {what}: {reason} {count} × (lines {})", join(lines)));
         }
