@@ -207,9 +207,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 /// Declares a record once: the struct, and how it is written to and read from event bytes.
 #[macro_export]
 macro_rules! record {
