@@ -99,6 +99,9 @@ pub struct Alert {
     pub answer: Option<(Code, Option<IncidentId>)>,
     /// The terms in force.
     pub terms: Option<Terms>,
+    /// The station has said no to the case, or its offer was recalled: the alert gives it no part any more, even while
+    /// a unit of its own still does.
+    pub ended: bool,
 }
 
 /// A request for support.

@@ -34,6 +34,8 @@ pub struct Owed {
     pub since: Millis,
     /// Until when, on the rung it is on. Past the last rung: the time that passed.
     pub due: Millis,
+    /// The time is one the station that owes asked for itself (a stand-by), not a timer's.
+    pub granted: bool,
     /// How far it has gone up.
     pub rung: Rung,
     /// Whether the rung it is on still has somebody above it to tell.
@@ -45,6 +47,13 @@ pub struct Owed {
 /// Everything owed in one incident.
 pub type Ledger = BTreeMap<Key, Owed>;
 
+/// The time an obligation has: see [`Owed`].
+struct Span {
+    since: Millis,
+    due: Millis,
+    granted: bool,
+}
+
 /// Collects obligations while walking through a case.
 struct Walk<'a> {
     urgent: bool,
@@ -55,20 +64,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn owe(&mut self, duty: Duty, by: Option<&StationRef>, role: Role, scope: Option<Scope>, since: Millis) {
         let due = since.plus(self.timers.ms(duty, self.urgent));
-        self.owe_until(duty, by, role, scope, since, due);
+        self.owe_until(duty, by, role, scope, Span { since, due, granted: false });
     }
 
-    fn owe_until(
-        &mut self,
-        duty: Duty,
-        by: Option<&StationRef>,
-        role: Role,
-        scope: Option<Scope>,
-        since: Millis,
-        due: Millis,
-    ) {
+    fn owe_until(&mut self, duty: Duty, by: Option<&StationRef>, role: Role, scope: Option<Scope>, span: Span) {
+        let Span { since, due, granted } = span;
         let key = Key { duty, scope, by: by.cloned() };
-        self.found.insert(key, Owed { role, since, due, rung: Rung::Duty, climbs: true, acknowledged: false });
+        let owed = Owed { role, since, due, granted, rung: Rung::Duty, climbs: true, acknowledged: false };
+        self.found.insert(key, owed);
     }
 }
 
@@ -145,9 +148,8 @@ fn of_phase(case: &Case, standing: Standing, walk: &mut Walk<'_>) {
 
 fn alerts<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     for (station, alert) in &case.alerts {
-        // Nobody owes a look at what it does not see any more, or has itself taken over.
-        let has_part = case.parties.get(station).is_some_and(|party| party.until.is_none());
-        if alert.seen.is_none() && has_part && *station != case.custodian {
+        // Nobody owes a look at what is off the table, or at what it has itself taken over.
+        if alert.seen.is_none() && !alert.ended && *station != case.custodian {
             walk.timers = of_terms(alert.terms.as_ref()).unwrap_or(defaults);
             walk.owe(Duty::AlertSeen, Some(station), Role::DutyOfficer, None, alert.at);
         }
@@ -241,7 +243,9 @@ fn of_offer(handoff: &Handoff, walk: &mut Walk<'_>) {
         walk.owe(Duty::OfferSeen, to, Role::DutyOfficer, scope, since);
     }
     match handoff.stand_by {
-        Some((asked, until)) => walk.owe_until(Duty::Decide, to, Role::DutyOfficer, scope, asked, until),
+        Some((since, due)) => {
+            walk.owe_until(Duty::Decide, to, Role::DutyOfficer, scope, Span { since, due, granted: true });
+        }
         None => walk.owe(Duty::Decide, to, Role::DutyOfficer, scope, since),
     }
 }
@@ -258,7 +262,8 @@ fn feedback(case: &Case, walk: &mut Walk<'_>) {
                 Some(word) if *word > first => (*word, word.plus(FINAL_FEEDBACK_AGAIN_MS)),
                 Some(_) | None => (*since, first),
             };
-            walk.owe_until(Duty::FinalFeedback, custodian, Role::DutyOfficer, scope, since_final, due);
+            let span = Span { since: since_final, due, granted: false };
+            walk.owe_until(Duty::FinalFeedback, custodian, Role::DutyOfficer, scope, span);
             if first_word.is_none() {
                 walk.owe(Duty::FirstFeedback, custodian, Role::Dispatcher, scope, *since);
             }
@@ -287,7 +292,7 @@ pub fn reconcile(before: &Ledger, mut now: Ledger) -> Ledger {
             // Nothing else has been owed since then; a note since gives no more time.
             (owed.since, owed.due) = (old.since, old.since.plus(owed.due.since(owed.since)));
         }
-        if old.since == owed.since {
+        if (old.since, old.granted) == (owed.since, owed.granted) {
             owed.due = if old.rung == Rung::Duty { owed.due.min(old.due) } else { old.due };
             (owed.rung, owed.climbs, owed.acknowledged) = (old.rung, old.climbs, old.acknowledged);
         }

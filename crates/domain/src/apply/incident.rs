@@ -126,10 +126,8 @@ pub(super) fn alerted(case: &mut Case, event: &Event, body: &Alerted) -> Verdict
     need(body.to != case.custodian, Reason::SameStation)?;
     need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
     need(case.alerts.len() < ALERTS_MAX || case.alerts.contains_key(&body.to), Reason::LimitExceeded)?;
-    // Said a second time it is a new alert only for a station that has left the case.
-    let standing =
-        case.alerts.contains_key(&body.to) && case.parties.get(&body.to).is_some_and(|party| party.until.is_none());
-    need(!standing, Reason::MoveNotLegal)?;
+    // Said a second time it is a new alert only for a station whose first one has ended.
+    need(case.alerts.get(&body.to).is_none_or(|alert| alert.ended), Reason::MoveNotLegal)?;
     let alert = Alert {
         at: event.at,
         cause: body.cause.clone(),
@@ -137,6 +135,7 @@ pub(super) fn alerted(case: &mut Case, event: &Event, body: &Alerted) -> Verdict
         seen: None,
         answer: None,
         terms: body.terms.clone(),
+        ended: false,
     };
     case.alerts.insert(body.to.clone(), alert);
     Ok(())

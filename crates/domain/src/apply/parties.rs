@@ -8,12 +8,12 @@ use crate::ids::{HandoffId, StationRef};
 use std::collections::BTreeSet;
 
 /// Stations with a part now.
-fn now(case: &Case, event: &Event) -> BTreeSet<StationRef> {
+fn now(case: &Case) -> BTreeSet<StationRef> {
     let mut seats = BTreeSet::from([case.custodian.clone(), case.first_receiver.clone()]);
     // Former custodians read the feedback, both receivers of a merge read on.
     seats.extend(case.former.iter().chain(&case.readers).cloned());
     seats.extend(case.handoffs.iter().flat_map(in_dialogue).cloned());
-    seats.extend(case.alerts.keys().filter(|seat| alert_stands(case, event, seat)).cloned());
+    seats.extend(case.alerts.iter().filter(|(_, alert)| !alert.ended).map(|(seat, _)| seat.clone()));
     if let Some(joint) = case.joint_now() {
         seats.extend([joint.by.clone(), joint.with.clone()]);
     }
@@ -45,29 +45,24 @@ fn in_dialogue(handoff: &Handoff) -> Vec<&StationRef> {
     }
 }
 
-/// An alert gives a part until the station declines or an offer to it is recalled; then only a new alert does.
-fn alert_stands(case: &Case, event: &Event, seat: &StationRef) -> bool {
-    if matches!(&event.body, Body::Alerted(body) if body.to == *seat) {
-        return true;
-    }
-    let has_part = case.parties.get(seat).is_none_or(|party| party.until.is_none());
-    let ends = touched(&event.body).and_then(|id| case.handoff(id)).is_some_and(|handoff| {
-        handoff.to == *seat
-            && match &handoff.state {
-                HandoffState::Declined { .. } | HandoffState::Recalled { received: true, .. } => true,
-                // A dispute over what it declined has ended with the case kept.
-                HandoffState::Kept => case.declines.contains_key(seat),
-                HandoffState::Claimed { .. }
-                | HandoffState::Offered
-                | HandoffState::Countered { .. }
-                | HandoffState::Agreed(_)
-                | HandoffState::Disputed(_)
-                | HandoffState::Recalled { received: false, .. }
-                | HandoffState::TakenOver { .. }
-                | HandoffState::PassedOn => false,
-            }
-    });
-    has_part && !ends
+/// An alert gives a part until the station declines or an offer to it is recalled; then only a new alert does. Whose
+/// alert an event ends.
+fn ends_alert_of(case: &Case, event: &Event) -> Option<StationRef> {
+    let handoff = touched(&event.body).and_then(|id| case.handoff(id))?;
+    let ends = match &handoff.state {
+        HandoffState::Declined { .. } | HandoffState::Recalled { received: true, .. } => true,
+        // A dispute over what it declined has ended with the case kept.
+        HandoffState::Kept => case.declines.contains_key(&handoff.to),
+        HandoffState::Claimed { .. }
+        | HandoffState::Offered
+        | HandoffState::Countered { .. }
+        | HandoffState::Agreed(_)
+        | HandoffState::Disputed(_)
+        | HandoffState::Recalled { received: false, .. }
+        | HandoffState::TakenOver { .. }
+        | HandoffState::PassedOn => false,
+    };
+    ends.then(|| handoff.to.clone())
 }
 
 /// The handoff an event may bring to an end.
@@ -91,7 +86,11 @@ fn touched(body: &Body) -> Option<HandoffId> {
 }
 
 pub(super) fn update(case: &mut Case, event: &Event) {
-    let now = now(case, event);
+    let ended = ends_alert_of(case, event).and_then(|seat| case.alerts.get_mut(&seat));
+    if let Some(alert) = ended {
+        alert.ended = true;
+    }
+    let now = now(case);
     for seat in &now {
         match case.parties.get_mut(seat) {
             Some(party) if party.until.is_none() => {}

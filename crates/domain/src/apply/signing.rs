@@ -76,6 +76,11 @@ pub(super) fn signed(case: &mut Case, event: &Event, body: &Signed) -> Verdict {
 }
 
 pub(super) fn signature_refused(case: &mut Case, event: &Event, body: &SignatureRefused) -> Verdict {
+    // A fact is never refused as stale (invariant 7); but no signature is asked of a version that is not agreed.
+    let version = case.handoff(body.handoff).map_or(0, |handoff| handoff.version);
+    if body.form_version != version {
+        return Err(Refusal::new(Reason::MoveNotLegal).field("form_version").with("form_version_now", version));
+    }
     checked(case, event, body.handoff, &body.side, body.form_version)?;
     named(case, body.handoff)?.refusals.push((body.side.clone(), body.code.clone()));
     Ok(())
