@@ -2,14 +2,17 @@
 //! meets one. An event that names an actor without the right is refused even when it stands in a log.
 
 use crate::caller::{Actor, Caller, Role};
-use crate::case::Case;
-use crate::case::handoff::{Handoff, WayOn};
+use crate::case::handoff::{Asked, Handoff, WayOn};
+use crate::case::{Case, Ordered};
 use crate::codes;
 use crate::event::Body;
 use crate::event::incident::Acknowledged;
 use crate::ids::{HandoffId, OrgId, StationId, StationRef, SupportId};
+use crate::matter::{self, Matter};
+use crate::obligations::Key;
 use crate::refusal::Reason;
-use crate::timers::Rung;
+use crate::timers::{Duty, Rung};
+use std::collections::BTreeSet;
 
 /// The part a station must have in a case for an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +27,10 @@ pub enum Part {
     Station(StationRef),
     /// One of these.
     OneOf(Vec<StationRef>),
-    /// The common superior.
+    /// This superior.
     Superior(OrgId),
+    /// One of these superiors.
+    SuperiorOf(BTreeSet<OrgId>),
     /// An auditor, or a station that is one of these.
     AuditOr(Vec<StationRef>),
     /// The service itself.
@@ -123,7 +128,7 @@ pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
         Body::Withdrawn(b) => (DECIDE, to(b.handoff)),
         // After a settlement the offerer's yes may be what makes the form agreed, after a ruling the superior's word.
         Body::Agreed(b) => match way_on(case, b.handoff) {
-            Some(WayOn::Ruled) => ruling(case, Some(b.handoff)),
+            Some(WayOn::Ruled) => case.handoff(b.handoff).map_or(NOBODY, |handoff| rules(matter::of_handoff(handoff))),
             Some(WayOn::Settled) => (DECIDE, sides(b.handoff)),
             None => (DECIDE, to(b.handoff)),
         },
@@ -134,9 +139,9 @@ pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
         Body::PositionStated(b) => (DECIDE, sides(b.handoff)),
         Body::SettlementProposed(b) => (DECIDE, sides(b.handoff)),
         Body::Settled(b) => (DECIDE, sides(b.handoff)),
-        Body::RulingProposed(b) => ruling(case, b.handoff),
-        Body::Ruled(b) => ruling(case, b.handoff),
-        Body::TakenOver(b) if b.by_order => ruling(case, b.handoff),
+        Body::RulingProposed(b) => ruling_of(case, &Asked::from(b)),
+        Body::Ruled(b) => ruling_of(case, &Asked::from(b)),
+        Body::TakenOver(b) if b.by_order => order(case, &b.to),
         Body::TakenOver(b) => (DECIDE, Part::Station(b.to.clone())),
         Body::FeedbackGiven(_) => (PERSON, custodian),
         Body::Reported(_) | Body::ReportTakenBack(_) => (DECIDE, custodian),
@@ -171,67 +176,53 @@ fn way_on(case: &Case, id: HandoffId) -> Option<WayOn> {
     case.handoff(id).and_then(Handoff::dispute).and_then(|dispute| dispute.way_on)
 }
 
-/// Who rules: the common superior, or the supervisors of the sides where none is named.
-fn ruling(case: &Case, handoff: Option<HandoffId>) -> Rule {
-    match superior_for(case, handoff) {
-        Some(org) => (SUPERIOR, Part::Superior(org.clone())),
-        None => (SUPERVISOR, Part::OneOf(sides_for(case, handoff))),
+/// A rule nobody meets: what it is about is not there, which `apply` says.
+const NOBODY: Rule = (SUPERIOR, Part::OneOf(Vec::new()));
+
+/// Who rules on a matter: its superior, or the supervisors of its sides where none is named.
+fn rules(matter: Matter) -> Rule {
+    let Matter { sides, superior } = matter;
+    match superior {
+        Some(org) => (SUPERIOR, Part::Superior(org)),
+        None => (SUPERVISOR, Part::OneOf(sides.to_vec())),
+    }
+}
+
+fn ruling_of(case: &Case, asked: &Asked) -> Rule {
+    matter::of_ruling(case, asked).map_or(NOBODY, rules)
+}
+
+/// The takeover that carries an order out is made by whoever gave it.
+fn order(case: &Case, to: &StationRef) -> Rule {
+    match case.ordered.as_ref() {
+        Some(Ordered { superior: Some(org), .. }) => (SUPERIOR, Part::Superior(org.clone())),
+        Some(_) => (SUPERVISOR, Part::OneOf(vec![case.custodian.clone(), to.clone()])),
+        None => NOBODY,
     }
 }
 
 /// Whoever was notified of an obligation on the rung it is on gives the receipt, and nobody else: the role that owes
-/// it, that station's supervisor, the supervisors of both sides, the common superior.
+/// it, that station's supervisor, the supervisors of both sides, the superior. An offer no system takes in is the
+/// offerer's to hear of from 30 s on, and at 60 s its to phone (product, *Obligations and timers*).
 fn notified(case: &Case, body: &Acknowledged) -> Rule {
-    let handoff = case.handoffs.iter().map(|handoff| handoff.id).find(|id| body.scope == Some((*id).into()));
+    let key = Key { duty: body.duty, scope: body.scope, by: body.by.clone() };
+    let superiors = || matter::superiors_of(case, &key);
     match (body.rung, &body.by) {
+        (Rung::BothSupervisors | Rung::Superior, _) if body.duty == Duty::OfferDelivered => {
+            (DECIDE, Part::OneOf(matter::sides_of(case, &key)))
+        }
+        (Rung::Duty, Some(by)) if body.duty == Duty::Ruling => (SUPERVISOR, Part::Station(by.clone())),
         (Rung::Duty, Some(by)) => (DECIDE, Part::Station(by.clone())),
         (Rung::Supervisor, Some(by)) => (SUPERVISOR, Part::Station(by.clone())),
         (Rung::Supervisor, None) | (Rung::BothSupervisors, _) => {
             let by = body.by.iter().cloned();
-            (SUPERVISOR, Part::OneOf(sides_for(case, handoff).into_iter().chain(by).collect()))
+            (SUPERVISOR, Part::OneOf(matter::sides_of(case, &key).into_iter().chain(by).collect()))
         }
-        (Rung::Duty, None) | (Rung::Superior, _) => ruling(case, handoff),
+        (Rung::Duty, None) | (Rung::Superior, _) => match superiors() {
+            none if none.is_empty() => (SUPERVISOR, Part::OneOf(matter::sides_of(case, &key))),
+            orgs => (SUPERIOR, Part::SuperiorOf(orgs)),
+        },
     }
-}
-
-/// The two sides of a matter: of the handoff named or open, of joint handling, or the custodian and whoever it deals
-/// with.
-pub(crate) fn sides_for(case: &Case, handoff: Option<HandoffId>) -> Vec<StationRef> {
-    if let Some(handoff) = handoff.and_then(|id| case.handoff(id)).or_else(|| case.open_handoff()) {
-        return sides_of(handoff);
-    }
-    if case.joint_now().is_some() {
-        return joint_sides(case);
-    }
-    let mut sides = vec![case.custodian.clone()];
-    match case.confirmer() {
-        Some(confirmer) => sides.push(confirmer.clone()),
-        None => sides.extend(case.parties.keys().filter(|seat| **seat != case.custodian).cloned()),
-    }
-    sides
-}
-
-/// The superior named by the terms in force for the case as it stands.
-#[must_use]
-pub fn superior_of(case: &Case) -> Option<&OrgId> {
-    superior_for(case, None)
-}
-
-/// The superior named by the terms of the matter: of the handoff named or open, of joint handling, of the handoff last
-/// taken over, of an alert, of the incident. `None` where both supervisors rule together.
-#[must_use]
-pub fn superior_for(case: &Case, handoff: Option<HandoffId>) -> Option<&OrgId> {
-    if let Some(handoff) = handoff.and_then(|id| case.handoff(id)).or_else(|| case.open_handoff()) {
-        return handoff.terms.as_ref().and_then(|terms| terms.superior.as_ref());
-    }
-    if let Some(joint) = case.joint_now() {
-        return joint.superior.as_ref();
-    }
-    if let Some(last) = case.last_taken_over() {
-        return last.terms.as_ref().and_then(|terms| terms.superior.as_ref());
-    }
-    let of_alert = case.alerts.values().filter_map(|alert| alert.terms.as_ref());
-    of_alert.chain(case.terms.as_ref()).find_map(|terms| terms.superior.as_ref())
 }
 
 /// Whether an actor holds the role and the part an event of this case needs.
@@ -251,7 +242,7 @@ fn side_refusal(case: &Case, part: &Part, actor: &Actor) -> Reason {
         Part::Custodian => Some(&case.custodian.org),
         Part::Station(seat) => Some(&seat.org),
         Part::Superior(org) => Some(org),
-        Part::Anyone | Part::Involved | Part::OneOf(_) | Part::AuditOr(_) | Part::Service => None,
+        Part::Anyone | Part::Involved | Part::OneOf(_) | Part::SuperiorOf(_) | Part::AuditOr(_) | Part::Service => None,
     };
     if wanted.is_some_and(|org| *org != actor.org) { Reason::OtherOrganisation } else { Reason::WrongSide }
 }
@@ -268,6 +259,7 @@ fn holds(case: &Case, part: &Part, actor: &Actor) -> bool {
         Part::Station(wanted) => is(wanted),
         Part::OneOf(seats) => seats.iter().any(is),
         Part::Superior(org) => actor.org == *org && actor.role == Role::Superior,
+        Part::SuperiorOf(orgs) => orgs.contains(&actor.org) && actor.role == Role::Superior,
         Part::AuditOr(seats) => matches!(actor.role, Role::Auditor | Role::Service) || seats.iter().any(is),
         Part::Service => actor.role == Role::Service,
     }
@@ -320,7 +312,7 @@ fn seats(
     let named = match part {
         Part::Station(seat) => vec![seat.clone()],
         Part::OneOf(list) | Part::AuditOr(list) => list.clone(),
-        Part::Anyone | Part::Involved | Part::Custodian | Part::Superior(_) | Part::Service => {
+        Part::Anyone | Part::Involved | Part::Custodian | Part::Superior(_) | Part::SuperiorOf(_) | Part::Service => {
             std::iter::once(case.custodian.clone()).chain(case.parties.keys().cloned()).collect()
         }
     };
@@ -335,7 +327,7 @@ pub fn may_see(case: &Case, caller: &Caller) -> bool {
         return true;
     }
     if caller.has(Role::Superior) {
-        return case.at_superior.as_ref() == Some(&caller.org);
+        return case.superiors.contains_key(&caller.org);
     }
     let at_station = |seat: &StationRef| match &caller.station {
         Some(station) => seat.station == *station || caller.has(Role::Supervisor),

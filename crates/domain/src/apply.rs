@@ -16,7 +16,7 @@ mod takeover;
 pub(crate) use dispute::overdue;
 pub(crate) use handoff::has_lamps;
 pub(crate) use merge::may_merge;
-pub(crate) use ruling::{can_rule, together};
+pub(crate) use ruling::{rulable, together};
 pub(crate) use signing::may_sign;
 
 use crate::access;
@@ -79,9 +79,13 @@ fn next(case: Option<Case>, event: &Event) -> Result<Case, Refusal> {
         }
     };
     incident::implied(&mut case, event);
+    if event.actor.is_at(&case.custodian) && event.actor.is_person() {
+        case.custodian_acted = Some(event.at);
+    }
     result::follow_phase(&mut case, event);
     parties::update(&mut case, event);
     case.ledger = obligations::reconcile(&case.ledger, obligations::derive(&case));
+    parties::update_superiors(&mut case, event.seq);
     Ok(case)
 }
 
@@ -153,7 +157,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::Closed(b) => incident::closed(case, event, b),
         Body::Objected(b) => incident::objected(case, event, b),
         Body::Reopened(b) => incident::reopened(case, event, b),
-        Body::Escalated(b) => incident::escalated(case, b),
+        Body::Escalated(b) => incident::escalated(case, event, b),
         Body::Acknowledged(b) => incident::acknowledged(case, b),
         Body::SupportRequested(b) => joint::support_requested(case, event, b),
         Body::SupportAnswered(b) => joint::support_answered(case, event, b),

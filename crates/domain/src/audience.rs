@@ -12,17 +12,14 @@ use std::collections::BTreeMap;
 pub fn audience(after: &Case, event: &Event) -> BTreeMap<OrgId, bool> {
     let mut orgs: BTreeMap<OrgId, bool> = BTreeMap::new();
     for (seat, party) in &after.parties {
-        let receives = party.since <= event.seq && party.until.is_none_or(|until| until >= event.seq);
-        if receives {
+        if party.sees(event.seq) {
             let enters = party.since == event.seq;
             // One station of the organisation that was there before is enough not to enter.
             orgs.entry(seat.org.clone()).and_modify(|all| *all &= enters).or_insert(enters);
         }
     }
-    if let Some((superior, since)) =
-        after.at_superior.as_ref().zip(after.superior_since).filter(|(_, since)| *since <= event.seq)
-    {
-        let enters = since == event.seq;
+    for (superior, part) in after.superiors.iter().filter(|(_, part)| part.sees(event.seq)) {
+        let enters = part.since == event.seq;
         orgs.entry(superior.clone()).and_modify(|all| *all &= enters).or_insert(enters);
     }
     orgs

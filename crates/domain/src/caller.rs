@@ -103,6 +103,12 @@ impl Actor {
         self.station.clone().map(|station| StationRef { org: self.org.clone(), station })
     }
 
+    /// Whether this is a person, not a machine or the service.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.officer.is_some() && !matches!(self.role, Role::Adapter | Role::Service)
+    }
+
     /// Whether this actor acts for that station.
     #[must_use]
     pub fn is_at(&self, seat: &StationRef) -> bool {

@@ -5,7 +5,7 @@ pub mod phase;
 pub mod view;
 
 use crate::event::incident::{LinkKind, SupportAnswer, UnitStatus};
-use crate::ids::{DeploymentId, DrillId, IncidentId, JointId, OfficerId, StationRef, SupportId, UnitId};
+use crate::ids::{DeploymentId, DrillId, IncidentId, JointId, OfficerId, OrgId, StationRef, SupportId, UnitId};
 use crate::obligations::Ledger;
 use crate::time::Millis;
 use crate::values::{Category, Code, Label, Place, Severity, Terms};
@@ -99,6 +99,8 @@ pub struct Alert {
     pub answer: Option<(Code, Option<IncidentId>)>,
     /// The terms in force.
     pub terms: Option<Terms>,
+    /// A ruling stands in for the receipt: nobody there owes a look any more.
+    pub receipt_by_ruling: Option<Millis>,
     /// The station has said no to the case, or its offer was recalled: the alert gives it no part any more, even while
     /// a unit of its own still does.
     pub ended: bool,
@@ -117,6 +119,8 @@ pub struct Support {
     pub answer: Option<(SupportAnswer, Millis)>,
     /// Over.
     pub ended: bool,
+    /// The terms in force between the two.
+    pub terms: Option<Terms>,
 }
 
 /// Joint handling: one leads, one supports.
@@ -141,7 +145,7 @@ pub struct Joint {
     /// Over.
     pub ended: bool,
     /// The common superior.
-    pub superior: Option<crate::ids::OrgId>,
+    pub superior: Option<OrgId>,
 }
 
 impl Joint {
@@ -189,6 +193,8 @@ pub struct Ordered {
     pub handoff: Option<crate::ids::HandoffId>,
     /// Who takes over.
     pub to: StationRef,
+    /// Which superior ordered it; absent for both supervisors together.
+    pub superior: Option<OrgId>,
 }
 
 /// A station's part in the case: from when, and until when it sees new entries.
@@ -198,6 +204,20 @@ pub struct Party {
     pub since: u64,
     /// Number of the last entry it sees, once it has no part any more.
     pub until: Option<u64>,
+}
+
+impl Party {
+    /// Whether it sees the entry of that number.
+    #[must_use]
+    pub fn sees(&self, seq: u64) -> bool {
+        self.since <= seq && self.until.is_none_or(|until| until >= seq)
+    }
+
+    /// Whether it still has its part.
+    #[must_use]
+    pub fn is_in(&self) -> bool {
+        self.until.is_none()
+    }
 }
 
 /// One incident.
@@ -277,10 +297,12 @@ pub struct Case {
     pub ordered: Option<Ordered>,
     /// Stations with a part, now or before.
     pub parties: BTreeMap<StationRef, Party>,
-    /// The common superior's organisation once something has reached it.
-    pub at_superior: Option<crate::ids::OrgId>,
-    /// Number of the event with which it did.
-    pub superior_since: Option<u64>,
+    /// Common superiors something has come before, each from which entry, and until which once nothing is any more.
+    pub superiors: BTreeMap<OrgId, Party>,
+    /// The superior who ordered the last takeover without a handoff.
+    pub order_superior: Option<OrgId>,
+    /// When a person of the custodian's last did anything here: a custodian who acts can be reached.
+    pub custodian_acted: Option<Millis>,
     /// What is owed.
     pub ledger: Ledger,
     /// Terms of the incident outside a handoff.

@@ -256,8 +256,8 @@ acts! {
     WithdrawDispute = "withdraw_dispute" (DisputeWithdrawn);
     /// Rule.
     Rule = "rule" {
-        handoff: Option<HandoffId>, ruling: Ruling, joint: bool, side: Option<StationRef>, reasons: Option<Sealed>,
-        level: Level, statement: Option<Digest>
+        handoff: Option<HandoffId>, ruling: Ruling, joint: bool, side: Option<StationRef>,
+        support: Option<SupportId>, reasons: Option<Sealed>, level: Level, statement: Option<Digest>
     };
     /// Take over: custody moves.
     TakeOver = "take_over" { handoff: HandoffId, version: u64, paper: Option<Digest> };

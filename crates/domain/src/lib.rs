@@ -16,6 +16,7 @@ pub mod directory;
 pub mod event;
 pub mod form;
 pub mod ids;
+pub mod matter;
 pub mod moves;
 pub mod node;
 pub mod obligations;

@@ -1,8 +1,7 @@
 //! Which moves are legal now, for whom: what a refusal and a screen show. The table states the design's own table
 //! (product, *Handoff*) a second time on purpose; a test runs every cell of it through [`crate::decide()`].
 
-use crate::access::superior_for;
-use crate::apply::{can_rule, may_sign, overdue};
+use crate::apply::{may_sign, overdue, rulable};
 use crate::caller::{Caller, Role};
 use crate::case::handoff::{AgreedForm, Dispute, Handoff, HandoffState, ResultLoop};
 use crate::case::phase::Phase;
@@ -92,13 +91,12 @@ impl Hands<'_> {
         moves
     }
 
-    /// The common superior, or the supervisors where none is named.
+    /// Whoever rules on a matter that can be ruled on now.
     fn rules(&self, handoff: Option<&Handoff>) -> bool {
-        let may = match superior_for(self.case, handoff.map(|handoff| handoff.id)) {
+        rulable(self.case, handoff, &self.caller.org).iter().any(|matter| match &matter.superior {
             Some(org) => self.caller.has(Role::Superior) && self.caller.org == *org,
-            None => self.caller.has(Role::Supervisor) && !self.seats.is_empty(),
-        };
-        may && can_rule(self.case, handoff)
+            None => self.caller.has(Role::Supervisor) && matter.sides.iter().any(|side| side.org == self.caller.org),
+        })
     }
 
     fn decisions(&self, handoff: &Handoff) -> Moves {

@@ -3,12 +3,12 @@
 //! [`derive`] says what is owed now, by whom and since when. [`reconcile`] keeps, for what was owed before, the due
 //! time already running (a change of severity or kind never lengthens it) and the rung it has climbed to.
 
-use crate::access::superior_for;
 use crate::caller::Role;
 use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::phase::{Phase, Standing};
-use crate::ids::{HandoffId, Scope, StationRef};
+use crate::ids::{OrgId, Scope, StationRef};
+use crate::matter;
 use crate::time::Millis;
 use crate::timers::{Duty, FINAL_FEEDBACK_AGAIN_MS, Rung, Timers};
 use crate::values::Terms;
@@ -38,6 +38,10 @@ pub struct Owed {
     pub granted: bool,
     /// How far it has gone up.
     pub rung: Rung,
+    /// Since when it is on that rung.
+    pub risen: Millis,
+    /// The common superior's organisation, where that owes it.
+    pub superior: Option<OrgId>,
     /// Whether the rung it is on still has somebody above it to tell.
     pub climbs: bool,
     /// The notified rung has taken notice.
@@ -70,8 +74,29 @@ impl Walk<'_> {
     fn owe_until(&mut self, duty: Duty, by: Option<&StationRef>, role: Role, scope: Option<Scope>, span: Span) {
         let Span { since, due, granted } = span;
         let key = Key { duty, scope, by: by.cloned() };
-        let owed = Owed { role, since, due, granted, rung: Rung::Duty, climbs: true, acknowledged: false };
+        let (rung, risen, superior, climbs, acknowledged) = (Rung::Duty, since, None, true, false);
+        let owed = Owed { role, since, due, granted, rung, risen, superior, climbs, acknowledged };
         self.found.insert(key, owed);
+    }
+}
+
+impl Walk<'_> {
+    /// A ruling is owed by the superior; where none is named by the supervisors of both sides together, between two
+    /// stations of one organisation by its supervisor.
+    fn owe_ruling(&mut self, sides: &[&StationRef; 2], superior: Option<&OrgId>, scope: Option<Scope>, since: Millis) {
+        let Some(org) = superior else {
+            let [one, other] = sides;
+            self.owe(Duty::Ruling, Some(one), Role::Supervisor, scope, since);
+            if one.org != other.org {
+                self.owe(Duty::Ruling, Some(other), Role::Supervisor, scope, since);
+            }
+            return;
+        };
+        self.owe(Duty::Ruling, None, Role::Superior, scope, since);
+        let key = Key { duty: Duty::Ruling, scope, by: None };
+        if let Some(owed) = self.found.get_mut(&key) {
+            owed.superior = Some(org.clone());
+        }
     }
 }
 
@@ -86,6 +111,9 @@ pub fn timers_of<'a>(case: &'a Case, key: &Key) -> Option<&'a Timers> {
     let of_scope = case.handoffs.iter().find(|handoff| key.scope == Some(handoff.id.into()));
     if let Some(handoff) = of_scope {
         return of_terms(handoff.terms.as_ref());
+    }
+    if let Some((_, asked)) = case.supports.iter().find(|(id, _)| key.scope == Some((**id).into())) {
+        return of_terms(asked.terms.as_ref());
     }
     let alert = key.by.as_ref().filter(|_| key.duty == Duty::AlertSeen).and_then(|by| case.alerts.get(by));
     of_terms(alert.map_or(case.terms.as_ref(), |alert| alert.terms.as_ref()))
@@ -103,8 +131,8 @@ pub fn derive(case: &Case) -> Ledger {
     }
     let standing = case.standing();
     alerts(case, &defaults, &mut walk);
+    supports(case, &defaults, &mut walk);
     walk.timers = own;
-    supports(case, &mut walk);
     joint(case, &mut walk);
     if let Some(merge) = &case.merge {
         let scope = Some(merge.other.into());
@@ -112,7 +140,7 @@ pub fn derive(case: &Case) -> Ledger {
     }
     for handoff in &case.handoffs {
         walk.timers = of_terms(handoff.terms.as_ref()).unwrap_or(&defaults);
-        of_handoff(case, handoff, &mut walk);
+        of_handoff(handoff, &mut walk);
     }
     walk.timers = case.last_taken_over().map_or(own, |last| of_terms(last.terms.as_ref()).unwrap_or(&defaults));
     feedback(case, &mut walk);
@@ -149,17 +177,19 @@ fn of_phase(case: &Case, standing: Standing, walk: &mut Walk<'_>) {
 fn alerts<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     for (station, alert) in &case.alerts {
         // Nobody owes a look at what is off the table, or at what it has itself taken over.
-        if alert.seen.is_none() && !alert.ended && *station != case.custodian {
+        let waits = alert.seen.is_none() && alert.receipt_by_ruling.is_none() && !alert.ended;
+        if waits && case.phase() != Phase::Closed && *station != case.custodian {
             walk.timers = of_terms(alert.terms.as_ref()).unwrap_or(defaults);
             walk.owe(Duty::AlertSeen, Some(station), Role::DutyOfficer, None, alert.at);
         }
     }
 }
 
-fn supports(case: &Case, walk: &mut Walk<'_>) {
+fn supports<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     for (id, support) in &case.supports {
         if support.answer.is_none() && !support.ended {
             let scope = Some((*id).into());
+            walk.timers = of_terms(support.terms.as_ref()).unwrap_or(defaults);
             walk.owe(Duty::SupportAnswer, Some(&support.to), Role::DutyOfficer, scope, support.at);
         }
     }
@@ -178,17 +208,14 @@ fn joint(case: &Case, walk: &mut Walk<'_>) {
         Some((asker, since, false)) => {
             walk.owe(Duty::JointAnswer, Some(joint.other(asker)), Role::DutyOfficer, scope, *since);
         }
-        Some((_, since, true)) => walk.owe(Duty::Ruling, None, ruler(case, None), scope, *since),
+        Some((_, since, true)) => {
+            walk.owe_ruling(&[&joint.by, &joint.with], joint.superior.as_ref(), scope, *since);
+        }
         None => {}
     }
 }
 
-/// The common superior rules; where none is named, both supervisors together.
-fn ruler(case: &Case, handoff: Option<HandoffId>) -> Role {
-    if superior_for(case, handoff).is_some() { Role::Superior } else { Role::Supervisor }
-}
-
-fn of_handoff(case: &Case, handoff: &Handoff, walk: &mut Walk<'_>) {
+fn of_handoff(handoff: &Handoff, walk: &mut Walk<'_>) {
     let scope = Some(handoff.id.into());
     let (from, to) = (Some(&handoff.from), Some(&handoff.to));
     match &handoff.state {
@@ -221,7 +248,8 @@ fn of_handoff(case: &Case, handoff: &Handoff, walk: &mut Walk<'_>) {
                     walk.owe(Duty::Position, Some(side), Role::DutyOfficer, scope, dispute.at);
                 }
             }
-            walk.owe(Duty::Ruling, None, ruler(case, Some(handoff.id)), scope, dispute.at);
+            let superior = handoff.terms.as_ref().and_then(|terms| terms.superior.as_ref());
+            walk.owe_ruling(&[&handoff.from, &handoff.to], superior, scope, dispute.at);
         }
         HandoffState::Recalled { at, received: false } => {
             walk.owe(Duty::RecallReceipt, to, Role::Adapter, scope, *at);
@@ -269,8 +297,10 @@ fn feedback(case: &Case, walk: &mut Walk<'_>) {
             }
         }
         ResultLoop::Reported { at_superior: Some(since), .. } => {
-            let handoff = case.last_taken_over().map(|handoff| handoff.id);
-            walk.owe(Duty::Ruling, None, ruler(case, handoff), scope, *since);
+            if let Some(matter) = matter::of_result(case) {
+                let [one, other] = &matter.sides;
+                walk.owe_ruling(&[one, other], matter.superior.as_ref(), scope, *since);
+            }
         }
         ResultLoop::Reported { at, .. } => {
             if let Some(confirmer) = case.confirmer() {
@@ -294,7 +324,8 @@ pub fn reconcile(before: &Ledger, mut now: Ledger) -> Ledger {
         }
         if (old.since, old.granted) == (owed.since, owed.granted) {
             owed.due = if old.rung == Rung::Duty { owed.due.min(old.due) } else { old.due };
-            (owed.rung, owed.climbs, owed.acknowledged) = (old.rung, old.climbs, old.acknowledged);
+            (owed.rung, owed.risen) = (old.rung, old.risen);
+            (owed.climbs, owed.acknowledged) = (old.climbs, old.acknowledged);
         }
     }
     now

@@ -12,6 +12,8 @@ mod grid;
 mod moves;
 #[path = "table/parts.rs"]
 mod parts;
+#[path = "table/rulings.rs"]
+mod rulings;
 #[path = "table/states.rs"]
 mod states;
 #[path = "table/world.rs"]
@@ -38,7 +40,19 @@ fn handoff() -> Grid {
 fn together() -> Grid {
     let moves = [
         TOGETHER_MOVES,
-        &["note", "report_unit ASSIGNED", "close", "offer", "report", "rule LEAD", "rule JOINT_END", "rule SUPPORT"],
+        &[
+            "note",
+            "report_unit ASSIGNED",
+            "close",
+            "offer",
+            "report",
+            "rule LEAD",
+            "rule LEAD_STAYS",
+            "rule JOINT_END",
+            "rule JOINT_STAYS",
+            "rule SUPPORT",
+            "rule SUPPORT_NOT",
+        ],
     ];
     Grid { states: TOGETHER_STATES, build: states::together, moves: moves.concat() }
 }

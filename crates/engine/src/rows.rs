@@ -100,8 +100,12 @@ pub(crate) fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
             });
         }
     }
-    if let Some(org) = after.at_superior.as_ref().filter(|_| before.is_none_or(|case| case.at_superior.is_none())) {
-        batch.parties.push(PartyRow { incident: after.id, org: org.clone(), station: None, active: true });
+    for (org, part) in &after.superiors {
+        let was = before.and_then(|case| case.superiors.get(org));
+        if was.is_none_or(|was| was.is_in() != part.is_in()) {
+            let (incident, org, active) = (after.id, org.clone(), part.is_in());
+            batch.parties.push(PartyRow { incident, org, station: None, active });
+        }
     }
     obligations(batch, before, after);
     for handoff in &after.handoffs {
@@ -164,7 +168,7 @@ pub(crate) fn obligation(case: &Case, key: &Key, owed: &Owed, done: bool) -> Obl
         incident: case.id,
         scope: key.scope,
         duty: key.duty,
-        org: key.by.as_ref().map(|seat| seat.org.clone()),
+        org: key.by.as_ref().map(|seat| seat.org.clone()).or_else(|| owed.superior.clone()),
         station: key.by.as_ref().map(|seat| seat.station.clone()),
         role: owed.role,
         since: owed.since,

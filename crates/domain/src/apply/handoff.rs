@@ -349,7 +349,10 @@ pub(super) fn agreed(case: &mut Case, event: &Event, body: &Agreed) -> Verdict {
     let parts = body.number.is_some() || body.category.is_some() || body.signer.is_some();
     need(!parts || event.actor.is_at(&handoff.to), Reason::WrongSide)?;
     decides(handoff, event)?;
-    noticed(handoff, event.at);
+    // Another's yes, a settlement's or a ruling's, does not show that the receiver has seen anything (invariant 3).
+    if event.actor.is_at(&handoff.to) {
+        noticed(handoff, event.at);
+    }
     if body.signer.is_some() {
         handoff.to_signer.clone_from(&body.signer);
     }

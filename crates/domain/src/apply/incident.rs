@@ -14,7 +14,6 @@ use crate::event::{Body, Event};
 use crate::ids::StationRef;
 use crate::obligations::{Key, Ledger};
 use crate::refusal::{Reason, Refusal};
-use crate::timers::Rung;
 use crate::values::Severity;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +62,9 @@ pub(super) fn received(event: &Event, body: &Received) -> Result<Case, Refusal> 
         ruling_proposed: None,
         ordered: None,
         parties: BTreeMap::new(),
-        at_superior: None,
-        superior_since: None,
+        superiors: BTreeMap::new(),
+        order_superior: None,
+        custodian_acted: event.actor.is_person().then_some(event.at),
         ledger: Ledger::new(),
         terms: body.terms.clone(),
     };
@@ -136,6 +136,7 @@ pub(super) fn alerted(case: &mut Case, event: &Event, body: &Alerted) -> Verdict
         answer: None,
         terms: body.terms.clone(),
         ended: false,
+        receipt_by_ruling: None,
     };
     case.alerts.insert(body.to.clone(), alert);
     Ok(())
@@ -159,6 +160,19 @@ pub(super) fn alert_seen(case: &mut Case, event: &Event, body: &AlertSeen) -> Ve
     alert.delivered.get_or_insert(event.at);
     alert.seen = Some(event.at);
     Ok(())
+}
+
+/// A ruling stands in for the receipt of an alert nobody looked at. It does not say that anybody has seen it.
+pub(super) fn alert_by_ruling(case: &mut Case, event: &Event, station: &StationRef) -> Verdict {
+    let alert = alert(case, station)?;
+    need(alert.seen.is_none() && alert.receipt_by_ruling.is_none(), Reason::MoveNotLegal)?;
+    alert.receipt_by_ruling = Some(event.at);
+    Ok(())
+}
+
+pub(super) fn objection_by_ruling(case: &mut Case) -> Verdict {
+    let objection = case.closure.as_mut().and_then(|closure| closure.objection.take());
+    need(objection.is_some(), Reason::MoveNotLegal)
 }
 
 pub(super) fn alert_answered(case: &mut Case, event: &Event, body: &AlertAnswered) -> Verdict {
@@ -283,18 +297,14 @@ pub(super) fn erased(case: &Case, event: &Event) -> Verdict {
     need(event.actor.role == Role::Auditor || case.phase() == Phase::Closed, Reason::MoveNotLegal)
 }
 
-pub(super) fn escalated(case: &mut Case, body: &Escalated) -> Verdict {
+pub(super) fn escalated(case: &mut Case, event: &Event, body: &Escalated) -> Verdict {
     let key = Key { duty: body.duty, scope: body.scope, by: body.by.clone() };
     let Some(owed) = case.ledger.get_mut(&key) else { return refuse(Reason::ObjectNotFound) };
     need(owed.due == body.due && owed.rung.next() == Some(body.rung), Reason::StaleVersion)?;
-    owed.rung = body.rung;
+    (owed.rung, owed.risen) = (body.rung, event.at);
     owed.acknowledged = false;
     owed.climbs = body.next_due.is_some();
     owed.due = body.next_due.unwrap_or(owed.due);
-    if body.rung == Rung::Superior && body.duty.goes_to_superior() {
-        let handoff = case.handoffs.iter().map(|handoff| handoff.id).find(|id| body.scope == Some((*id).into()));
-        super::parties::reaches_superior(case, case.version, handoff);
-    }
     Ok(())
 }
 

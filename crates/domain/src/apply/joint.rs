@@ -10,9 +10,8 @@ use crate::event::incident::{
     JointAcknowledged, JointDeclared, JointEndAnswered, JointEndProposed, LeadAnswered, LeadAsked, SupportAnswer,
     SupportAnswered, SupportEnded, SupportRecalled, SupportRequested,
 };
-use crate::ids::{JointId, Scope, StationRef, SupportId};
+use crate::ids::{JointId, StationRef, SupportId};
 use crate::refusal::{Reason, Refusal};
-use crate::timers::{Duty, Rung};
 
 pub(super) fn support_requested(case: &mut Case, event: &Event, body: &SupportRequested) -> Verdict {
     let from = seat(event)?;
@@ -20,7 +19,8 @@ pub(super) fn support_requested(case: &mut Case, event: &Event, body: &SupportRe
     need(case.phase() != Phase::Closed, Reason::MoveNotLegal)?;
     need(case.supports.len() < SUPPORTS_MAX, Reason::LimitExceeded)?;
     need(!case.supports.contains_key(&body.support), Reason::InvalidField)?;
-    let support = Support { from, to: body.to.clone(), at: event.at, answer: None, ended: false };
+    let (to, terms) = (body.to.clone(), body.terms.clone());
+    let support = Support { from, to, at: event.at, answer: None, ended: false, terms };
     case.supports.insert(body.support, support);
     Ok(())
 }
@@ -50,13 +50,12 @@ pub(super) fn support_ended(case: &mut Case, body: &SupportEnded) -> Verdict {
     Ok(())
 }
 
-/// A ruling answers the request that has climbed to the superior, yes.
-pub(super) fn support_by_ruling(case: &mut Case, event: &Event) -> Verdict {
-    let climbed = case.ledger.iter().find(|(key, owed)| key.duty == Duty::SupportAnswer && owed.rung == Rung::Superior);
-    let Some(scope) = climbed.and_then(|(key, _)| key.scope) else { return refuse(Reason::NotAtSuperior) };
-    let waiting = case.supports.iter_mut().find(|(id, _)| Scope::from(**id) == scope);
-    let Some((_, support)) = waiting else { return refuse(Reason::ObjectNotFound) };
-    support.answer = Some((SupportAnswer::Committed, event.at));
+/// A ruling answers the request in the asked station's place.
+pub(super) fn support_by_ruling(case: &mut Case, event: &Event, id: SupportId, answer: SupportAnswer) -> Verdict {
+    let support = support(case, id)?;
+    need(support.answer.is_none(), Reason::MoveNotLegal)?;
+    support.answer = Some((answer, event.at));
+    support.ended = answer == SupportAnswer::Not;
     Ok(())
 }
 
@@ -131,10 +130,17 @@ pub(super) fn lead_answered(case: &mut Case, event: &Event, body: &LeadAnswered)
     Ok(())
 }
 
-pub(super) fn lead_by_ruling(case: &mut Case) -> Verdict {
+/// A ruling answers the question who leads: the lead changes, or stays where it is.
+pub(super) fn lead_by_ruling(case: &mut Case, changes: bool) -> Verdict {
     let joint = case.joint.as_mut().filter(|joint| !joint.ended);
-    let asked = joint.and_then(|joint| joint.lead_asked.take().map(|(lead, _, _)| joint.lead = lead));
-    if asked.is_some() { Ok(()) } else { refuse(Reason::MoveNotLegal) }
+    let Some((joint, (lead, _, _))) = joint.and_then(|joint| joint.lead_asked.take().map(|asked| (joint, asked)))
+    else {
+        return refuse(Reason::MoveNotLegal);
+    };
+    if changes {
+        joint.lead = lead;
+    }
+    Ok(())
 }
 
 pub(super) fn end_proposed(case: &mut Case, event: &Event, body: &JointEndProposed) -> Verdict {
@@ -165,12 +171,12 @@ pub(super) fn end(joint: &mut Joint) {
     (joint.ended, joint.acknowledged, joint.lead_asked, joint.end_proposed) = (true, true, None, None);
 }
 
-pub(super) fn end_by_ruling(case: &mut Case) -> Verdict {
+/// A ruling answers the proposal to end it: it ends, or goes on without the proposal.
+pub(super) fn end_by_ruling(case: &mut Case, ends: bool) -> Verdict {
     match case.joint.as_mut().filter(|joint| !joint.ended && joint.end_proposed.is_some()) {
-        Some(joint) => {
-            end(joint);
-            Ok(())
-        }
-        None => refuse(Reason::MoveNotLegal),
+        Some(joint) if ends => end(joint),
+        Some(joint) => (joint.end_proposed, joint.acknowledged) = (None, true),
+        None => return refuse(Reason::MoveNotLegal),
     }
+    Ok(())
 }

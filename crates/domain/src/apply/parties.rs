@@ -1,11 +1,11 @@
 //! Who has a part in the case: it comes in with the event that brings it in and sees nothing new after the one that
 //! takes its part away (product, *Sealed and erasable*; reliability, 6).
 
-use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
+use crate::case::handoff::{Handoff, HandoffState};
 use crate::case::{Case, Party};
 use crate::event::{Body, Event};
 use crate::ids::{HandoffId, StationRef};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Stations with a part now.
 fn now(case: &Case) -> BTreeSet<StationRef> {
@@ -91,40 +91,26 @@ pub(super) fn update(case: &mut Case, event: &Event) {
         alert.ended = true;
     }
     let now = now(case);
-    for seat in &now {
-        match case.parties.get_mut(seat) {
-            Some(party) if party.until.is_none() => {}
-            Some(party) => *party = Party { since: event.seq, until: None },
-            None => {
-                case.parties.insert(seat.clone(), Party { since: event.seq, until: None });
-            }
-        }
-    }
-    for (seat, party) in &mut case.parties {
-        if party.until.is_none() && !now.contains(seat) {
-            party.until = Some(event.seq);
-        }
-    }
-    let asked = matches!(
-        event.body,
-        Body::Disputed(_) | Body::Declined(_) | Body::Withdrawn(_) | Body::Contested(_) | Body::JointEndAnswered(_)
-    );
-    if asked && asks_superior(case) {
-        reaches_superior(case, event.seq, None);
-    }
+    keep(&mut case.parties, &now, event.seq);
 }
 
-/// The case is before the common superior of the matter from this entry on.
-pub(super) fn reaches_superior(case: &mut Case, seq: u64, handoff: Option<HandoffId>) {
-    let superior = crate::access::superior_for(case, handoff).cloned();
-    if superior.is_some() && case.at_superior != superior {
-        (case.at_superior, case.superior_since) = (superior, Some(seq));
-    }
+/// Superiors with something before them, once the ledger says so (product, *Sealed and erasable*: "cases before it").
+pub(super) fn update_superiors(case: &mut Case, seq: u64) {
+    let now = crate::matter::before_superiors(case);
+    keep(&mut case.superiors, &now, seq);
 }
 
-/// Whether the state itself asks for a ruling, before any clock has run.
-fn asks_superior(case: &Case) -> bool {
-    let disputed = case.handoffs.iter().any(|handoff| handoff.dispute().is_some());
-    let end_refused = case.joint_now().is_some_and(|joint| matches!(joint.end_proposed, Some((_, _, true))));
-    disputed || end_refused || matches!(case.result(), Some(ResultLoop::Reported { at_superior: Some(_), .. }))
+/// Whoever is in now comes in with this entry, whoever is not any more sees it as its last.
+fn keep<T: Ord + Clone>(parts: &mut BTreeMap<T, Party>, now: &BTreeSet<T>, seq: u64) {
+    for one in now {
+        let part = parts.entry(one.clone()).or_insert(Party { since: seq, until: None });
+        if part.until.is_some() {
+            *part = Party { since: seq, until: None };
+        }
+    }
+    for (one, part) in parts.iter_mut() {
+        if part.is_in() && !now.contains(one) {
+            part.until = Some(seq);
+        }
+    }
 }

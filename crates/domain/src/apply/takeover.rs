@@ -48,7 +48,8 @@ pub(super) fn can_be_ordered(case: &Case, handoff: Option<HandoffId>, to: &Stati
             need(handoff.state.is_open(), Reason::MoveNotLegal)?;
             need(handoff.to == *to, Reason::WrongSide)
         }
-        None => need(case.parties.contains_key(to), Reason::WrongSide),
+        // Any station may be ordered to answer for a case whose custodian is gone: one that has not heard of it, too.
+        None => Ok(()),
     }
 }
 
@@ -70,8 +71,9 @@ fn move_custody(case: &mut Case, event: &Event, body: &TakenOver) {
     }
     if body.handoff.is_none() {
         case.joint_result = Some((body.from.clone(), ResultLoop::owed(event.at)));
+        case.order_superior = case.ordered.as_ref().and_then(|ordered| ordered.superior.clone());
     }
     case.former.push(std::mem::replace(&mut case.custodian, body.to.clone()));
-    (case.tenure, case.custody_since) = (body.tenure, event.at);
+    (case.tenure, case.custody_since, case.custodian_acted) = (body.tenure, event.at, None);
     (case.ruling_proposed, case.ordered, case.last_word) = (None, None, None);
 }

@@ -1,8 +1,8 @@
 //! A handoff's state. Each state carries its own facts, so that nonsense cannot be built.
 
-use crate::event::handoff::{OfferBasis, Ruling, Settlement};
+use crate::event::handoff::{OfferBasis, Ruled, Ruling, RulingProposed, Settlement};
 use crate::form::{Form, Signer};
-use crate::ids::{Digest, HandoffId, IncidentId, MapRef, OfficerId, StationRef};
+use crate::ids::{Digest, HandoffId, IncidentId, MapRef, OfficerId, OrgId, StationRef, SupportId};
 use crate::time::Millis;
 use crate::values::{Category, Code, Label, Level, Salt, Terms};
 use std::collections::BTreeSet;
@@ -289,11 +289,9 @@ pub struct Lamps {
     pub seen: Option<Millis>,
 }
 
-/// A ruling one supervisor proposed where no common superior is named.
+/// What is to be ruled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposedRuling {
-    /// Whose supervisor.
-    pub by: crate::ids::OrgId,
+pub struct Asked {
     /// About which handoff.
     pub handoff: Option<HandoffId>,
     /// What.
@@ -302,6 +300,41 @@ pub struct ProposedRuling {
     pub joint: bool,
     /// About which side.
     pub side: Option<StationRef>,
+    /// About which request for support.
+    pub support: Option<SupportId>,
+    /// With an order without a handoff: the superior named between the custodian and that side.
+    pub superior: Option<OrgId>,
+}
+
+impl From<&RulingProposed> for Asked {
+    fn from(body: &RulingProposed) -> Self {
+        let RulingProposed { handoff, ruling, joint, side, support, reasons: _ } = body;
+        // Proposed is only what no superior rules on.
+        let (side, superior) = (side.clone(), None);
+        Self { handoff: *handoff, ruling: *ruling, joint: *joint, side, support: *support, superior }
+    }
+}
+
+impl From<&Ruled> for Asked {
+    fn from(body: &Ruled) -> Self {
+        let Ruled { handoff, ruling, joint, side, support, superior, .. } = body;
+        let (side, superior) = (side.clone(), superior.clone());
+        Self { handoff: *handoff, ruling: *ruling, joint: *joint, side, support: *support, superior }
+    }
+}
+
+/// A ruling one supervisor proposed where no common superior is named. It binds only over what was there to be seen:
+/// the form's version and the report it was given over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposedRuling {
+    /// Whose supervisor.
+    pub by: OrgId,
+    /// What.
+    pub asked: Asked,
+    /// Version of the form, 0 without one.
+    pub version: u64,
+    /// Number of the last report.
+    pub report: u64,
 }
 
 /// One handoff.

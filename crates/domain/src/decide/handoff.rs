@@ -2,8 +2,8 @@
 
 use super::{Draft, Statement, attested_only};
 use crate::access;
-use crate::caller::Actor;
-use crate::case::handoff::{Handoff, HandoffState, ProposedRuling};
+use crate::caller::{Actor, Role};
+use crate::case::handoff::{Asked, Handoff, HandoffState};
 use crate::command::{AgreeParts, SignParts};
 use crate::event::Body;
 use crate::event::handoff::{
@@ -13,6 +13,7 @@ use crate::event::handoff::{
 use crate::event::incident::MergeProposed;
 use crate::form::{Form, FormUnit, Signer};
 use crate::ids::{Digest, HandoffId, StationId, StationRef};
+use crate::matter;
 use crate::refusal::{Reason, Refusal};
 use crate::time::Millis;
 use crate::timers::Timers;
@@ -252,48 +253,48 @@ impl Draft<'_> {
         }
     }
 
-    pub(super) fn asked(
-        &self,
-        handoff: Option<HandoffId>,
-        ruling: Ruling,
-        joint: bool,
-        side: Option<StationRef>,
-    ) -> ProposedRuling {
-        ProposedRuling { by: self.caller.org.clone(), handoff, ruling, joint, side }
+    /// Completes what is to be ruled: an order without a handoff names its superior by the agreement between the
+    /// custodian and whoever is to take over, which need not have heard of the case.
+    fn completed(&self, asked: &Asked) -> Result<Asked, Refusal> {
+        let superior = match (&asked.side, asked.ruling, asked.handoff) {
+            (Some(side), Ruling::Takeover, None) => {
+                let to = self.station("side", &side.station)?;
+                let terms = self.terms(&self.case()?.custodian, &to)?;
+                terms.and_then(|terms| terms.superior)
+            }
+            (_, _, _) => None,
+        };
+        Ok(Asked { superior, ..asked.clone() })
     }
 
     pub(super) fn rule(
         &mut self,
-        asked: &ProposedRuling,
+        asked: &Asked,
         reasons: Option<Sealed>,
         level: Level,
         shown: Option<Digest>,
     ) -> Result<(), Refusal> {
-        let case = self.case()?;
-        let named = access::superior_for(case, asked.handoff).is_some();
-        if !named && !crate::apply::together(case, &self.caller.org, asked) {
-            let ProposedRuling { handoff, ruling, joint, side, .. } = asked.clone();
-            return self.push(RulingProposed { handoff, ruling, joint, side, reasons });
+        if !self.caller.has(Role::Superior) && !self.caller.has(Role::Supervisor) {
+            return Err(Refusal::new(Reason::RoleNotAllowed));
         }
-        let body = |sign_off| Ruled {
-            handoff: asked.handoff,
-            ruling: asked.ruling,
-            joint: asked.joint,
-            side: asked.side.clone(),
-            together: !named,
-            reasons,
-            sign_off,
-        };
+        let asked = &self.completed(asked)?;
+        let case = self.case()?;
+        let matter = matter::of_ruling(case, asked)?;
+        let Asked { handoff, ruling, joint, side, support, superior } = asked.clone();
+        if matter.superior.is_none() && !crate::apply::together(case, &self.caller.org, asked, &matter) {
+            return self.push(RulingProposed { handoff, ruling, joint, side, support, reasons });
+        }
+        let together = matter.superior.is_none();
         let unsigned = SignOff { level, statement: Digest([0; 32]) };
+        let draft = Ruled { handoff, ruling, joint, side, support, superior, together, reasons, sign_off: unsigned };
         // A ruling is the superior's own: the agreement's level binds the two stations' officers.
-        let draft = body(unsigned);
         let sign_off = self.sign_off(&draft.clone().into(), level, shown, Statement::Rule(&draft), None)?;
-        self.push(body(sign_off))?;
+        self.push(Ruled { sign_off, ..draft })?;
         self.carry_out(asked)
     }
 
     /// What a ruling brings about besides itself.
-    fn carry_out(&mut self, asked: &ProposedRuling) -> Result<(), Refusal> {
+    fn carry_out(&mut self, asked: &Asked) -> Result<(), Refusal> {
         match (asked.ruling, asked.handoff) {
             (Ruling::Agreed, Some(id)) => {
                 let version = self.of(id)?.version;
@@ -313,10 +314,14 @@ impl Draft<'_> {
                 | Ruling::Signature
                 | Ruling::Receipt
                 | Ruling::Lead
+                | Ruling::LeadStays
                 | Ruling::JointEnd
+                | Ruling::JointStays
                 | Ruling::Support
+                | Ruling::SupportNot
                 | Ruling::Confirmed
-                | Ruling::ReportAgain,
+                | Ruling::ReportAgain
+                | Ruling::Objection,
                 _,
             ) => Ok(()),
         }

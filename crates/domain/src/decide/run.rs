@@ -1,6 +1,7 @@
 //! Every move and what draws its events up. Where nothing stands between, the command's body is the event.
 
 use super::Draft;
+use crate::case::handoff::Asked;
 use crate::command::Act;
 use crate::event::Body;
 use crate::event::incident::{AlertDelivered, AlertSeen, Erased, Linked};
@@ -89,8 +90,10 @@ impl Draft<'_> {
             Act::ProposeSettlement(body) => self.push(body.clone()),
             Act::AgreeSettlement { handoff, outcome, parts } => self.settle(*handoff, *outcome, parts),
             Act::WithdrawDispute(body) => self.push(body.clone()),
-            Act::Rule { handoff, ruling, joint, side, reasons, level, statement } => {
-                let asked = self.asked(*handoff, *ruling, *joint, side.clone());
+            Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement } => {
+                let (side, superior) = (side.clone(), None);
+                let asked =
+                    Asked { handoff: *handoff, ruling: *ruling, joint: *joint, side, support: *support, superior };
                 self.rule(&asked, *reasons, *level, *statement)
             }
             Act::TakeOver { handoff, version, paper } => self.take_over(*handoff, *version, *paper),

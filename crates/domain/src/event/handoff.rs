@@ -1,7 +1,7 @@
 //! Facts of a handoff. Each names its handoff; what a version of the form decides names that version.
 
 use crate::form::{Form, Signer};
-use crate::ids::{Digest, HandoffId, IncidentId, MapRef, OfficerId, StationRef};
+use crate::ids::{Digest, HandoffId, IncidentId, MapRef, OfficerId, OrgId, StationRef, SupportId};
 use crate::time::Millis;
 use crate::values::{Category, Code, Label, Level, Salt, Sealed, SignOff, Terms};
 
@@ -34,18 +34,26 @@ crate::words! {
         Signature = "SIGNATURE",
         /// The takeover itself.
         Takeover = "TAKEOVER",
-        /// The receipt of a recall.
+        /// The receipt: of a recall, or, without a handoff, of the alert to one side.
         Receipt = "RECEIPT",
         /// The consent to a change of lead.
         Lead = "LEAD",
+        /// The refusal of it: the lead stays where it is.
+        LeadStays = "LEAD_STAYS",
         /// The consent to end joint handling.
         JointEnd = "JOINT_END",
-        /// The answer to a request for support.
+        /// The refusal of it: joint handling goes on.
+        JointStays = "JOINT_STAYS",
+        /// The answer to a request for support: committed.
         Support = "SUPPORT",
+        /// The answer to it: not.
+        SupportNot = "SUPPORT_NOT",
         /// The confirmation of the result.
         Confirmed = "CONFIRMED",
         /// The result has to be reported anew.
         ReportAgain = "REPORT_AGAIN",
+        /// The answer to an objection against the closing, which stands.
+        Objection = "OBJECTION",
     }
 }
 
@@ -360,8 +368,10 @@ crate::record! {
         pub ruling: Ruling,
         /// Joint handling goes with it.
         pub joint: bool,
-        /// The side it is about, with a signature or an order.
+        /// The side it is about: with a signature, an order, the receipt of an alert.
         pub side: Option<StationRef>,
+        /// The request for support it is about.
+        pub support: Option<SupportId>,
         /// The reasons, sealed.
         pub reasons: Option<Sealed>,
     }
@@ -376,6 +386,10 @@ crate::record! {
         pub joint: bool,
         /// The side it stands in for.
         pub side: Option<StationRef>,
+        /// The request for support it is about.
+        pub support: Option<SupportId>,
+        /// With an order without a handoff: the superior named by the agreement between the custodian and that side.
+        pub superior: Option<OrgId>,
         /// Both supervisors together.
         pub together: bool,
         /// The reasons, sealed.

@@ -134,7 +134,8 @@ fn take_over(incident: usize, message: &Message) -> Act {
 fn rule(ruling: Ruling) -> Act {
     let side = (ruling == Ruling::Takeover).then(|| seat("B-01"));
     let handoff = Some(handoff(0));
-    Act::Rule { handoff, ruling, joint: false, side, reasons: None, level: Level::Attested, statement: None }
+    let (reasons, level, statement) = (None, Level::Attested, None);
+    Act::Rule { handoff, ruling, joint: false, side, support: None, reasons, level, statement }
 }
 
 const fn slot(name: &'static str, incident: usize, caller: fn() -> Caller, act: Ask, salt: u8) -> Slot {

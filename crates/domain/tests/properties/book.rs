@@ -13,6 +13,8 @@ pub(crate) struct Paper {
     pub(crate) from: StationRef,
     pub(crate) to: StationRef,
     pub(crate) version: u64,
+    /// The receiver itself agreed to this version.
+    pub(crate) by_receiver: bool,
     pub(crate) delivered: Option<Millis>,
     pub(crate) seen: Option<Millis>,
     /// Version agreed to and when; gone with every revision.
@@ -93,6 +95,7 @@ impl Chapter {
             from: from.clone(),
             to: to.clone(),
             version,
+            by_receiver: false,
             delivered: None,
             seen: None,
             agreed: None,
@@ -111,7 +114,7 @@ impl Chapter {
             Body::Offered(b) => self.begin(b.handoff, &b.from, &b.to, b.version),
             Body::Revised(b) => {
                 let paper = self.paper(b.handoff);
-                (paper.version, paper.delivered, paper.seen) = (b.version, None, None);
+                (paper.version, paper.delivered, paper.seen, paper.by_receiver) = (b.version, None, None, false);
                 paper.signed.clear();
                 // After a ruling the form stays agreed, in its new version.
                 paper.agreed = paper.agreed.filter(|_| paper.ruled).map(|_| (b.version, event.at));
@@ -125,7 +128,11 @@ impl Chapter {
             Body::Agreed(b) => {
                 let ruled = matches!(self.last.as_ref().map(|last| &last.body), Some(Body::Ruled(_)));
                 let paper = self.paper(b.handoff);
-                paper.notice(event.at);
+                // Nobody else's word shows that the receiver has it, or has seen it.
+                paper.by_receiver = event.actor.is_at(&paper.to);
+                if paper.by_receiver {
+                    paper.notice(event.at);
+                }
                 paper.ruled = ruled || paper.ruled && paper.agreed.is_some();
                 paper.agreed = Some((b.version, event.at));
                 paper.signed.clear();

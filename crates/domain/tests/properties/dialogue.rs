@@ -2,7 +2,6 @@
 
 use crate::ideas::{Dice, Group, Thinking, as_officer, code, sealed};
 use crate::world::{Fnv, label, officer, superior, supervisor, system};
-use handoff_domain::access::superior_of;
 use handoff_domain::caller::Caller;
 use handoff_domain::case::handoff::{AgreedForm, Handoff, HandoffState, ResultLoop};
 use handoff_domain::command::{Act, AgreeParts, SignParts};
@@ -13,7 +12,7 @@ use handoff_domain::event::handoff::{
     SettlementProposed, SignatureRefused, StoodBy, SubstituteNamed, Withdrawn,
 };
 use handoff_domain::form::{Form, Signer};
-use handoff_domain::ids::{HandoffId, StationId, StationRef};
+use handoff_domain::ids::{HandoffId, OrgId, StationId, StationRef, SupportId};
 use handoff_domain::time::MINUTE;
 use handoff_domain::timers::{Duty, Rung};
 use handoff_domain::values::{Level, Sealed, Severity};
@@ -286,9 +285,10 @@ impl Thinking<'_> {
         self.add(Group::Dispute, 3, who, Act::WithdrawDispute(body));
     }
 
-    /// Who rules here: the common superior, or the supervisor of one of the two sides.
-    fn ruler(&mut self, not: Option<&handoff_domain::ids::OrgId>) -> (Caller, Option<StationId>) {
-        if superior_of(self.case).is_some() {
+    /// Who rules: a superior the case is before, or the supervisor of one of the sides.
+    fn ruler(&mut self, not: Option<&OrgId>) -> (Caller, Option<StationId>) {
+        let before: Vec<_> = self.case.superiors.iter().filter(|(_, part)| part.is_in()).collect();
+        if !before.is_empty() && self.dice.below(8) > 0 {
             return (superior(), None);
         }
         let sides: Vec<_> = self.parties().into_iter().filter(|seat| Some(&seat.org) != not).collect();
@@ -297,9 +297,21 @@ impl Thinking<'_> {
     }
 
     fn rule(&mut self, weight: usize, ruling: Ruling, handoff: Option<HandoffId>, side: Option<StationRef>) {
+        self.rule_on(weight, ruling, handoff, side, None);
+    }
+
+    fn rule_on(
+        &mut self,
+        weight: usize,
+        ruling: Ruling,
+        handoff: Option<HandoffId>,
+        side: Option<StationRef>,
+        support: Option<SupportId>,
+    ) {
         let joint = self.dice.one_in(4) && handoff.is_some();
         let who = self.ruler(None);
-        let act = Act::Rule { handoff, ruling, joint, side, reasons: None, level: Level::Attested, statement: None };
+        let (reasons, level, statement) = (None, Level::Attested, None);
+        let act = Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement };
         self.add(Group::Dispute, weight, who, act);
     }
 
@@ -308,10 +320,11 @@ impl Thinking<'_> {
         if let Some(first) = case.ruling_proposed.clone() {
             let who = self.ruler(Some(&first.by));
             let act = Act::Rule {
-                handoff: first.handoff,
-                ruling: first.ruling,
-                joint: false,
-                side: first.side,
+                handoff: first.asked.handoff,
+                ruling: first.asked.ruling,
+                joint: first.asked.joint,
+                side: first.asked.side,
+                support: first.asked.support,
                 reasons: None,
                 level: Level::Attested,
                 statement: None,
@@ -341,9 +354,21 @@ impl Thinking<'_> {
             let scope = key.scope.map(|scope| HandoffId(scope.0)).filter(|id| case.handoff(*id).is_some());
             match key.duty {
                 Duty::RecallReceipt => self.rule(6, Ruling::Receipt, scope, None),
-                Duty::LeadAnswer => self.rule(6, Ruling::Lead, None, None),
-                Duty::JointAnswer => self.rule(6, Ruling::JointEnd, None, None),
-                Duty::SupportAnswer => self.rule(6, Ruling::Support, None, None),
+                Duty::LeadAnswer => {
+                    self.rule(6, Ruling::Lead, None, None);
+                    self.rule(3, Ruling::LeadStays, None, None);
+                }
+                Duty::JointAnswer => {
+                    self.rule(6, Ruling::JointEnd, None, None);
+                    self.rule(3, Ruling::JointStays, None, None);
+                }
+                Duty::SupportAnswer => {
+                    let asked = case.supports.keys().copied().find(|id| key.scope == Some((*id).into()));
+                    self.rule_on(6, Ruling::Support, None, None, asked);
+                    self.rule_on(3, Ruling::SupportNot, None, None, asked);
+                }
+                Duty::AlertSeen => self.rule(6, Ruling::Receipt, None, key.by.clone()),
+                Duty::AnswerObjection => self.rule(6, Ruling::Objection, None, None),
                 Duty::Confirm => self.rule(6, Ruling::Confirmed, scope, None),
                 Duty::Dispatch | Duty::OnScene | Duty::Handled => {
                     let to = self.some_neighbour(&case.custodian.clone());

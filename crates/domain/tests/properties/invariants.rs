@@ -101,8 +101,8 @@ fn delivered_seen_agreed_taken_over_are_four_facts(step: &Step<'_>) -> Check {
         holds!(paper.seen.is_none() || paper.delivered <= paper.seen, "seen before delivered");
         let agreed = handoff.agreed().map(|agreed| agreed.at);
         holds!(agreed.is_none() || agreed == paper.agreed.map(|(_, at)| at), "agreed at {agreed:?}, not as told");
-        // A form agreed by ruling stays agreed when it is revised; the new version is seen later.
-        holds!(agreed.is_none() || paper.ruled || paper.seen <= agreed, "agreed before seen");
+        // A form agreed in the receiver's place is seen later; revised under a ruling, its new version is too.
+        holds!(agreed.is_none() || !paper.by_receiver || paper.seen <= agreed, "agreed before seen");
     }
     let state_of = |case: &Case, id| case.handoff(id).map(|handoff| handoff.state.clone());
     let (id, lamp_only) = match &step.event.body {
@@ -128,8 +128,7 @@ fn an_escalation_moves_nothing_else(step: &Step<'_>) -> Check {
     let masked = Case {
         version: before.version,
         updated_at: before.updated_at,
-        at_superior: before.at_superior.clone(),
-        superior_since: before.superior_since,
+        superiors: before.superiors.clone(),
         ledger: before.ledger.clone(),
         ..after
     };

@@ -114,10 +114,14 @@ pub(crate) const HANDOFF_MOVES: &[&str] = &[
     "rule TAKEOVER",
     "rule RECEIPT",
     "rule LEAD",
+    "rule LEAD_STAYS",
     "rule JOINT_END",
+    "rule JOINT_STAYS",
     "rule SUPPORT",
+    "rule SUPPORT_NOT",
     "rule CONFIRMED",
     "rule REPORT_AGAIN",
+    "rule OBJECTION",
 ];
 
 /// The last handoff of the incident, which the moves about one are about.
@@ -135,7 +139,7 @@ pub(crate) fn act(name: &str, play: &Play, who: Who) -> Act {
     of_incident(verb, what, play, who)
         .or_else(|| together(verb, what, play, who))
         .or_else(|| dialogue(verb, what, play, who))
-        .or_else(|| afterwards(verb, what, play, who))
+        .or_else(|| afterwards(verb, what, play))
         .unwrap_or_else(|| panic!("no move {name}"))
 }
 
@@ -342,7 +346,7 @@ fn sign(case: &Case, who: Who, handoff: HandoffId, version: u64) -> Act {
     Act::Sign { handoff, version, parts }
 }
 
-fn afterwards(verb: &str, what: &str, play: &Play, who: Who) -> Option<Act> {
+fn afterwards(verb: &str, what: &str, play: &Play) -> Option<Act> {
     let case = play.case();
     let (level, statement) = (Level::Attested, None);
     Some(match verb {
@@ -353,11 +357,28 @@ fn afterwards(verb: &str, what: &str, play: &Play, who: Who) -> Option<Act> {
         "confirm" => Act::Confirm { level, statement },
         "rule" => {
             let ruling = Ruling::parse(what)?;
-            let named = (!case.handoffs.is_empty()).then(|| at_hand(case));
-            let side: Option<StationRef> =
-                matches!(ruling, Ruling::Takeover | Ruling::Signature).then(|| Side::To.seat());
-            let _ = who;
-            Act::Rule { handoff: named, ruling, joint: false, side, reasons: None, level, statement }
+            // A ruling names its own matter and no other.
+            let of_handoff = match ruling {
+                Ruling::Agreed
+                | Ruling::Kept
+                | Ruling::Signature
+                | Ruling::Takeover
+                | Ruling::Receipt
+                | Ruling::Confirmed
+                | Ruling::ReportAgain => true,
+                Ruling::Lead
+                | Ruling::LeadStays
+                | Ruling::JointEnd
+                | Ruling::JointStays
+                | Ruling::Support
+                | Ruling::SupportNot
+                | Ruling::Objection => false,
+            };
+            let handoff = (of_handoff && !case.handoffs.is_empty()).then(|| at_hand(case));
+            let sided = matches!(ruling, Ruling::Takeover | Ruling::Signature | Ruling::Receipt);
+            let side: Option<StationRef> = sided.then(|| Side::To.seat());
+            let support = matches!(ruling, Ruling::Support | Ruling::SupportNot).then_some(SUPPORT);
+            Act::Rule { handoff, ruling, joint: false, side, support, reasons: None, level, statement }
         }
         _ => return None,
     })

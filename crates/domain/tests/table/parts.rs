@@ -307,7 +307,7 @@ fn an_order_to_take_over_stands_on_the_ruling_right_before_it_and_on_nothing_els
     let (seq, at) = (case.version + 1, play.now);
     let forged = Event { incident: INCIDENT, seq, at, claimed_at: None, actor, body: Body::from(body) };
     let violation = apply(Some(case.clone()), &forged).expect_err("no ruling");
-    assert_eq!(violation.refusal.reason, Reason::NotAtSuperior);
+    assert_eq!(violation.refusal.reason, Reason::WrongSide, "without a ruling an order is nobody's to give");
     let ordered = play.attempt(SUPERIOR, act("rule TAKEOVER", &play, SUPERIOR)).expect("at the superior");
     let types: Vec<_> = ordered.events.iter().map(|event| event.body.type_name()).collect();
     assert_eq!(types, ["ruled", "taken_over"]);

@@ -12,6 +12,7 @@ use handoff_domain::ids::{
     SupportId, UnitId,
 };
 use handoff_domain::moves::state_seen;
+use handoff_domain::obligations::Key;
 use handoff_domain::refusal::Refusal;
 use handoff_domain::time::Millis;
 use handoff_domain::timers::{Duty, Rung};
@@ -197,13 +198,13 @@ pub(crate) fn form() -> Form {
     }
 }
 
-fn pair(id: u128, a: &str, b: &str) -> AgreementProposed {
+fn pair(id: u128, a: &str, b: &str, superior: Option<&str>) -> AgreementProposed {
     AgreementProposed {
         agreement: AgreementId(Uuid::from_u128(id)),
         version: 1,
         a: seat(a),
         b: seat(b),
-        superior: Some(org("S")),
+        superior: superior.map(org),
         level: Level::Attested,
         timers: None,
         map: None,
@@ -215,23 +216,27 @@ fn pair(id: u128, a: &str, b: &str) -> AgreementProposed {
 
 /// Three stations, a unit each, agreements of A's with both others under one superior.
 pub(crate) fn directory() -> Directory {
+    directory_of(&["A-01", "B-01", "C-01"], &[("A-01", "B-01", Some("S")), ("A-01", "C-01", Some("S"))])
+}
+
+/// Stations, a unit each, and the agreements between them with the superior each names.
+pub(crate) fn directory_of(stations: &[&str], pairs: &[(&str, &str, Option<&str>)]) -> Directory {
     let mut directory = Directory::default();
-    let admin = |org: &str| Who(if org == "A" { Side::From } else { Side::To }, Role::Admin).caller();
+    let admin = |name: &str| Caller { org: seat(name).org, ..Who(Side::From, Role::Admin).caller() };
     let mut orders = Vec::new();
-    for name in ["A-01", "B-01", "C-01"] {
-        let admin = Caller { org: seat(name).org, ..admin("A") };
+    for name in stations {
         let dispatch_client = ClientId::new(&format!("cad-{name}"));
         let own = StationSet { station: station(name), name: None, dispatch_client, site: None, retired: false };
-        orders.push((admin.clone(), Order::Station(own)));
+        orders.push((admin(name), Order::Station(own)));
         let unit = UnitId::new(&format!("{name}-U")).expect("a legal name");
         let unit = UnitSet { unit, station: station(name), skills: Vec::new(), site: None, retired: false };
-        orders.push((admin, Order::Unit(unit)));
+        orders.push((admin(name), Order::Unit(unit)));
     }
-    for (id, other) in [(1, "B-01"), (2, "C-01")] {
-        let terms = pair(id, "A-01", other);
+    for (id, (one, other, superior)) in pairs.iter().enumerate() {
+        let terms = pair(id as u128 + 1, one, other, *superior);
         let ratified = AgreementRatified { agreement: terms.agreement, version: 1 };
-        orders.push((admin("A"), Order::ProposeAgreement(terms)));
-        orders.push((Caller { org: seat(other).org, ..admin("B") }, Order::RatifyAgreement(ratified)));
+        orders.push((admin(one), Order::ProposeAgreement(terms)));
+        orders.push((admin(other), Order::RatifyAgreement(ratified)));
     }
     for (caller, order) in orders {
         for event in decide_order(&directory, &caller, &order, None, START).expect("the world's own orders are legal") {
@@ -300,8 +305,19 @@ impl Play {
 
     /// The service finds an obligation overdue, if it is. Whether it has climbed a rung.
     pub(crate) fn escalate(&mut self, duty: Duty) -> bool {
-        let (key, owed) = self.case().ledger.iter().find(|(key, _)| key.duty == duty).expect("it is owed");
-        let act = Act::Escalate { duty, by: key.by.clone(), scope: key.scope, due: owed.due };
+        let key = self.case().ledger.keys().find(|key| key.duty == duty).expect("it is owed").clone();
+        self.escalate_one(&key)
+    }
+
+    /// The same for every obligation of one name.
+    pub(crate) fn escalate_all(&mut self, duty: Duty) {
+        let keys: Vec<_> = self.case().ledger.keys().filter(|key| key.duty == duty).cloned().collect();
+        assert!(keys.iter().all(|key| self.escalate_one(key)), "{duty} climbs");
+    }
+
+    fn escalate_one(&mut self, key: &Key) -> bool {
+        let due = self.case().ledger[key].due;
+        let act = Act::Escalate { duty: key.duty, by: key.by.clone(), scope: key.scope, due };
         let who = Who(Side::From, Role::Service);
         let service = Caller { kind: OrgKind::Operator, org: org("OP"), officer: None, ..who.caller() };
         let decided = self.try_on(INCIDENT, &service, who, act).expect("the service may always ask");

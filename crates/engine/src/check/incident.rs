@@ -158,7 +158,7 @@ impl<'a> Replay<'a> {
         match apply(self.case.take(), event) {
             Ok(case) => {
                 tally.holds(Rule::Replay, spot, true, FOLLOWS);
-                self.superiors.extend(case.at_superior.clone());
+                self.superiors.extend(case.superiors.keys().cloned());
                 compare_models(&case, &self.custody, &self.forms, &self.units, spot, tally);
                 owes(&case, spot, tally);
                 if let Some(before) = before {

@@ -217,6 +217,7 @@ async fn ordered(world: &World) {
         ruling,
         joint: false,
         side,
+        support: None,
         reasons: None,
         level: Level::Attested,
         statement: None,

@@ -120,8 +120,8 @@ samples! {
     SettlementProposed { handoff, outcome, note }
     Settled { handoff, outcome }
     DisputeWithdrawn { handoff, code }
-    RulingProposed { handoff, ruling, joint, side, reasons }
-    Ruled { handoff, ruling, joint, side, together, reasons, sign_off }
+    RulingProposed { handoff, ruling, joint, side, support, reasons }
+    Ruled { handoff, ruling, joint, side, support, superior, together, reasons, sign_off }
     TakenOver { handoff, from, to, tenure, by_order, paper }
     FeedbackGiven { code, text }
     Reported { report, code, case_number, result, sign_off }

@@ -28,9 +28,9 @@ command!(WithdrawDisputeRequest, on_handoff, (handoff: id, code: code) => {
 });
 
 command!(RuleRequest, maybe_on_handoff, (
-    handoff: maybe_id, ruling: word, joint: yes, side: maybe_station, reasons: maybe_text, level: level,
-    statement: maybe_digest,
-) => Act::Rule { handoff, ruling, joint, side, reasons, level, statement });
+    handoff: maybe_id, ruling: word, joint: yes, side: maybe_station, support: maybe_id, reasons: maybe_text,
+    level: level, statement: maybe_digest,
+) => Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement });
 
 command!(TakeOverRequest, on_handoff, (handoff: id, version: version, paper: maybe_digest) => {
     Act::TakeOver { handoff, version, paper }

@@ -63,7 +63,7 @@ pub fn incident_view(case: &Case, recipient: &Recipient, disclosed: &dyn Disclos
             .map(|(other, link)| v1::IncidentLink { other: other.to_string(), link: link.to_string() })
             .collect(),
         parties: case.parties.iter().map(party).collect(),
-        superior: text(case.at_superior.as_ref()),
+        superiors: case.superiors.iter().filter(|(_, part)| part.is_in()).map(|(org, _)| org.to_string()).collect(),
         obligations: case.ledger.iter().map(|(key, owed)| obligation_view(case.id, key, owed)).collect(),
         legal_moves: Vec::new(),
     }

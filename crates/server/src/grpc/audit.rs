@@ -167,8 +167,11 @@ impl Gate {
     /// Number of the last entry a caller may see: a station that lost its part keeps what it saw.
     fn last_seen(&self, caller: &handoff_domain::caller::Caller, found: &handoff_engine::memory::Entry) -> u64 {
         let case = &found.case;
-        if caller.has(Role::Auditor) || case.at_superior.as_ref() == Some(&caller.org) {
+        if caller.has(Role::Auditor) {
             return case.version;
+        }
+        if let Some(part) = case.superiors.get(&caller.org) {
+            return part.until.unwrap_or(case.version);
         }
         let own = case.parties.iter().filter(|(seat, _)| seat.org == caller.org);
         own.map(|(_, party)| party.until.unwrap_or(case.version)).max().unwrap_or(0)

@@ -5,6 +5,7 @@ use super::{Gate, store_away};
 use crate::error::{FieldViolation, invalid_fields, status};
 use handoff_domain::access;
 use handoff_domain::caller::{Actor, Caller, Role};
+use handoff_domain::case::Party;
 use handoff_domain::case::handoff::Handoff;
 use handoff_domain::decide::Statement;
 use handoff_domain::ids::{HandoffId, IncidentId, StationId, StationRef};
@@ -83,7 +84,7 @@ fn may_read(entry: &Entry, caller: &Caller) -> bool {
         return true;
     }
     if caller.has(Role::Superior) {
-        return entry.case.at_superior.as_ref() == Some(&caller.org);
+        return entry.case.superiors.get(&caller.org).is_some_and(Party::is_in);
     }
     let active = |seat: &StationRef| {
         seat.org == caller.org && entry.case.parties.get(seat).is_some_and(|party| party.until.is_none())
