@@ -233,10 +233,10 @@ const PROBLEMS: [(&str, &str, &str, &str); 17] = [
         "organisation[4].jwks_file: cannot read pki/no.json",
     ),
     (
-        "alg = \"ES256\"",
         "alg = \"EdDSA\"",
-        "jwks_file = \"pki/B",
-        "organisation[1].jwks_file: key 0: is for another `alg`",
+        "alg = \"ES256\"",
+        "jwks_file = \"pki/A",
+        "organisation[0].jwks_file: key 0: is for another `alg`",
     ),
     (
         "token_life_max_s = 900",
