@@ -1,9 +1,13 @@
 //! The file under the service: one writer, and a check that sees what somebody did to it.
 
 use anyhow::ensure;
+use handoff_client::api;
 use handoff_tests::app::TestApp;
-use handoff_tests::play::{offered, table};
+use handoff_tests::play::{intake, note, offered, receive, table, take_in};
+use handoff_tests::refusal::{Refusal, told};
+use std::collections::BTreeMap;
 use std::process::Command;
+use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_service_on_one_database_is_refused() -> anyhow::Result<()> {
@@ -76,4 +80,86 @@ async fn an_event_changed_by_hand_breaks_the_chain_and_the_check_says_so() -> an
     let output = app.run(&["db", "check", "--config", &app.config_file()])?;
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
     Ok(())
+}
+
+/// What a subscriber was told, by number.
+fn numbered(entries: &[api::Entry]) -> BTreeMap<u64, String> {
+    entries.iter().map(|entry| (entry.number, entry.event_hash.clone())).collect()
+}
+
+/// The first answer of a feed resumed from a token: the number it goes on with, or the refusal.
+async fn resumed(app: &TestApp, token: &str) -> anyhow::Result<Result<u64, Refusal>> {
+    let request = api::WatchRequest { resume_token: token.to_owned(), from_now: false };
+    let mut stream = match app.client("a-second-system")?.feed().watch(request).await {
+        Ok(stream) => stream.into_inner(),
+        Err(status) => return Ok(Err(Refusal::of(&status))),
+    };
+    let first = tokio::time::timeout(handoff_tests::app::LIMIT, stream.message()).await?;
+    match first {
+        Ok(Some(api::WatchResponse { message: Some(api::watch_response::Message::Batch(batch)), .. })) => {
+            Ok(Ok(batch.entries.first().map(|entry| entry.number).unwrap_or_default()))
+        }
+        Ok(other) => anyhow::bail!("the feed began with {other:?}"),
+        Err(status) => Ok(Err(Refusal::of(&status))),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_under_load_restored_elsewhere_is_whole_and_no_subscriber_is_left_in_silence() -> anyhow::Result<()> {
+    let mut app = TestApp::furnished(false).await?;
+    let incident = receive(&app, intake(44.1, 86.1)).await?;
+    let (_, early) = take_in(&app, "a-second-system", "").await?;
+    let writer = app.client("a-dispatcher")?;
+    let (told_to_stop, stop) = tokio::sync::watch::channel(false);
+    let load = {
+        let (writer, incident) = (writer.clone(), incident.clone());
+        tokio::spawn(async move {
+            let mut written = 0_u32;
+            while !*stop.borrow() {
+                told(writer.incidents().note(note(&incident, "under load")).await)?;
+                written += 1;
+            }
+            anyhow::Ok(written)
+        })
+    };
+    let copy = app.path("copy.db").to_string_lossy().into_owned();
+    app.done(&["db", "backup", "--config", &app.config_file(), "--to", &copy])?;
+    told_to_stop.send_replace(true);
+    assert!(load.await?? > 0, "notes were written meanwhile");
+    // What came after the copy is lost with the old folder, and whoever saw it has to be told.
+    for _ in 0..3 {
+        told(writer.incidents().note(note(&incident, "after the copy")).await)?;
+    }
+    let (before, late) = take_in(&app, "a-second-system", "").await?;
+    app.stop().await?;
+    std::fs::create_dir(app.path("restored"))?;
+    std::fs::rename(&copy, app.path("restored/handoff.db"))?;
+    let text = std::fs::read_to_string(app.path("handoff.toml"))?;
+    std::fs::write(app.path("handoff.toml"), text.replace("sqlite:handoff.db", "sqlite:restored/handoff.db"))?;
+    let printed = app.check()?;
+    assert!(!printed.contains("VIOLATION"), "{printed}");
+    app.start()?;
+    let (restored, _) = take_in(&app, "a-second-system", "").await?;
+    let (old, new) = (numbered(&before), numbered(&restored));
+    assert!(new.iter().all(|(number, hash)| old.get(number) == Some(hash)), "the copy tells what was told");
+    assert!(new.len() < old.len() && new.keys().copied().eq(1..=new.len() as u64), "without a gap");
+    let first = early_number(&app, &early).await?;
+    assert_eq!(resumed(&app, &early).await?.map_err(|refusal| refusal.reason), Ok(first + 1), "contiguous");
+    let lost = resumed(&app, &late).await?.expect_err("the log does not hold what this token read");
+    assert_eq!((lost.code, lost.reason.as_str()), (Code::DataLoss, "DATA_LOSS"));
+    // Written on, the log is longer again, and still not the one that token was of.
+    for _ in 0..old.len() - new.len() + 5 {
+        told(app.client("a-dispatcher")?.incidents().note(note(&incident, "another history")).await)?;
+    }
+    let lost = resumed(&app, &late).await?.expect_err("another history is no continuation");
+    assert_eq!(lost.reason, "DATA_LOSS");
+    app.stop().await?;
+    app.check()?;
+    Ok(())
+}
+
+/// The number a token stands at: committing it says so.
+async fn early_number(app: &TestApp, token: &str) -> anyhow::Result<u64> {
+    let request = api::CommitRequest { resume_token: token.to_owned() };
+    Ok(told(app.client("a-second-system")?.feed().commit(request).await)?.committed_number)
 }

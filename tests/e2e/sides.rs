@@ -170,3 +170,43 @@ async fn what_may_not_be_known_looks_like_what_is_not_there() -> anyhow::Result<
     assert!(listed.incidents.is_empty(), "{:?}", listed.incidents);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_declined_keeps_what_it_saw_and_sees_nothing_new() -> anyhow::Result<()> {
+    let app = TestApp::furnished(false).await?;
+    let (incident, handoff) = offered(&app).await?;
+    let view = table(&app, "b-duty", &incident, &handoff).await?;
+    let tenure = Some(case(&app, "b-duty", &incident).await?.tenure);
+    let request = api::DeclineRequest {
+        request_id: id(),
+        incident: incident.clone(),
+        expected: Some(api::Expected { state: view.state, form_version: Some(view.version), tenure }),
+        handoff: handoff.clone(),
+        version: view.version,
+        code: "NOT_OUR_MATTER".into(),
+        ..Default::default()
+    };
+    let last = told(app.client("b-duty")?.handoffs().decline(request).await)?.version;
+    let later =
+        told(app.client("a-dispatcher")?.incidents().note(note(&incident, "the driver is known")).await)?.version;
+    assert!(later > last);
+    assert_eq!(case(&app, "a-duty", &incident).await?.version, later);
+    assert_eq!(case(&app, "b-duty", &incident).await?.version, last, "the case as it was with its own last word");
+    let field = |seq, path: &str| api::FieldRef { seq, path: path.into() };
+    let open = |fields| api::OpenSealedRequest { incident: incident.clone(), fields };
+    let mut audit = app.client("b-duty")?.audit();
+    let kept = told(audit.open_sealed(open(vec![field(1, "narrative")])).await)?;
+    let api::OpenedField { content: Some(api::opened_field::Content::Text(text)), .. } = &kept.fields[0] else {
+        anyhow::bail!("the narrative is a text: {kept:?}");
+    };
+    assert_eq!((text.state.as_str(), text.value.as_str()), ("DISCLOSED", "two cars collided"));
+    let found = refused(audit.open_sealed(open(vec![field(1, "narrative"), field(later, "text")])).await)?;
+    assert_eq!(found.reason, "OBJECT_NOT_FOUND", "the later note does not exist for it");
+    assert!(found.names("fields.1"), "{found:?}");
+    let request = api::TraceRequest { incident, after_seq: last };
+    let mut trace = told(audit.trace(request).await)?;
+    while let Some(part) = trace.message().await? {
+        assert!(part.entries.is_empty(), "{part:?}");
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! `handoff`: one binary, one verb per file.
 //!
-//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or a check failed, 2 wrong use,
-//! 3 the service or the store could not be reached.
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or a check failed, 2 wrong use (also
+//! a file that is not there), 3 the service or the store could not be reached.
 
 #![expect(
     unreachable_pub,
@@ -88,10 +88,10 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Handoff(args) => verbs::handoff::run(args, output).await,
         Verb::Territory(args) => verbs::territory::run(args, output).await,
         Verb::Audit(args) => verbs::audit::run(args, output).await,
-        Verb::Token(args) => verbs::token::run(&args),
+        Verb::Token(args) => verbs::token::run(&args, output),
         Verb::DevCa(args) => verbs::dev_ca::run(&args, output),
         Verb::Db(args) => verbs::db::run(args, output).await,
-        Verb::Config(args) => verbs::config::run(&args),
+        Verb::Config(args) => verbs::config::run(&args, output),
         Verb::Completions(args) => verbs::completions::run(&args),
     }
 }

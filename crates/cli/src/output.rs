@@ -1,5 +1,6 @@
 //! Where data goes, how it looks, and what the exit code means.
 
+use handoff_server::config::ConfigError;
 use std::io::Write;
 
 /// How data is printed.
@@ -18,6 +19,8 @@ pub(crate) enum Exit {
     Done = 0,
     /// Refused, or a check failed.
     Refused = 1,
+    /// Wrong use: an argument that is none, a file that is not there.
+    Usage = 2,
     /// The service or the store could not be reached.
     Unreachable = 3,
 }
@@ -27,11 +30,27 @@ pub(crate) enum Exit {
 #[error("{0}")]
 pub(crate) struct Refused(pub String);
 
+/// Something the person at the terminal has to write otherwise; ends the process with [`Exit::Usage`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub String);
+
+/// Reads a file the person named; what cannot be read is wrong use.
+pub(crate) fn read(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())).into())
+}
+
 impl Exit {
     /// The exit code of an error.
     #[must_use]
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        if error.downcast_ref::<Refused>().is_some() { Self::Refused } else { Self::Unreachable }
+        if error.is::<Refused>() || matches!(error.downcast_ref(), Some(ConfigError::Refused(_))) {
+            Self::Refused
+        } else if error.is::<Usage>() || error.is::<ConfigError>() {
+            Self::Usage
+        } else {
+            Self::Unreachable
+        }
     }
 }
 

@@ -12,6 +12,9 @@ pub(crate) const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// After this long a human has to look; the last status is returned.
 pub const RETRY_FOR_MAX: Duration = Duration::from_secs(120);
 
+/// Reason of a message over the limit: the same again gets the same answer.
+const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
+
 /// What an answer means for the question whether to ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
@@ -25,6 +28,8 @@ pub enum Attempt {
 #[must_use]
 pub fn definite(status: &Status) -> Attempt {
     match status.code() {
+        // The one of its kind that time does not change.
+        Code::ResourceExhausted if crate::reason(status).as_deref() == Some(MESSAGE_TOO_LARGE) => Attempt::Definite,
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Cancelled

@@ -162,6 +162,13 @@ impl Engine {
         &self.0.organisations
     }
 
+    /// Commands that wait for the writer now: facts, decisions.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        let waits = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        (waits(&self.0.facts), waits(&self.0.decisions))
+    }
+
     /// Prepared maps.
     #[must_use]
     pub fn maps(&self) -> &Maps {

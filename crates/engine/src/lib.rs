@@ -14,6 +14,7 @@ pub mod ground;
 pub mod ids;
 pub mod job;
 pub mod memory;
+pub mod rehearsal;
 mod rows;
 pub mod sealing;
 pub mod writer;

@@ -2,7 +2,7 @@
 
 use crate::ids;
 use handoff_domain::ids::Digest;
-use handoff_domain::values::Sealed;
+use handoff_domain::values::{Salt, Sealed};
 use handoff_evidence::disclosure::{Disclosure, Sealer, Value};
 
 /// Seals with fresh salts and keeps the disclosures for the side table.
@@ -10,13 +10,22 @@ use handoff_evidence::disclosure::{Disclosure, Sealer, Value};
 pub struct Sealing {
     sealer: Sealer,
     failed: Vec<String>,
+    /// Salt of the first value, where it was drawn before.
+    drawn: Option<Salt>,
 }
 
 impl Sealing {
     /// Nothing sealed yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { sealer: Sealer::new(), failed: Vec::new() }
+        Self::default()
+    }
+
+    /// Seals the first value under a salt drawn before: the digest of a text to be signed off is shown before it is
+    /// signed, and has to be the same one then.
+    #[must_use]
+    pub fn with_salt(salt: Salt) -> Self {
+        Self { drawn: Some(salt), ..Self::default() }
     }
 
     /// Seals a text that will stand at `path` of the event's body.
@@ -30,7 +39,8 @@ impl Sealing {
     }
 
     fn seal(&mut self, path: &str, value: &Value) -> Sealed {
-        match self.sealer.seal(ids::salt(), path, value) {
+        let salt = self.drawn.take().unwrap_or_else(ids::salt);
+        match self.sealer.seal(salt, path, value) {
             Ok(sealed) => sealed,
             Err(_) => {
                 self.failed.push(path.to_owned());

@@ -117,18 +117,20 @@ impl Writer {
     ) -> Result<bool, Fatal> {
         loop {
             let idle = self.clock.sleep_until(self.clock.now().plus(IDLE_MS));
-            let (facts, decisions) = (queues.facts.is_closed(), queues.decisions.is_closed());
-            let finished = facts && decisions && queues.facts.is_empty() && queues.decisions.is_empty();
-            if finished && queues.chores.is_empty() {
-                return Ok(false);
-            }
+            // Ends with work, or at once when every queue is closed and empty: the stop never waits for the pause.
+            let work = async {
+                tokio::select! {
+                    biased;
+                    Some(job) = queues.facts.recv() => { jobs.push_back(job); true }
+                    Some(job) = queues.decisions.recv() => { jobs.push_back(job); true }
+                    Some(chore) = queues.chores.recv() => { chores.push(chore); true }
+                    else => false,
+                }
+            };
             tokio::select! {
                 biased;
-                Some(job) = queues.facts.recv() => { jobs.push_back(job); return Ok(true) }
-                Some(job) = queues.decisions.recv() => { jobs.push_back(job); return Ok(true) }
-                Some(chore) = queues.chores.recv() => { chores.push(chore); return Ok(true) }
+                found = work => return Ok(found),
                 () = idle => { self.store.idle().await.map_err(Fatal::Tidy)?; }
-                else => return Ok(false),
             }
         }
     }
@@ -428,4 +430,30 @@ fn count(number: usize) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a metric")]
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use handoff_evidence::log::LogKey;
+
+    #[tokio::test]
+    async fn an_idle_writer_ends_when_nobody_is_left_though_its_clock_stands_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("handoff.db").display());
+        let clock = Arc::new(ManualClock::new(Millis(1_700_000_000_000)));
+        let key = LogKey::from_seed(&[7; 32]);
+        let (engine, run) = crate::embedded(&url, &key, Vec::new(), clock.clone()).await.unwrap();
+        let mut run = std::pin::pin!(run);
+        // It works off what there is and then waits, for a pause that never ends.
+        for _ in 0..100 {
+            assert!(futures_util::poll!(run.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(engine);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(30), run).await;
+        assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+        assert_eq!(clock.now(), Millis(1_700_000_000_000));
+    }
 }

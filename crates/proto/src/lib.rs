@@ -36,3 +36,17 @@ pub mod v1 {
 
 /// The protocol's descriptor with its comments, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.binpb"));
+
+/// Every method of the API as `Service/Method`, read from the descriptor.
+#[must_use]
+pub fn methods() -> Vec<String> {
+    use prost::Message;
+    let files = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap_or_default().file;
+    let services = files.into_iter().filter(|file| file.package() == "handoff.v1").flat_map(|file| file.service);
+    services
+        .flat_map(|service| {
+            let name = service.name().to_owned();
+            service.method.into_iter().map(move |method| format!("{name}/{}", method.name()))
+        })
+        .collect()
+}

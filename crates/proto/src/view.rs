@@ -4,12 +4,14 @@
 //! values come in through [`Disclosed`], which opens what this reader may see and nothing else; caller data is never
 //! opened here.
 
+mod changes;
 mod directory;
 mod entry;
 mod handoff;
 mod incident;
 mod values;
 
+pub use changes::{agreement_of, changes, rule_of, settled_by};
 pub use directory::{agreement, boundary_map, catalogue, drill, officer, post, station, unit};
 pub use entry::{Located, entry, is_caller_data};
 pub use handoff::handoff_view;

@@ -5,7 +5,10 @@ mod commands;
 mod directory;
 mod feed;
 mod obligations;
+mod pages;
 mod reads;
+mod statement;
+mod trace;
 
 use crate::auth::{Authenticator, Session};
 use crate::cursors::CursorKey;
@@ -15,7 +18,7 @@ use handoff_domain::caller::Caller;
 use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
-use handoff_engine::memory::{Entry, LoadError};
+use handoff_engine::memory::{Entry, LoadError, load};
 use handoff_engine::sealing::Sealing;
 use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
 use handoff_proto::v1;
@@ -64,6 +67,12 @@ impl Gate {
         self.engine().clock().now()
     }
 
+    /// The service's clock.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn handoff_engine::clock::Clock> {
+        self.engine().clock()
+    }
+
     fn cursors(&self) -> &CursorKey {
         &self.0.cursors
     }
@@ -93,9 +102,21 @@ impl Gate {
         M: IntoCommand,
     {
         let session = self.session(&request, method)?;
-        let message = request.into_inner();
+        self.command_of(&session, method, request.into_inner(), Sealing::new()).await
+    }
+
+    async fn command_of<M>(
+        &self,
+        session: &Session,
+        method: &'static str,
+        message: M,
+        sealing: Sealing,
+    ) -> Result<Response<v1::MoveReply>, Status>
+    where
+        M: IntoCommand,
+    {
         let content = comparable(method, &message);
-        let mut sealer = Sealer(Sealing::new());
+        let mut sealer = Sealer(sealing);
         let decoded = message.into_command(&mut sealer).map_err(violations)?;
         let Decoded { request_id, command, point } = decoded;
         let disclosures = sealer.0.finish().map_err(unsealable)?;
@@ -153,10 +174,18 @@ impl Gate {
         }
     }
 
-    /// A case the caller may see, or NOT_FOUND: the same answer as for one that does not exist.
+    /// A case the caller may see, or NOT_FOUND: the same answer as for one that does not exist. Whoever has no part any
+    /// more keeps the case as it last saw it, and sees nothing new.
     async fn visible(&self, caller: &Caller, incident: IncidentId) -> Result<Entry, Status> {
+        let missing = || status(&Refusal::new(Reason::IncidentNotFound).field("incident"));
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
-        found.ok_or_else(|| status(&Refusal::new(Reason::IncidentNotFound).field("incident")))
+        let found = found.ok_or_else(missing)?;
+        let until = reads::last_seen(caller, &found.case);
+        if until == found.case.version {
+            return Ok(found);
+        }
+        let then = load(self.engine().reader(), incident, Some(until)).await.map_err(|error| unreadable(&error))?;
+        then.ok_or_else(missing)
     }
 }
 

@@ -6,17 +6,20 @@
 //! 2. [`auth`]: from a bearer token to a [`Caller`](handoff_domain::caller::Caller).
 //! 3. [`error`]: the only table from a refusal to a gRPC status, with its texts in both languages.
 //! 4. [`tls`]: the certificate, the crypto provider and the accepting side of a connection.
-//! 5. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
-//! 6. [`database`]: made, copied, checked.
-//! 7. [`telemetry`] and [`metrics`]: what operators see.
-//! 8. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
+//! 5. [`edge`]: what stands before every method: limits, counting, a reason for every refusal.
+//! 6. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
+//! 7. [`database`]: made, copied, checked.
+//! 8. [`telemetry`] and [`metrics`]: what operators see.
+//! 9. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
 
 pub mod auth;
 pub mod config;
 pub mod cursors;
 pub mod database;
 pub mod dev_ca;
+pub mod edge;
 pub mod error;
+pub mod gauges;
 pub mod grpc;
 pub mod metrics;
 pub mod serve;

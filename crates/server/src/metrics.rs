@@ -1,22 +1,22 @@
 //! Prometheus metrics, liveness and readiness, on a listener of their own.
 //!
-//! Labels are organisation, method and code only: no id, no person, no place. Every histogram has fixed buckets,
+//! Labels are method and code only: no id, no person, no place. Every histogram has fixed buckets,
 //! or the exporter would turn it into a summary that cannot be added up over replicas.
 //!
 //! | name | kind | labels | what |
 //! |---|---|---|---|
-//! | `handoff_rpc_total` | counter | `method`, `code`, `org` | calls answered, by gRPC code |
-//! | `handoff_rpc_seconds` | histogram | `method` | time to the answer of a unary call |
-//! | `handoff_rpc_in_flight` | gauge | | unary calls under way |
+//! | `handoff_rpc_total` | counter | `method`, `code` | calls answered, by gRPC code |
+//! | `handoff_rpc_seconds` | histogram | `method` | time to the answer, or to the beginning of a stream |
+//! | `handoff_rpc_in_flight` | gauge | | calls not answered yet |
 //! | `handoff_shed_total` | counter | `method` | calls refused because too many were under way |
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
 //! | `handoff_token_cache_total` | counter | `code` (`hit`, `miss`) | tokens found verified before |
 //! | `handoff_commit_seconds` | histogram | | time of one batch's durable commit |
 //! | `handoff_commit_batch_commands` | histogram | | commands in one batch |
 //! | `handoff_writer_queue_commands` | gauge | `code` (`facts`, `decisions`) | commands waiting for the writer |
-//! | `handoff_feed_subscribers` | gauge | `org` | open feeds |
+//! | `handoff_feed_subscribers` | gauge | | open feeds |
 //! | `handoff_feed_seconds` | histogram | | from commit to the entry handed to a subscriber |
-//! | `handoff_deadlines_overdue` | gauge | `code` (level) | obligations past their time |
+//! | `handoff_deadlines_overdue` | gauge | | obligations past their time |
 //! | `handoff_head_position` | gauge | | position of the last published event |
 //! | `handoff_ready` | gauge | | 1 while the service takes calls |
 

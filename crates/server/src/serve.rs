@@ -7,6 +7,7 @@ use crate::auth::{AuthError, Authenticator};
 use crate::config::files::{self, SecretError};
 use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
+use crate::edge::EdgeLayer;
 use crate::grpc::Gate;
 use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
 use crate::tasks::Tasks;
@@ -29,8 +30,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server as Transport;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 /// How long the shutdown waits for calls and feeds to end before it closes the store under them.
 pub const DRAIN_MS: i64 = 10 * SECOND;
@@ -136,6 +140,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     // The writer is never aborted: it ends by itself once every handle on the engine is gone.
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
+    tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
     let auth = Authenticator::new(&config.organisations).map_err(ServeError::Auth)?;
     let cursor = files::read_key(&config.server.resume_key_file).map_err(ServeError::Secret)?;
     let cursors = CursorKey::new(cursor.expose_secret());
@@ -186,7 +191,27 @@ fn check_beside(tasks: &Tasks, url: String) {
 /// Exit code of a process that found its database damaged.
 pub const EXIT_DAMAGED: i32 = 70;
 
-fn services(server: &Server, gate: &Gate) -> Result<Routes, ServeError> {
+/// Each service is SERVING until the stop begins, so that a balancer sends nothing new to what drains.
+async fn report_health(reporter: HealthReporter, stop: CancellationToken) {
+    let mut services: Vec<_> = handoff_proto::methods();
+    services.iter_mut().for_each(|method| method.truncate(method.find('/').unwrap_or(0)));
+    services.dedup();
+    let mut names: Vec<_> = services.iter().map(|service| format!("{PACKAGE}.{service}")).collect();
+    // The service as a whole.
+    names.push(String::new());
+    for name in &names {
+        reporter.set_service_status(name, ServingStatus::Serving).await;
+    }
+    stop.cancelled().await;
+    for name in &names {
+        reporter.set_service_status(name, ServingStatus::NotServing).await;
+    }
+}
+
+/// Package of the protocol.
+const PACKAGE: &str = "handoff.v1";
+
+fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, ServeError> {
     let (decode, encode) =
         (server.limits.message_decode_bytes_max as usize, server.limits.message_encode_bytes_max as usize);
     // One constructor each, so the limits stand on every service.
@@ -213,8 +238,7 @@ fn services(server: &Server, gate: &Gate) -> Result<Routes, ServeError> {
     }
     if server.health {
         let (reporter, health) = tonic_health::server::health_reporter();
-        // Health answers SERVING as long as the listener does; readiness is told on the metrics listener.
-        drop(reporter);
+        tasks.spawn(report_health(reporter, tasks.stopping()));
         routes = routes.add_service(health);
     }
     Ok(routes)
@@ -229,8 +253,10 @@ fn spawn_listener(
     let limits = &server.limits;
     let acceptor = tls::acceptor(server).map_err(ServeError::Tls)?;
     let incoming = tls::incoming(listener, acceptor, limits);
-    let routes = services(server, gate)?;
-    let mut transport = Transport::builder()
+    let routes = services(server, gate, tasks)?;
+    let map_message_max = gate.map_bytes_max() + limits.message_decode_bytes_max as usize;
+    let edge = EdgeLayer::new(limits, map_message_max, gate.clock(), handoff_proto::methods());
+    let transport = Transport::builder()
         .accept_http1(server.grpc_web)
         .max_concurrent_streams(Some(limits.max_concurrent_streams))
         .http2_max_local_error_reset_streams(Some(limits.local_error_reset_streams_max as usize))
@@ -240,10 +266,10 @@ fn spawn_listener(
         .http2_keepalive_timeout(Some(limits.keepalive_timeout()));
     let stop = tasks.stopping().cancelled_owned();
     Ok(if server.grpc_web {
-        let router = transport.layer(tonic_web::GrpcWebLayer::new()).add_routes(routes);
+        let router = transport.layer(tonic_web::GrpcWebLayer::new()).layer(edge).add_routes(routes);
         tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
     } else {
-        let router = transport.add_routes(routes);
+        let router = transport.layer(edge).add_routes(routes);
         tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
     })
 }

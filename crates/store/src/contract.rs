@@ -160,10 +160,11 @@ pub trait Reader: Send + Sync {
     /// What the timer has to look at by `now`, the oldest first.
     fn due_obligations(&self, now: Millis, limit: u32) -> Read<'_, Vec<ObligationRow>>;
 
-    /// What an organisation owes, or one of its stations, the most pressing first.
+    /// What an organisation owes, or one of its stations, the most pressing first. Without an organisation: what the
+    /// common superiors owe, whichever they are.
     fn obligations_of(
         &self,
-        org: OrgId,
+        org: Option<OrgId>,
         station: Option<StationId>,
         after: Option<ObligationCursor>,
         limit: u32,

@@ -177,7 +177,7 @@ pub struct ObligationRow {
     pub scope: Option<Scope>,
     /// What.
     pub duty: Duty,
-    /// The organisation that owes it; none while no common superior is named.
+    /// The organisation that owes it; none for what the common superior owes.
     pub org: Option<OrgId>,
     /// Its station; an organisation without stations has none.
     pub station: Option<StationId>,

@@ -43,13 +43,14 @@ const SQLITE_VERSION_MIN: [u32; 3] = [3, 51, 3];
 
 /// What every connection must have, by pragma.
 const SETTINGS: &[(&str, &str, &str)] = &[
-    ("journal_mode", "PRAGMA journal_mode", "wal"),
     ("foreign_keys", "PRAGMA foreign_keys", "1"),
     ("mmap_size", "PRAGMA mmap_size", "0"),
     ("busy_timeout", "PRAGMA busy_timeout", "5000"),
 ];
-/// What the writer must have besides: 2 is FULL, 1 is ON.
+/// What the writer must have besides: 2 is FULL, 1 is ON. Readers have the writer's journal; a file that was copied and
+/// not served yet has another one, and is read all the same.
 const WRITER_SETTINGS: &[(&str, &str, &str)] = &[
+    ("journal_mode", "PRAGMA journal_mode", "wal"),
     ("synchronous", "PRAGMA synchronous", "2"),
     ("wal_autocheckpoint", "PRAGMA wal_autocheckpoint", "0"),
     ("secure_delete", "PRAGMA secure_delete", "1"),

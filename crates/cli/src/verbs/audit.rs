@@ -40,7 +40,8 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             while let Some(page) =
                 stream.message().await.map_err(|status| anyhow::anyhow!(handoff_client::explain(&status)))?
             {
-                page.entries.iter().filter_map(|traced| traced.entry.as_ref()).for_each(|e| show::entry(output, e));
+                page.entries.iter().for_each(|traced| show::traced(output, traced));
+                page.incident.iter().for_each(|incident| show::why_open(output, incident));
             }
         }
         What::WhyOpen { incident, connect } => {

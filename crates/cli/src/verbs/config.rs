@@ -1,8 +1,9 @@
 //! `handoff config check|show`
 
-use crate::output::{self, Exit};
+use crate::output::{self, Exit, Output};
 use clap::Subcommand;
-use handoff_server::config::Config;
+use handoff_server::config::{Config, ConfigError};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Check or show.
@@ -29,20 +30,32 @@ enum What {
 }
 
 /// Checks or shows.
-pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     match &args.what {
         What::Check { config } => match Config::load_checked(config) {
             Ok(_) => {
-                output::line("ok");
+                match output {
+                    Output::Text => output::line("ok"),
+                    Output::Json => output::json(&json!({"ok": true, "problems": []})),
+                }
                 Ok(Exit::Done)
             }
-            Err(error) => {
-                output::note(&error.to_string());
+            Err(ConfigError::Refused(problems)) => {
+                if output == Output::Json {
+                    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                    output::json(&json!({"ok": false, "problems": problems}));
+                }
+                output::note(&ConfigError::Refused(problems).to_string());
                 Ok(Exit::Refused)
             }
+            Err(error) => Err(error.into()),
         },
         What::Show { config } => {
-            output::line(Config::load(config)?.show().trim_end());
+            let shown = Config::load(config)?.show();
+            match output {
+                Output::Text => output::line(shown.trim_end()),
+                Output::Json => output::json(&serde_json::to_value(toml::from_str::<toml::Value>(&shown)?)?),
+            }
             Ok(Exit::Done)
         }
     }

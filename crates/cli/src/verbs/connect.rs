@@ -1,6 +1,6 @@
 //! How verbs reach a service.
 
-use anyhow::Context;
+use crate::output;
 use handoff_client::{Client, Token};
 use std::path::PathBuf;
 use tonic_status::explain;
@@ -22,10 +22,10 @@ pub(crate) struct Connect {
 impl Connect {
     /// Prepares the connection.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let ca = std::fs::read_to_string(&self.ca).with_context(|| format!("reading {}", self.ca.display()))?;
-        let token = std::fs::read_to_string(&self.token_file)
-            .with_context(|| format!("reading {}", self.token_file.display()))?;
-        Ok(Client::connect(&self.server, &ca, Token::new(token.trim().to_owned()))?)
+        let text = |file| -> anyhow::Result<String> { Ok(String::from_utf8_lossy(&output::read(file)?).into_owned()) };
+        let (ca, token) = (text(&self.ca)?, text(&self.token_file)?);
+        let client = Client::connect(&self.server, &ca, Token::new(token.trim().to_owned()));
+        client.map_err(|error| output::Usage(format!("{error}: {} with {}", self.server, self.ca.display())).into())
     }
 }
 

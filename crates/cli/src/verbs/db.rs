@@ -2,9 +2,11 @@
 
 use crate::output::{self, Exit, Output};
 use clap::Subcommand;
+use handoff_engine::check::Invariant;
 use handoff_engine::clock::{Clock, SystemClock};
 use handoff_server::config::Config;
 use handoff_server::database;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// What to do with the database of a configuration.
@@ -42,36 +44,62 @@ enum What {
 /// Does it.
 pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
-        What::Migrate { config } => migrate(&Config::load(&config)?).await,
+        What::Migrate { config } => {
+            let made = migrate(&Config::load(&config)?).await?;
+            if output == Output::Json {
+                output::json(&json!({"ready": true, "key_made": made}));
+            }
+            Ok(Exit::Done)
+        }
         What::Backup { config, to } => {
             let config = Config::load(&config)?;
             database::backup(&config, &to).await?;
             output::note(&format!("copied to {}", to.display()));
+            if output == Output::Json {
+                output::json(&json!({"copied_to": to}));
+            }
             Ok(Exit::Done)
         }
         What::Check { config } => check(&Config::load(&config)?.database.url, output).await,
     }
 }
 
-/// Creates or updates the database, and writes position 0 where the log is new.
-pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Exit> {
-    if database::migrate(config, SystemClock.now()).await? {
+/// Creates or updates the database, and writes position 0 where the log is new. Whether a key was made.
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<bool> {
+    let made = database::migrate(config, SystemClock.now()).await?;
+    if made {
         output::note(&format!("made the log's key {}", config.evidence.log_key_file.display()));
     }
     output::note("the database is ready");
-    Ok(Exit::Done)
+    Ok(made)
 }
 
 /// Checks a database: its raw structure, then the invariants over its log.
 pub(crate) async fn check(url: &str, output: Output) -> anyhow::Result<Exit> {
     let checked = database::check(url).await?;
-    checked.findings.iter().for_each(|finding| output::line(finding));
     let report = &checked.report;
     match output {
-        Output::Text => output::line(&report.to_string()),
-        Output::Json => output::json(&serde_json::json!({
-            "clean": checked.is_clean(), "findings": checked.findings, "report": report.to_string(),
+        Output::Text => {
+            checked.findings.iter().for_each(|finding| output::line(finding));
+            output::line(&report.to_string());
+        }
+        Output::Json => output::json(&json!({
+            "clean": checked.is_clean(), "findings": checked.findings, "events": report.events,
+            "incidents": report.incidents, "invariants": report.invariants.iter().map(invariant).collect::<Vec<_>>(),
         })),
     }
     Ok(if checked.is_clean() { Exit::Done } else { Exit::Refused })
+}
+
+fn invariant(invariant: &Invariant) -> Value {
+    let violations = invariant.violations.iter().map(|violation| {
+        json!({
+            "incident": violation.incident.map(|id| id.to_string()), "position": violation.position,
+            "en": violation.text_en, "zh": violation.text_zh,
+        })
+    });
+    json!({
+        "number": invariant.number, "en": invariant.name_en, "zh": invariant.name_zh, "checks": invariant.checks,
+        "violated": invariant.violated(), "violations": violations.collect::<Vec<_>>(),
+    })
 }

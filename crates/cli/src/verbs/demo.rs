@@ -6,7 +6,8 @@ mod stories;
 
 use crate::output::{self, Exit, Output};
 use handoff_server::serve::{StartOptions, start};
-use stage::Stage;
+use serde_json::json;
+use stage::{Hint, Stage};
 use std::path::PathBuf;
 
 /// Where, and whether to keep running.
@@ -21,6 +22,21 @@ pub(crate) struct Args {
     /// Port of the service; any free one unless named.
     #[arg(long, default_value_t = 0)]
     port: u16,
+}
+
+fn show(output: Output, hints: &[Hint]) {
+    if output == Output::Text {
+        output::line("Try, in another terminal:");
+    }
+    for Hint { who, token_file, commands } in hints {
+        match output {
+            Output::Text => {
+                output::line(&format!("{who}: {token_file}"));
+                commands.iter().for_each(|command| output::line(&format!("  {command}")));
+            }
+            Output::Json => output::json(&json!({"who": who, "token_file": token_file, "commands": commands})),
+        }
+    }
 }
 
 /// Plays the demo.
@@ -43,11 +59,11 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         running.shutdown().await?;
         return super::db::check(&config.database.url, output).await;
     }
-    for line in stage.hints(&cases)? {
-        output::line(&line);
-    }
+    show(output, &stage.hints(&cases)?);
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         failed = running.failed() => failed?,
+        _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     running.shutdown().await?;

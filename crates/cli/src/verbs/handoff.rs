@@ -101,6 +101,9 @@ enum What {
         /// Result as a code.
         #[arg(long, default_value = "DONE")]
         code: String,
+        /// The result in words; sealed.
+        #[arg(long, default_value = "")]
+        result: String,
     },
     /// Confirm the result.
     Confirm(On),
@@ -239,7 +242,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
                 api::KeepRequest { request_id: id(), incident, expected, handoff, code, ..Default::default() };
             told(table.client.handoffs().keep(request).await)?
         }
-        What::Report { on, code } => report(Table::look(on).await?, code).await?,
+        What::Report { on, code, result } => report(Table::look(on).await?, code, result).await?,
         What::Confirm(on) => confirm(Table::look(on).await?).await?,
     };
     show::reply(output, &reply);
@@ -272,6 +275,13 @@ async fn offer(
     told(table.client.handoffs().offer(request).await)
 }
 
+/// Shows what is about to be signed off.
+async fn statement(table: &Table, asked: api::GetStatementRequest) -> anyhow::Result<api::GetStatementResponse> {
+    let statement = told(table.client.handoffs().get_statement(asked).await)?;
+    crate::output::note(&format!("signing: {}\ndigest:  {}", statement.text, statement.digest));
+    Ok(statement)
+}
+
 async fn sign(table: Table) -> anyhow::Result<api::MoveReply> {
     let (incident, handoff, version, expected) = table.form()?;
     let asked = api::GetStatementRequest {
@@ -280,8 +290,7 @@ async fn sign(table: Table) -> anyhow::Result<api::MoveReply> {
         handoff: handoff.clone(),
         ..Default::default()
     };
-    let statement = told(table.client.handoffs().get_statement(asked).await)?;
-    crate::output::note(&format!("signing: {}\ndigest:  {}", statement.text, statement.digest));
+    let statement = statement(&table, asked).await?.digest;
     let request = api::SignRequest {
         request_id: id(),
         incident,
@@ -289,30 +298,45 @@ async fn sign(table: Table) -> anyhow::Result<api::MoveReply> {
         handoff,
         version,
         level: "attested".into(),
-        statement: statement.digest,
+        statement,
         ..Default::default()
     };
     told(table.client.handoffs().sign(request).await)
 }
 
-async fn report(table: Table, code: String) -> anyhow::Result<api::MoveReply> {
+async fn report(table: Table, code: String, result: String) -> anyhow::Result<api::MoveReply> {
+    let asked = api::GetStatementRequest {
+        incident: table.incident.id.clone(),
+        action: "report".into(),
+        code: code.clone(),
+        result: result.clone(),
+        ..Default::default()
+    };
+    let statement = statement(&table, asked).await?;
     let request = api::ReportRequest {
         request_id: id(),
         incident: table.incident.id.clone(),
         expected: table.result()?,
         code,
+        result,
         level: "attested".into(),
+        statement: statement.digest,
+        salt: statement.salt,
         ..Default::default()
     };
     told(table.client.handoffs().report(request).await)
 }
 
 async fn confirm(table: Table) -> anyhow::Result<api::MoveReply> {
+    let (incident, action) = (table.incident.id.clone(), "confirm".to_owned());
+    let asked = api::GetStatementRequest { incident, action, ..Default::default() };
+    let statement = statement(&table, asked).await?.digest;
     let request = api::ConfirmRequest {
         request_id: id(),
         incident: table.incident.id.clone(),
         expected: table.result()?,
         level: "attested".into(),
+        statement,
         ..Default::default()
     };
     told(table.client.handoffs().confirm(request).await)

@@ -51,6 +51,9 @@ enum What {
     },
     /// List incidents the own organisation has a part in.
     List {
+        /// Closed ones instead of open ones.
+        #[arg(long)]
+        closed: bool,
         #[command(flatten)]
         connect: Connect,
     },
@@ -101,6 +104,9 @@ enum What {
     },
 }
 
+/// Incidents asked for at once.
+const PAGE_SIZE: i32 = 200;
+
 fn id() -> String {
     ids::uuid().to_string()
 }
@@ -124,9 +130,19 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             let request = api::GetIncidentRequest { incident };
             show::incident(output, &told(connect.client()?.incidents().get_incident(request).await)?);
         }
-        What::List { connect } => {
-            let request = api::ListIncidentsRequest::default();
-            show::incidents(output, &told(connect.client()?.incidents().list_incidents(request).await)?.incidents);
+        What::List { closed, connect } => {
+            let client = connect.client()?;
+            let mut request = api::ListIncidentsRequest { closed, page_size: PAGE_SIZE, ..Default::default() };
+            let mut all = Vec::new();
+            loop {
+                let page = told(client.incidents().list_incidents(request.clone()).await)?;
+                all.extend(page.incidents);
+                request.page_token = page.next_page_token;
+                if request.page_token.is_empty() {
+                    break;
+                }
+            }
+            show::incidents(output, &all);
         }
         What::Unit { incident, unit, status, deployment, connect } => {
             let deployment = deployment.unwrap_or_else(id);

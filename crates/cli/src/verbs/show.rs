@@ -25,6 +25,11 @@ fn table(head: &[&str]) -> Table {
 
 /// Pairs of name and value, as lines or one JSON object.
 fn pairs(output: Output, pairs: &[(&str, String)]) {
+    pairs_and(output, pairs, None);
+}
+
+/// As [`pairs`], with one more member for programs.
+fn pairs_and(output: Output, pairs: &[(&str, String)], more: Option<(&str, Value)>) {
     match output {
         Output::Text => {
             for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
@@ -32,8 +37,9 @@ fn pairs(output: Output, pairs: &[(&str, String)]) {
             }
         }
         Output::Json => {
-            let object: serde_json::Map<String, Value> =
+            let mut object: serde_json::Map<String, Value> =
                 pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            object.extend(more.map(|(name, value)| (name.to_owned(), value)));
             output::json(&Value::Object(object));
         }
     }
@@ -61,7 +67,8 @@ pub(crate) fn incident(output: Output, view: &api::Incident) {
             m.received, m.dispatched, m.handled, m.transferred, m.signed_off, m.closed
         )
     });
-    pairs(
+    let owed = view.obligations.iter().map(owed_json).collect();
+    pairs_and(
         output,
         &[
             ("id", view.id.clone()),
@@ -80,30 +87,37 @@ pub(crate) fn incident(output: Output, view: &api::Incident) {
             ("handoffs", view.handoffs.iter().map(|h| format!("{} {}", h.id, h.state)).collect::<Vec<_>>().join("; ")),
             ("legal_moves", view.legal_moves.join(", ")),
         ],
+        Some(("obligations", owed)),
     );
     if output == Output::Text && !view.obligations.is_empty() {
         obligations(output, &view.obligations);
     }
 }
 
+fn owed_row(owed: &api::Obligation) -> [String; 5] {
+    let by = if owed.by.is_some() { seat(owed.by.as_ref()) } else { "the common superior".to_owned() };
+    [owed.duty.clone(), by, owed.role.clone(), time(owed.due_time.as_ref()), owed.rung.clone()]
+}
+
+fn owed_json(owed: &api::Obligation) -> Value {
+    let [duty, by, role, due, rung] = owed_row(owed);
+    json!({
+        "duty": duty, "by": by, "role": role, "due": due, "rung": rung, "scope": owed.scope,
+        "since": time(owed.since_time.as_ref()), "acknowledged": owed.acknowledged,
+    })
+}
+
 /// What is owed.
 pub(crate) fn obligations(output: Output, owed: &[api::Obligation]) {
-    let row = |o: &api::Obligation| {
-        let by = if o.by.is_some() { seat(o.by.as_ref()) } else { "the common superior".to_owned() };
-        [o.duty.clone(), by, o.role.clone(), time(o.due_time.as_ref()), o.rung.clone()]
-    };
     match output {
         Output::Text => {
             let mut table = table(&["owed", "by", "role", "due", "rung"]);
             owed.iter().for_each(|o| {
-                table.add_row(row(o));
+                table.add_row(owed_row(o));
             });
             output::line(&table.to_string());
         }
-        Output::Json => owed.iter().for_each(|o| {
-            let [duty, by, role, due, rung] = row(o);
-            output::json(&json!({"duty": duty, "by": by, "role": role, "due": due, "rung": rung}));
-        }),
+        Output::Json => owed.iter().for_each(|o| output::json(&owed_json(o))),
     }
 }
 
@@ -177,34 +191,83 @@ fn field(field: &api::Field) -> Value {
     }
 }
 
-/// One entry of a feed or trace, as a line.
+/// One entry of a feed, as a line.
 pub(crate) fn entry(output: Output, entry: &api::Entry) {
+    match output {
+        Output::Text => output::line(&entry_text(entry)),
+        Output::Json => output::json(&entry_json(entry)),
+    }
+}
+
+fn entry_text(entry: &api::Entry) -> String {
     let actor = entry.actor.clone().unwrap_or_default();
-    let fields = || entry.fields.iter().map(|f| (f.path.clone(), field(f)));
+    let shown: Vec<_> = entry.fields.iter().map(|one| format!("{}={}", one.path, field(one))).collect();
+    let late = if entry.late_entry { " LATE ENTRY" } else { "" };
+    format!(
+        "{} #{} {} {}/{} {} {}{late} {}",
+        time(entry.record_time.as_ref()),
+        entry.seq,
+        entry.incident,
+        actor.organisation,
+        actor.station,
+        actor.role,
+        entry.r#type,
+        shown.join(" "),
+    )
+}
+
+fn entry_json(entry: &api::Entry) -> Value {
+    let actor = entry.actor.clone().unwrap_or_default();
+    let fields = entry.fields.iter().map(|one| (one.path.clone(), field(one)));
+    json!({
+        "number": entry.number, "position": entry.position, "incident": entry.incident, "seq": entry.seq,
+        "type": entry.r#type, "at": time(entry.record_time.as_ref()),
+        "claimed_at": time(entry.claimed_time.as_ref()),
+        "actor": {"organisation": actor.organisation, "station": actor.station, "officer": actor.officer,
+            "role": actor.role},
+        "fields": fields.collect::<serde_json::Map<_, _>>(), "hash": entry.event_hash,
+        "late_entry": entry.late_entry,
+    })
+}
+
+/// One entry of a trace with what it changed and the rule it stands under.
+pub(crate) fn traced(output: Output, traced: &api::TraceEntry) {
+    let entry = traced.entry.clone().unwrap_or_default();
     match output {
         Output::Text => {
-            let shown: Vec<_> = fields().map(|(path, value)| format!("{path}={value}")).collect();
-            let late = if entry.late_entry { " LATE ENTRY" } else { "" };
-            output::line(&format!(
-                "{} #{} {} {}/{} {} {}{late} {}",
-                time(entry.record_time.as_ref()),
-                entry.seq,
-                entry.incident,
-                actor.organisation,
-                actor.station,
-                actor.role,
-                entry.r#type,
-                shown.join(" "),
-            ));
+            output::line(&entry_text(&entry));
+            output::line(&format!("    by the rule {}", traced.rule));
+            for change in &traced.changes {
+                let or_nothing = |value: &str| if value.is_empty() { "—".to_owned() } else { value.to_owned() };
+                let (before, after) = (or_nothing(&change.before), or_nothing(&change.after));
+                output::line(&format!("    {}: {before} → {after}", change.path));
+            }
+        }
+        Output::Json => {
+            let mut value = entry_json(&entry);
+            let change = |one: &api::Change| json!({"path": one.path, "from": one.before, "to": one.after});
+            value["changes"] = traced.changes.iter().map(change).collect();
+            value["rule"] = json!(traced.rule);
+            value["agreement"] = json!(traced.agreement);
+            value["map"] = json!(traced.map.as_ref().map(|map| format!("{}/{}", map.id, map.version)));
+            output::json(&value);
+        }
+    }
+}
+
+/// Why a case is still open: what is owed in it.
+pub(crate) fn why_open(output: Output, incident: &api::Incident) {
+    match output {
+        Output::Text if incident.obligations.is_empty() => {
+            output::line(&format!("{}: nothing is owed", incident.state));
+        }
+        Output::Text => {
+            output::line(&format!("{}: still open, because this is owed", incident.state));
+            obligations(output, &incident.obligations);
         }
         Output::Json => output::json(&json!({
-            "number": entry.number, "position": entry.position, "incident": entry.incident, "seq": entry.seq,
-            "type": entry.r#type, "at": time(entry.record_time.as_ref()),
-            "claimed_at": time(entry.claimed_time.as_ref()),
-            "actor": {"organisation": actor.organisation, "station": actor.station, "officer": actor.officer,
-                "role": actor.role},
-            "fields": fields().collect::<serde_json::Map<_, _>>(), "hash": entry.event_hash,
-            "late_entry": entry.late_entry,
+            "incident": incident.id, "state": incident.state,
+            "open": incident.obligations.iter().map(owed_json).collect::<Vec<_>>(),
         })),
     }
 }

@@ -2,12 +2,11 @@
 
 use super::connect::{Connect, told};
 use crate::output::{self, Exit, Output};
-use anyhow::Context;
 use clap::Subcommand;
 use handoff_client::{Client, api};
 use handoff_territory::{AreaKeys, BoundaryFile, CheckOptions, ParseOptions, Severity, check};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to ask.
 #[derive(Debug, clap::Args)]
@@ -86,8 +85,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
 }
 
 fn check_files(files: &[PathBuf], parse: ParseOptions, output: Output) -> anyhow::Result<Exit> {
-    let read = |file: &PathBuf| std::fs::read(file).with_context(|| format!("reading {}", file.display()));
-    let bytes = files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let bytes = files.iter().map(|file| output::read(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let named: Vec<_> =
         names.iter().zip(&bytes).map(|(name, bytes)| BoundaryFile { name, bytes: bytes.as_slice() }).collect();
@@ -122,34 +120,85 @@ async fn resolve(
     told(client.directory().resolve_territory(request).await)
 }
 
-#[derive(serde::Deserialize)]
+/// Where the columns of a file of points stand.
+struct Columns {
+    latitude: usize,
+    longitude: usize,
+    datum: Option<usize>,
+    precision_m: Option<usize>,
+}
+
+/// One row of it.
 struct Row {
     latitude: f64,
     longitude: f64,
     datum: Option<String>,
-    precision_m: Option<u32>,
+    precision_m: u32,
 }
 
-/// One JSON line per row; a row that does not read is a line that says why, and the run goes on.
-async fn resolve_file(client: &Client, file: &PathBuf, datum: &str, nearest: i32) -> anyhow::Result<Exit> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(file)?;
-    let headers = reader.headers()?.clone();
+/// What is wrong with a row: the column, and what to do in both languages.
+struct Bad {
+    field: &'static str,
+    en: &'static str,
+    zh: &'static str,
+}
+
+const CUT: (&str, &str) = (
+    "is missing; the line may be cut off, write all columns of the header",
+    "缺失，该行可能不完整，请按表头填写所有列",
+);
+const NOT_DEGREES: (&str, &str) = ("is not a number of degrees, as 44.1", "不是度数，请填写如44.1的数字");
+const NOT_METRES: (&str, &str) = ("is not a whole number of metres", "不是整数米数，请更正");
+
+impl Columns {
+    fn of(headers: &csv::StringRecord) -> anyhow::Result<Self> {
+        let at = |name: &str| headers.iter().position(|header| header.trim() == name);
+        let needed = |name: &str| {
+            let missing = || output::Usage(format!("the header has no column {name}; 表头缺少列 {name}"));
+            at(name).ok_or_else(missing)
+        };
+        let (latitude, longitude) = (needed("latitude")?, needed("longitude")?);
+        Ok(Self { latitude, longitude, datum: at("datum"), precision_m: at("precision_m") })
+    }
+
+    fn read(&self, record: &csv::StringRecord) -> Result<Row, Bad> {
+        let bad = |field, (en, zh)| Bad { field, en, zh };
+        let value = |at: usize| record.get(at).map(str::trim).filter(|value| !value.is_empty());
+        let degrees = |field, at| {
+            let text = value(at).ok_or_else(|| bad(field, CUT))?;
+            text.parse::<f64>().ok().filter(|degrees| degrees.is_finite()).ok_or_else(|| bad(field, NOT_DEGREES))
+        };
+        let precision = self.precision_m.and_then(value).map(str::parse).transpose();
+        Ok(Row {
+            latitude: degrees("latitude", self.latitude)?,
+            longitude: degrees("longitude", self.longitude)?,
+            datum: self.datum.and_then(value).map(str::to_owned),
+            precision_m: precision.map_err(|_| bad("precision_m", NOT_METRES))?.unwrap_or(0),
+        })
+    }
+}
+
+/// One JSON line per row; a row that does not read is a line that says why, and the run goes on. Quotes mean nothing
+/// here, so one left open takes no further line with it.
+async fn resolve_file(client: &Client, file: &Path, datum: &str, nearest: i32) -> anyhow::Result<Exit> {
+    let bytes = output::read(file)?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).quoting(false).from_reader(bytes.as_slice());
+    let columns = Columns::of(&csv::StringRecord::from_byte_record_lossy(reader.byte_headers()?.clone()))?;
     let mut exit = Exit::Done;
-    for record in reader.records() {
-        let line = record.as_ref().ok().and_then(csv::StringRecord::position).map_or(0, csv::Position::line);
-        let row = record.and_then(|record| record.deserialize::<Row>(Some(&headers)));
-        match row {
+    for record in reader.byte_records() {
+        let record = record?;
+        let line = record.position().map_or(0, csv::Position::line);
+        match columns.read(&csv::StringRecord::from_byte_record_lossy(record)) {
             Ok(row) => {
                 let datum = row.datum.unwrap_or_else(|| datum.to_owned());
-                let precision = row.precision_m.unwrap_or(0);
-                let answer = resolve(client, row.latitude, row.longitude, datum, precision, nearest).await?;
+                let answer = resolve(client, row.latitude, row.longitude, datum, row.precision_m, nearest).await?;
                 let mut value = as_json(&answer);
                 value["line"] = json!(line);
                 output::json(&value);
             }
-            Err(error) => {
+            Err(Bad { field, en, zh }) => {
                 exit = Exit::Refused;
-                output::json(&json!({"line": line, "error": error.to_string()}));
+                output::json(&json!({"line": line, "error": {"field": field, "en": en, "zh": zh}}));
             }
         }
     }

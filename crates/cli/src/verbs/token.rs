@@ -1,7 +1,6 @@
 //! `handoff token`: development tokens only.
 
-use crate::output::{self, Exit};
-use anyhow::Context;
+use crate::output::{self, Exit, Output, Usage};
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
@@ -39,23 +38,32 @@ pub(crate) struct Args {
 }
 
 /// Prints a token.
-pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let config = Config::load(&args.config)?;
-    let org = OrgId::new(&args.org).context("--org is not a code name")?;
-    let organisation = config.organisation(&org).context("--org is not in the configuration")?;
-    let roles = args.roles.iter().map(|role| Role::parse(role).with_context(|| format!("no role {role}")));
+    let wrong = |what: &str| Usage(what.to_owned());
+    let org = OrgId::new(&args.org).ok_or_else(|| wrong("--org is not a code name"))?;
+    let organisation = config.organisation(&org).ok_or_else(|| wrong("--org is not in the configuration"))?;
+    let roles = args.roles.iter().map(|role| Role::parse(role).ok_or_else(|| wrong(&format!("no role {role}"))));
     let request = TokenRequest {
-        subject: OfficerId::new(&args.subject).context("--subject is not a pseudonym")?,
-        roles: roles.collect::<anyhow::Result<_>>()?,
+        subject: OfficerId::new(&args.subject).ok_or_else(|| wrong("--subject is not a pseudonym"))?,
+        roles: roles.collect::<Result<_, _>>()?,
         station: args
             .station
             .as_deref()
-            .map(|s| StationId::new(s).context("--station is not a code name"))
+            .map(|s| StationId::new(s).ok_or_else(|| wrong("--station is not a code name")))
             .transpose()?,
-        client: args.client.as_deref().map(|s| ClientId::new(s).context("--client is not a code name")).transpose()?,
+        client: args
+            .client
+            .as_deref()
+            .map(|s| ClientId::new(s).ok_or_else(|| wrong("--client is not a code name")))
+            .transpose()?,
         life_s: args.life,
     };
     let key = issuer_key_file(&args.folder, &org);
-    output::line(&token(organisation, &key, &request, SystemClock.now())?);
+    let token = token(organisation, &key, &request, SystemClock.now())?;
+    match output {
+        Output::Text => output::line(&token),
+        Output::Json => output::json(&serde_json::json!({"token": token, "life_s": args.life})),
+    }
     Ok(Exit::Done)
 }

@@ -101,7 +101,7 @@ impl Reader for Tampered {
         parties_of(incident: IncidentId) -> Vec<PartyRow>;
         handoff(handoff: HandoffId) -> Option<HandoffRow>;
         due_obligations(now: Millis, limit: u32) -> Vec<ObligationRow>;
-        obligations_of(org: OrgId, station: Option<StationId>, after: Option<ObligationCursor>, limit: u32)
+        obligations_of(org: Option<OrgId>, station: Option<StationId>, after: Option<ObligationCursor>, limit: u32)
             -> Vec<ObligationRow>;
         audit(after: u64, limit: u32) -> Vec<(u64, AuditRow)>;
         map(map: MapRef) -> Option<MapRow>;

@@ -1,12 +1,12 @@
 //! Requests that read and record nothing.
 
 use super::reader::{Reader, Word};
-use super::{Violations, codes};
+use super::{Seal, Violations, codes};
 use crate::v1;
-use handoff_domain::event::handoff::Ruling;
+use handoff_domain::command::Act;
 use handoff_domain::ids::{HandoffId, IncidentId, MapId, MapRef, StationId};
 use handoff_domain::node::INT_MAX;
-use handoff_domain::values::Label;
+use handoff_domain::values::{Label, Level};
 
 /// Size of a page where the request names none.
 const PAGE_SIZE_DEFAULT: u32 = 50;
@@ -50,16 +50,12 @@ pub struct TerritoryQuery {
 }
 
 /// What a statement is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatementAction {
     /// The transfer.
     Transfer(HandoffId),
-    /// The final result.
-    Report,
-    /// Its confirmation.
-    Confirm,
-    /// A ruling, about a handoff or about none.
-    Rule(Ruling, Option<HandoffId>),
+    /// A report, a confirmation or a ruling: the move that would be signed off.
+    Move(Box<Act>),
 }
 
 /// Which statement.
@@ -236,27 +232,45 @@ pub fn sealed_fields(request: &v1::OpenSealedRequest) -> Result<(IncidentId, Vec
     reader.end(incident.zip(fields))
 }
 
-/// Which statement.
+/// Which statement; `seal` seals the text of a report or a ruling as the move would.
 ///
 /// # Errors
 /// Every bad field.
-pub fn statement(request: &v1::GetStatementRequest) -> Result<StatementQuery, Violations> {
-    let mut reader = Reader::plain();
+pub fn statement(request: &v1::GetStatementRequest, seal: &mut dyn Seal) -> Result<StatementQuery, Violations> {
+    let mut reader = Reader::sealing(seal);
     let incident = reader.id("incident", &request.incident);
     let acting_for = reader.maybe_name("acting_for", &request.acting_for);
     let action = match reader.word("action", &request.action) {
         None => None,
         Some(ActionWord::Transfer) => reader.id("handoff", &request.handoff).map(StatementAction::Transfer),
-        Some(ActionWord::Report) => Some(StatementAction::Report),
-        Some(ActionWord::Confirm) => Some(StatementAction::Confirm),
-        Some(ActionWord::Rule) => {
-            let ruling = reader.word("ruling", &request.ruling);
-            let handoff = reader.maybe_id("handoff", &request.handoff);
-            ruling.zip(handoff).map(|(ruling, handoff)| StatementAction::Rule(ruling, handoff))
-        }
+        Some(ActionWord::Report) => a_report(request, &mut reader),
+        Some(ActionWord::Confirm) => Some(a_move(Act::Confirm { level: Level::Attested, statement: None })),
+        Some(ActionWord::Rule) => a_ruling(request, &mut reader),
     };
     let read = (|| Some(StatementQuery { incident: incident?, action: action?, acting_for: acting_for? }))();
     reader.end(read)
+}
+
+fn a_move(act: Act) -> StatementAction {
+    StatementAction::Move(Box::new(act))
+}
+
+fn a_report(request: &v1::GetStatementRequest, reader: &mut Reader<'_>) -> Option<StatementAction> {
+    let code = reader.code("code", &request.code);
+    let case_number = reader.maybe_label("case_number", &request.case_number);
+    let result = reader.maybe_text("result", &request.result);
+    let (code, case_number, result) = (code?, case_number?, result?);
+    Some(a_move(Act::Report { code, case_number, result, level: Level::Attested, statement: None }))
+}
+
+fn a_ruling(request: &v1::GetStatementRequest, reader: &mut Reader<'_>) -> Option<StatementAction> {
+    let ruling = reader.word("ruling", &request.ruling);
+    let handoff = reader.maybe_id("handoff", &request.handoff);
+    let side = reader.maybe_station("side", &request.side);
+    let reasons = reader.maybe_text("reasons", &request.reasons);
+    let (handoff, ruling, side, reasons) = (handoff?, ruling?, side?, reasons?);
+    let (joint, level) = (request.joint, Level::Attested);
+    Some(a_move(Act::Rule { handoff, ruling, joint, side, reasons, level, statement: None }))
 }
 
 /// A point to ask about. Only what is missing is refused: coordinates that are no place on earth are answered

@@ -279,7 +279,11 @@ fn readings_are_checked_too() {
     let open = v1::OpenSealedRequest { incident: id(1), fields };
     assert_eq!(wrong(convert::sealed_fields(&open)), is("fields", codes::TOO_MANY));
     let statement = v1::GetStatementRequest { incident: id(1), action: "transfer".into(), ..Default::default() };
-    assert_eq!(wrong(convert::statement(&statement)), is("handoff", codes::REQUIRED));
+    let mut seal = Recorder::default();
+    assert_eq!(wrong(convert::statement(&statement, &mut seal)), is("handoff", codes::REQUIRED));
+    let report = v1::GetStatementRequest { action: "report".into(), result: "a\u{7}".into(), ..statement };
+    let both = [("code".to_owned(), codes::REQUIRED), ("result".to_owned(), codes::CONTROL_CHARACTER)];
+    assert_eq!(wrong(convert::statement(&report, &mut seal)), both);
     let point = Some(v1::GeoPoint { latitude: 500.0, longitude: f64::NAN });
     let ask = v1::ResolveTerritoryRequest { point, datum: "WGS84".into(), ..Default::default() };
     assert_eq!(convert::territory(&ask).unwrap().nearest_count, 3, "no such place is answered, not refused");

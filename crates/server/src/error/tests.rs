@@ -219,6 +219,13 @@ fn the_page_lists_every_field_code() {
 }
 
 #[test]
+fn every_code_of_the_conversions_has_its_text() {
+    for code in handoff_proto::convert::codes::ALL {
+        assert!(text::violation(code).is_some(), "{code}");
+    }
+}
+
+#[test]
 fn links_of_the_page_lead_somewhere() {
     let anchors: BTreeSet<_> = PAGE
         .lines()

@@ -174,7 +174,7 @@ reasons! {
 }
 
 /// What is wrong with a field, by code. Published in `docs/errors.md`; a test compares.
-pub(super) const VIOLATIONS: [(&str, Text); 14] = [
+pub(super) const VIOLATIONS: [(&str, Text); 17] = [
     ("REQUIRED", Text { en: "is missing; fill it in", zh: "缺失，请填写" }),
     (
         "NOT_A_UUID",
@@ -215,6 +215,27 @@ pub(super) const VIOLATIONS: [(&str, Text); 14] = [
         Text {
             en: "holds a character that turns the direction of writing; remove it",
             zh: "含有改变书写方向的字符，请删除",
+        },
+    ),
+    (
+        "NOT_A_DIGEST",
+        Text {
+            en: "is not a digest; write sha256: and 64 lower-case hexadecimal digits",
+            zh: "不是摘要，请填写 sha256: 及64位小写十六进制数字",
+        },
+    ),
+    (
+        "NOT_A_SALT",
+        Text {
+            en: "is not the salt of a statement of this incident; take it from GetStatement",
+            zh: "不是本警情签署声明的盐值，请使用GetStatement返回的值",
+        },
+    ),
+    (
+        "NOT_A_MESSAGE",
+        Text {
+            en: "is not what the published protocol says; send the message of this method",
+            zh: "与公布的协议不符，请按此方法的消息格式发送",
         },
     ),
     ("EMPTY_MESSAGE", Text { en: "is empty; fill in at least one of its fields", zh: "内容为空，请至少填写一项" }),

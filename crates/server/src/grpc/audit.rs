@@ -1,26 +1,24 @@
 //! What an auditor, and everybody entitled to a case, can read of it: the trace, why it is open, sealed fields.
 
-use super::reads::{may_open_caller, names, recipient, uuid};
-use super::{Gate, store_away};
+use super::reads::may_open_caller;
+use super::trace::Trace;
+use super::{Gate, store_away, unreadable, violations};
 use crate::error::status;
-use handoff_domain::caller::Role;
-use handoff_domain::ids::IncidentId;
-use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
-use handoff_evidence::disclosure::{Value, open};
+use handoff_domain::values::Sealed;
+use handoff_engine::memory::{Entry, LoadError};
+use handoff_evidence::disclosure::{Value, open, sealed_paths};
 use handoff_evidence::event::decode;
+use handoff_proto::convert;
 use handoff_proto::v1;
 use handoff_proto::v1::audit_service_server::AuditService;
-use handoff_proto::v1::opened_field::Content;
-use handoff_proto::view::{Located, entry, incident_view, is_caller_data, obligation_view, station_ref};
+use handoff_proto::view::{is_caller_data, obligation_view, opened_field, settled_by, station_ref};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// Entries in one message of a trace.
-pub(super) const TRACE_PAGE_ENTRIES: u32 = 100;
-/// Fields opened in one request.
-pub(super) const OPEN_FIELDS_MAX: usize = 100;
+/// Messages of a trace that wait for a slow reader.
+const TRACE_BUFFER_PAGES: usize = 4;
 
 #[tonic::async_trait]
 impl AuditService for Gate {
@@ -28,47 +26,18 @@ impl AuditService for Gate {
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
         let session = self.session(&request, "AuditService/trace")?;
-        let asked = request.into_inner();
-        let id = IncidentId(uuid("incident", &asked.incident)?);
+        let (id, after_seq) = convert::trace(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
-        let until = self.last_seen(&session.caller, &found);
-        let (out, stream) = mpsc::channel(4);
-        let gate = self.clone();
-        self.tasks().spawn(async move {
-            let (mut from, reader) = (asked.after_seq + 1, recipient(&session.caller));
-            loop {
-                let rows = match gate.engine().reader().events_of(id, from, TRACE_PAGE_ENTRIES).await {
-                    Ok(rows) => rows,
-                    Err(error) => {
-                        let _ = out.send(Err(store_away(&error))).await;
-                        return;
-                    }
-                };
-                let full = rows.len() == TRACE_PAGE_ENTRIES as usize;
-                let mut page = v1::TraceResponse::default();
-                for row in rows.iter().filter(|row| row.seq <= until) {
-                    from = row.seq + 1;
-                    let Ok((event, _)) = decode(&row.bytes) else { continue };
-                    let located = Located { number: 0, position: row.position, hash: Some(row.hash) };
-                    let shown = entry(located, &event, &reader, &opened);
-                    page.entries.push(v1::TraceEntry { entry: Some(shown), ..Default::default() });
-                }
-                let last = !full || from > until;
-                if last {
-                    page.incident = Some(incident_view(&found.case, &reader, &opened));
-                }
-                if out.send(Ok(page)).await.is_err() || last {
-                    return;
-                }
-            }
-        });
+        let (out, stream) = mpsc::channel(TRACE_BUFFER_PAGES);
+        let trace = Trace { gate: self.clone(), session, found, opened, after_seq };
+        self.tasks().spawn(trace.run(out));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn why_open(&self, request: Request<v1::WhyOpenRequest>) -> Result<Response<v1::WhyOpenResponse>, Status> {
         let session = self.session(&request, "AuditService/why_open")?;
-        let id = IncidentId(uuid("incident", &request.into_inner().incident)?);
+        let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let case = &found.case;
         let open_handoff = case.open_handoff().map(|open| v1::HandoffRef {
@@ -78,11 +47,21 @@ impl AuditService for Gate {
             from: Some(station_ref(&open.from)),
             to: Some(station_ref(&open.to)),
         });
-        let moves = names(moves::legal(case, case.open_handoff(), &session.caller, self.now()));
-        let next_moves = moves.into_iter().map(|name| v1::NextMove { r#move: name, by: None }).collect();
+        let mut owed: Vec<_> = case.ledger.iter().collect();
+        owed.sort_by_key(|(_, owed)| owed.due);
+        let mut next_moves: Vec<v1::NextMove> = Vec::new();
+        for (key, _) in &owed {
+            let by = key.by.as_ref().map(station_ref);
+            for name in settled_by(key.duty) {
+                let next = v1::NextMove { r#move: (*name).to_owned(), by: by.clone() };
+                if !next_moves.contains(&next) {
+                    next_moves.push(next);
+                }
+            }
+        }
         Ok(Response::new(v1::WhyOpenResponse {
             state: case.phase().to_string(),
-            obligations: case.ledger.iter().map(|(key, owed)| obligation_view(id, key, owed)).collect(),
+            obligations: owed.iter().map(|(key, owed)| obligation_view(id, key, owed)).collect(),
             open_handoff,
             next_moves,
         }))
@@ -93,7 +72,7 @@ impl AuditService for Gate {
         request: Request<v1::OpenCallerDataRequest>,
     ) -> Result<Response<v1::OpenCallerDataResponse>, Status> {
         let session = self.session(&request, "AuditService/open_caller_data")?;
-        let id = IncidentId(uuid("incident", &request.get_ref().incident)?);
+        let id = convert::incident(&request.get_ref().incident).map_err(violations)?;
         // The opening is recorded first; without the record nothing is shown.
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
         let found = self.visible(&session.caller, id).await?;
@@ -119,25 +98,16 @@ impl AuditService for Gate {
         request: Request<v1::OpenSealedRequest>,
     ) -> Result<Response<v1::OpenSealedResponse>, Status> {
         let session = self.session(&request, "AuditService/open_sealed")?;
-        let asked = request.into_inner();
-        let id = IncidentId(uuid("incident", &asked.incident)?);
-        if asked.fields.len() > OPEN_FIELDS_MAX {
-            return Err(status(&Refusal::new(Reason::LimitExceeded).field("fields").with("max", OPEN_FIELDS_MAX)));
-        }
+        let (id, asked) = convert::sealed_fields(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
-        if !self.opened(&session.caller, &found).await?.is_open() {
-            return Err(status(&Refusal::new(Reason::WrongSide)));
+        let opened = self.opened(&session.caller, &found).await?;
+        let mut fields = Vec::with_capacity(asked.len());
+        for (at, (seq, path)) in asked.iter().enumerate() {
+            let sealed = self.sealed_at(&found, *seq, path).await?;
+            let missing = || status(&Refusal::new(Reason::ObjectNotFound).field(&format!("fields.{at}")));
+            fields.push(opened_field(*seq, path, &sealed.ok_or_else(missing)?, &opened));
         }
-        let rows = self.engine().reader().personal(id, 1, found.case.version).await.map_err(|e| store_away(&e))?;
-        let wanted = |row: &&handoff_store::rows::PersonalRow| {
-            let named = asked.fields.iter().any(|f| f.seq == row.id.seq && f.path == row.id.path);
-            (asked.fields.is_empty() || named) && !is_caller_data(&row.id.path)
-        };
-        let fields = rows.iter().filter(wanted).filter_map(|row| {
-            let (digest, value) = read(&row.disclosure)?;
-            Some(v1::OpenedField { seq: row.id.seq, path: row.id.path.clone(), content: Some(content(digest, value)) })
-        });
-        Ok(Response::new(v1::OpenSealedResponse { fields: fields.collect() }))
+        Ok(Response::new(v1::OpenSealedResponse { fields }))
     }
 
     async fn erase(&self, request: Request<v1::EraseRequest>) -> Result<Response<v1::MoveReply>, Status> {
@@ -151,29 +121,16 @@ fn read(disclosure: &[u8]) -> Option<(String, Value)> {
     Some((digest, open(text).ok()?.value))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "1e-7 degrees are exact in a double")]
-fn content(digest: String, value: Value) -> Content {
-    let state = "DISCLOSED".to_owned();
-    match value {
-        Value::Text(value) => Content::Text(v1::SealedText { state, value, digest }),
-        Value::Point { lat7, lon7 } => {
-            let (latitude, longitude) = (lat7 as f64 / 1e7 - 90.0, lon7 as f64 / 1e7 - 180.0);
-            Content::Point(v1::SealedPoint { state, value: Some(v1::GeoPoint { latitude, longitude }), digest })
-        }
-    }
-}
-
 impl Gate {
-    /// Number of the last entry a caller may see: a station that lost its part keeps what it saw.
-    fn last_seen(&self, caller: &handoff_domain::caller::Caller, found: &handoff_engine::memory::Entry) -> u64 {
-        let case = &found.case;
-        if caller.has(Role::Auditor) {
-            return case.version;
+    /// The digest at a path of an entry that the reader sees; none where there is no such sealed field.
+    async fn sealed_at(&self, found: &Entry, seq: u64, path: &str) -> Result<Option<Sealed>, Status> {
+        if seq > found.case.version {
+            return Ok(None);
         }
-        if let Some(part) = case.superiors.get(&caller.org) {
-            return part.until.unwrap_or(case.version);
-        }
-        let own = case.parties.iter().filter(|(seat, _)| seat.org == caller.org);
-        own.map(|(_, party)| party.until.unwrap_or(case.version)).max().unwrap_or(0)
+        let rows = self.engine().reader().events_of(found.case.id, seq, 1).await.map_err(|e| store_away(&e))?;
+        let Some(row) = rows.first().filter(|row| row.seq == seq) else { return Ok(None) };
+        let event = decode(&row.bytes);
+        let (event, _) = event.map_err(|error| unreadable(&LoadError::Decode(row.position, Box::new(error))))?;
+        Ok(sealed_paths(&event.body).into_iter().find(|(known, _)| known == path).map(|(_, sealed)| sealed))
     }
 }

@@ -8,11 +8,14 @@ use tonic::{Request, Response, Status};
 
 /// Implements a service whose moves all do the same, beside its reads.
 macro_rules! service {
-    ($service:ident { moves: $( $method:ident $request:ident ),* $(,)? ; reads: $( $read:ident $asked:ident -> $told:ident ),* $(,)? }) => {
+    ($service:ident { moves: $( $method:ident $request:ident ),* $(,)? ; signed_off: $( $signed:ident $signing:ident ),* $(,)? ; reads: $( $read:ident $asked:ident -> $told:ident ),* $(,)? }) => {
         #[tonic::async_trait]
         impl $service for Gate {
             $( async fn $method(&self, request: Request<v1::$request>) -> Result<Response<v1::MoveReply>, Status> {
                 self.command(concat!(stringify!($service), "/", stringify!($method)), request).await
+            } )*
+            $( async fn $signed(&self, request: Request<v1::$signing>) -> Result<Response<v1::MoveReply>, Status> {
+                self.signed_off(concat!(stringify!($service), "/", stringify!($signed)), request).await
             } )*
             $( async fn $read(&self, request: Request<v1::$asked>) -> Result<Response<v1::$told>, Status> {
                 Gate::$read(self, request).await
@@ -55,6 +58,7 @@ service! { IncidentService {
         unmerge UnmergeRequest,
         split SplitRequest,
         link LinkRequest;
+    signed_off: ;
     reads:
         get_incident GetIncidentRequest -> Incident,
         list_incidents ListIncidentsRequest -> ListIncidentsResponse,
@@ -85,13 +89,14 @@ service! { HandoffService {
         propose_settlement ProposeSettlementRequest,
         agree_settlement AgreeSettlementRequest,
         withdraw_dispute WithdrawDisputeRequest,
-        rule RuleRequest,
         take_over TakeOverRequest,
         give_feedback GiveFeedbackRequest,
-        report ReportRequest,
         take_back_report TakeBackReportRequest,
         contest ContestRequest,
         confirm ConfirmRequest;
+    signed_off:
+        report ReportRequest,
+        rule RuleRequest;
     reads:
         get_handoff GetHandoffRequest -> Handoff,
         get_statement GetStatementRequest -> GetStatementResponse,

@@ -3,18 +3,14 @@
 mod maps;
 mod objects;
 
-use super::Gate;
-use super::obligations::page_size;
+use super::{Gate, violations};
 use crate::error::status;
-use handoff_domain::ids::OrgId;
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_proto::convert;
 use handoff_proto::v1;
 use handoff_proto::v1::directory_service_server::DirectoryService;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-
-/// Objects on one page unless asked otherwise, and at most.
-const PAGE_OBJECTS: (u32, u32) = (100, 1_000);
 
 /// Lists that differ only in what they list: name, request, response, its field, and where the objects come from.
 macro_rules! directory_service {
@@ -31,9 +27,11 @@ macro_rules! directory_service {
                 let method = concat!("DirectoryService/", stringify!($list));
                 let session = self.session(&request, method)?;
                 let asked = request.into_inner();
-                let all = objects::$field(&self.engine().directory(), &session.caller);
-                let (page, next_page_token) =
-                    self.paged(method, &session.caller.org, all, asked.page_size, &asked.page_token)?;
+                let size = convert::list_directory(asked.page_size).map_err(violations)?;
+                let mut all = objects::$field(&self.engine().directory(), &session.caller);
+                all.sort_by(|(one, _), (other, _)| one.cmp(other));
+                let pages = self.pages(method, &session.caller, "");
+                let (page, next_page_token) = pages.cut(all, size, &asked.page_token)?;
                 Ok(Response::new(v1::$response { $field: page, next_page_token }))
             } )*
 
@@ -42,11 +40,9 @@ macro_rules! directory_service {
                 request: Request<v1::GetCatalogueRequest>,
             ) -> Result<Response<v1::Catalogue>, Status> {
                 let session = self.session(&request, "DirectoryService/get_catalogue")?;
-                let asked = request.into_inner();
-                let all = objects::full_catalogues(&self.engine().directory(), &session.caller);
-                let found = all.into_iter().find(|one| {
-                    (&one.station, &one.table, &one.version) == (&asked.station, &asked.table, &asked.version)
-                });
+                let key = convert::catalogue(&request.into_inner()).map_err(violations)?;
+                let directory = self.engine().directory();
+                let found = objects::catalogue(&directory, &key, &session.caller);
                 found.map(Response::new).ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("table")))
             }
 
@@ -59,9 +55,8 @@ macro_rules! directory_service {
 
             async fn get_map(&self, request: Request<v1::GetMapRequest>) -> Result<Response<v1::BoundaryMap>, Status> {
                 let session = self.session(&request, "DirectoryService/get_map")?;
-                let asked = request.into_inner().map.unwrap_or_default();
-                let all = objects::maps(&self.engine().directory(), &session.caller);
-                let found = all.into_iter().find(|one| one.map.as_ref() == Some(&asked));
+                let asked = convert::map(&request.into_inner().map, true).map_err(violations)?;
+                let found = objects::map(&self.engine().directory(), &asked, &session.caller);
                 found.map(Response::new).ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))
             }
 
@@ -104,32 +99,4 @@ directory_service! {
         list_catalogues ListCataloguesRequest -> ListCataloguesResponse.catalogues,
         list_maps ListMapsRequest -> ListMapsResponse.maps,
         list_drills ListDrillsRequest -> ListDrillsResponse.drills,
-}
-
-impl Gate {
-    /// One page of a list that is all in memory, and the token of the next.
-    fn paged<T>(
-        &self,
-        purpose: &str,
-        org: &OrgId,
-        all: Vec<T>,
-        size: i32,
-        token: &str,
-    ) -> Result<(Vec<T>, String), Status> {
-        let from = match token {
-            "" => 0,
-            token => {
-                let body = self.cursors().open(purpose, org, token).map_err(|refusal| status(&refusal))?;
-                let body: [u8; 8] =
-                    body.try_into().map_err(|_| status(&Refusal::new(Reason::CursorInvalid).field("page_token")))?;
-                usize::try_from(u64::from_be_bytes(body)).unwrap_or(usize::MAX)
-            }
-        };
-        let size = page_size(size, PAGE_OBJECTS) as usize;
-        let (total, next) = (all.len(), from.saturating_add(size));
-        let page: Vec<T> = all.into_iter().skip(from).take(size).collect();
-        let token =
-            if next < total { self.cursors().seal(purpose, org, &(next as u64).to_be_bytes()) } else { String::new() };
-        Ok((page, token))
-    }
 }

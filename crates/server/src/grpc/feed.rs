@@ -35,6 +35,8 @@ struct Subscriber {
     place: Resume,
     out: mpsc::Sender<Sent>,
     ends: Millis,
+    /// It has taken in everything there was.
+    live: bool,
 }
 
 #[tonic::async_trait]
@@ -50,7 +52,7 @@ impl FeedService for Gate {
         // Spread out, so that a restart's subscribers do not all come back at once an hour later.
         let spread = i64::from(u16::from_be_bytes(handoff_engine::ids::random())) * STREAM_MS_MAX / 2 / 65_536;
         let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
-        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends };
+        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends, live: false };
         self.tasks().spawn(subscriber.run());
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -127,6 +129,11 @@ enum Woken {
     Ended(&'static str),
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a metric")]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
 impl Subscriber {
     async fn run(mut self) {
         metrics::gauge!("handoff_feed_subscribers").increment(1.0);
@@ -142,6 +149,7 @@ impl Subscriber {
         loop {
             head.mark_unchanged();
             while self.send_page().await? {}
+            self.live = true;
             match self.wait(&mut head).await {
                 Woken::Head => {}
                 Woken::Quiet => self.heartbeat().await?,
@@ -181,6 +189,11 @@ impl Subscriber {
             (self.place.number, self.place.hash) = (last.number, last.hash);
             let batch = self.batch(command);
             self.send(Message::Batch(batch)).await?;
+            // What is caught up with says nothing about how fast the feed is.
+            if self.live {
+                let after = self.gate.engine().clock().now().since(last.event.at);
+                metrics::histogram!(crate::metrics::FEED_SECONDS).record(seconds(after));
+            }
         }
         Ok(!page.is_empty())
     }

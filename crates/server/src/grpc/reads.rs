@@ -1,21 +1,20 @@
 //! Reads of cases, and the projection they share with the feed: what may be shown to whom.
 
-use super::obligations::page_size;
-use super::{Gate, store_away};
-use crate::error::{FieldViolation, invalid_fields, status};
+use super::{Gate, pages, store_away, violations};
+use crate::error::status;
 use handoff_domain::access;
-use handoff_domain::caller::{Actor, Caller, Role};
-use handoff_domain::case::Party;
-use handoff_domain::case::handoff::Handoff;
-use handoff_domain::decide::Statement;
-use handoff_domain::ids::{HandoffId, IncidentId, StationId, StationRef};
+use handoff_domain::caller::{Caller, Role};
+use handoff_domain::case::Case;
+use handoff_domain::directory::Directory;
+use handoff_domain::ids::{IncidentId, StationId, StationRef};
 use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
-use handoff_domain::values::{Level, Sealed};
+use handoff_domain::values::Sealed;
 use handoff_engine::feed::FeedEntry;
-use handoff_engine::memory::{Entry, Hashes};
+use handoff_engine::memory::Entry;
 use handoff_evidence::disclosure::{Value, open};
+use handoff_proto::convert::{self, ListQuery};
 use handoff_proto::v1;
 use handoff_proto::view::{
     Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view, is_caller_data,
@@ -27,21 +26,11 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-/// Incidents on one page unless asked otherwise, and at most.
-const PAGE_INCIDENTS: (u32, u32) = (50, 500);
-
 /// Sealed values of one case, opened for one answer and dropped with it.
 #[derive(Default)]
 pub(super) struct Opened {
     values: HashMap<Sealed, Value>,
     may_read: bool,
-}
-
-impl Opened {
-    /// Whether place and text are open to the reader.
-    pub(super) fn is_open(&self) -> bool {
-        self.may_read
-    }
 }
 
 impl Disclosed for Opened {
@@ -69,27 +58,14 @@ pub(super) fn recipient(caller: &Caller) -> Recipient {
     Recipient { org: caller.org.clone(), kind }
 }
 
-/// An id of a request, or a violation that names the field.
-pub(super) fn uuid(path: &str, text: &str) -> Result<Uuid, Status> {
-    Uuid::try_parse(text).map_err(|_| {
-        let code = if text.is_empty() { "REQUIRED" } else { "NOT_A_UUID" };
-        invalid_fields(&[FieldViolation::of(path, code, &[])])
-    })
-}
-
-/// Whether place and text of a case are open to a caller (product, *Sealed and erasable*). Caller data never are
-/// here: they are opened by a method of their own, which is recorded.
+/// Whether place and text of a case are open to a caller (product, *Sealed and erasable*): to whoever sees the case at
+/// all, up to the entry it last saw. Caller data never are here: they are opened by a method of their own, which is
+/// recorded.
 fn may_read(entry: &Entry, caller: &Caller) -> bool {
-    if caller.has(Role::Auditor) {
-        return true;
-    }
     if caller.has(Role::Superior) {
-        return entry.case.superiors.get(&caller.org).is_some_and(Party::is_in);
+        return entry.case.superiors.contains_key(&caller.org);
     }
-    let active = |seat: &StationRef| {
-        seat.org == caller.org && entry.case.parties.get(seat).is_some_and(|party| party.until.is_none())
-    };
-    entry.case.parties.keys().any(active)
+    caller.has(Role::Auditor) || entry.case.parties.keys().any(|seat| seat.org == caller.org)
 }
 
 /// One command's entries as their reader may see them, with the views after it.
@@ -136,7 +112,7 @@ impl Gate {
         request: Request<v1::GetIncidentRequest>,
     ) -> Result<Response<v1::Incident>, Status> {
         let session = self.session(&request, "IncidentService/get_incident")?;
-        let id = IncidentId(uuid("incident", &request.into_inner().incident)?);
+        let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let mut view = incident_view(&found.case, &recipient(&session.caller), &opened);
@@ -150,34 +126,16 @@ impl Gate {
     ) -> Result<Response<v1::ListIncidentsResponse>, Status> {
         let method = "IncidentService/list_incidents";
         let session = self.session(&request, method)?;
-        let asked = request.into_inner();
+        let asked = convert::list_incidents(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
-        let filter = list_filter(caller, &asked)?;
-        let after = self.cursor(method, caller, &asked.page_token)?;
-        let limit = page_size(asked.page_size, PAGE_INCIDENTS);
-        let page = self.engine().reader().cases(filter, after, limit).await.map_err(|error| store_away(&error))?;
-        let next_page_token = page.next.map(|next| self.seal_cursor(method, caller, next)).unwrap_or_default();
+        let filter = list_filter(&self.engine().directory(), caller, &asked)?;
+        let pages = self.pages(method, caller, &format!("{filter:?}"));
+        let after = pages.after(&asked.page_token)?.map(|place| case_cursor(&place)).transpose()?;
+        let page = self.engine().reader().cases(filter, after, asked.page_size).await;
+        let page = page.map_err(|error| store_away(&error))?;
+        let next_page_token = page.next.map(|next| pages.token(&case_place(next))).unwrap_or_default();
         let incidents = page.cases.iter().map(summary).collect();
         Ok(Response::new(v1::ListIncidentsResponse { incidents, next_page_token }))
-    }
-
-    fn cursor(&self, method: &str, caller: &Caller, token: &str) -> Result<Option<CaseCursor>, Status> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let invalid = || status(&Refusal::new(Reason::CursorInvalid).field("page_token"));
-        let body = self.cursors().open(method, &caller.org, token).map_err(|refusal| status(&refusal))?;
-        let body: [u8; 24] = body.try_into().map_err(|_| invalid())?;
-        let (at, id) = body.split_at(8);
-        let at = i64::from_be_bytes(at.try_into().map_err(|_| invalid())?);
-        let id = Uuid::from_slice(id).map_err(|_| invalid())?;
-        Ok(Some(CaseCursor { updated_at: Millis(at), incident: IncidentId(id) }))
-    }
-
-    fn seal_cursor(&self, method: &str, caller: &Caller, next: CaseCursor) -> String {
-        let mut body = next.updated_at.0.to_be_bytes().to_vec();
-        body.extend_from_slice(next.incident.0.as_bytes());
-        self.cursors().seal(method, &caller.org, &body)
     }
 
     pub(super) async fn get_handoff(
@@ -185,50 +143,14 @@ impl Gate {
         request: Request<v1::GetHandoffRequest>,
     ) -> Result<Response<v1::Handoff>, Status> {
         let session = self.session(&request, "HandoffService/get_handoff")?;
-        let asked = request.into_inner();
-        let id = IncidentId(uuid("incident", &asked.incident)?);
+        let (id, handoff) = convert::handoff(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
-        let handoff = find(&found, &asked.handoff)?;
+        let handoff = found.case.handoff(handoff);
+        let handoff = handoff.ok_or_else(|| status(&Refusal::new(Reason::HandoffNotFound).field("handoff")))?;
         let opened = self.opened(&session.caller, &found).await?;
         let mut view = handoff_view(&found.case, handoff, &opened);
         view.legal_moves = names(moves::legal(&found.case, Some(handoff), &session.caller, self.now()));
         Ok(Response::new(view))
-    }
-
-    /// The transfer statement: what both officers sign, canonical and with its digest. The statements of a report,
-    /// confirmation or ruling are made with the move itself, since they bind what the move says.
-    pub(super) async fn get_statement(
-        &self,
-        request: Request<v1::GetStatementRequest>,
-    ) -> Result<Response<v1::GetStatementResponse>, Status> {
-        let session = self.session(&request, "HandoffService/get_statement")?;
-        let asked = request.into_inner();
-        let id = IncidentId(uuid("incident", &asked.incident)?);
-        let found = self.visible(&session.caller, id).await?;
-        let hashes = Hashes { entry: Some(&found) };
-        let signer = signer(&session.caller);
-        let (what, expire_time, level) = match asked.action.as_str() {
-            "transfer" => {
-                let handoff = find(&found, &asked.handoff)?;
-                let agreed = handoff.agreed();
-                let Some(agreed) = agreed else {
-                    return Err(status(&Refusal::new(Reason::MoveNotLegal).field("handoff")));
-                };
-                (Statement::Transfer(handoff), Some(timestamp(agreed.exp)), agreed.level)
-            }
-            "confirm" => (Statement::Confirm { report: found.case.reports }, None, Level::Attested),
-            _ => return Err(status(&Refusal::new(Reason::NotImplemented).field("action"))),
-        };
-        let statement = hashes.text(&found.case, &signer, what);
-        let Some(statement) = statement else {
-            return Err(status(&Refusal::new(Reason::MoveNotLegal).field("handoff")));
-        };
-        Ok(Response::new(v1::GetStatementResponse {
-            text: String::from_utf8_lossy(statement.bytes()).into_owned(),
-            digest: statement.digest().to_string(),
-            level: level.to_string(),
-            expire_time,
-        }))
     }
 }
 
@@ -236,36 +158,74 @@ pub(super) fn names(moves: Vec<&'static str>) -> Vec<String> {
     moves.into_iter().map(str::to_owned).collect()
 }
 
-fn find<'a>(entry: &'a Entry, handoff: &str) -> Result<&'a Handoff, Status> {
-    let id = HandoffId(uuid("handoff", handoff)?);
-    entry.case.handoff(id).ok_or_else(|| status(&Refusal::new(Reason::HandoffNotFound).field("handoff")))
+/// Number of the last entry a caller may see: a station that lost its part, and a superior with nothing before it any
+/// more, keep what they saw.
+pub(super) fn last_seen(caller: &Caller, case: &Case) -> u64 {
+    let everything = [Role::Auditor, Role::Service].iter().any(|role| caller.has(*role));
+    if let (Some(part), false) = (case.superiors.get(&caller.org), everything) {
+        return part.until.unwrap_or(case.version);
+    }
+    let mut own = case.parties.iter().filter(|(seat, _)| seat.org == caller.org).map(|(_, party)| party).peekable();
+    // A signer named from a station without a part sees the case it signs for.
+    if everything || own.peek().is_none() {
+        return case.version;
+    }
+    own.map(|party| party.until.unwrap_or(case.version)).max().unwrap_or(case.version)
 }
 
-fn signer(caller: &Caller) -> Actor {
-    let role = caller.roles.first().copied().unwrap_or(Role::Responder);
-    Actor { org: caller.org.clone(), station: caller.station.clone(), officer: caller.officer.clone(), role, reg: None }
+/// The station a list is narrowed to: the own one, or for a supervisor any of the organisation.
+pub(super) fn station_asked(
+    directory: &Directory,
+    caller: &Caller,
+    asked: Option<StationId>,
+) -> Result<Option<StationId>, Status> {
+    let refused = |reason| Err(status(&Refusal::new(reason).field("station")));
+    let everywhere = [Role::Supervisor, Role::Superior, Role::Auditor].iter().any(|role| caller.has(*role));
+    let Some(asked) = asked else { return Ok(if everywhere { None } else { caller.station.clone() }) };
+    let Some(seat) = directory.seat(&asked) else {
+        return Err(status(&Refusal::new(Reason::StationNotFound).field("station").with("station", &asked)));
+    };
+    if seat.org != caller.org && !caller.has(Role::Auditor) {
+        return refused(Reason::OtherOrganisation);
+    }
+    if everywhere || caller.station.as_ref() == Some(&asked) {
+        Ok(Some(asked))
+    } else {
+        refused(Reason::RoleNotAllowed)
+    }
 }
 
-fn list_filter(caller: &Caller, asked: &v1::ListIncidentsRequest) -> Result<CaseFilter, Status> {
-    let mut filter = CaseFilter::default();
-    // An auditor sees every organisation's cases; everybody else those the own organisation has a part in, and an
-    // officer without a supervisor's role those of the own station.
-    if !caller.has(Role::Auditor) {
-        filter.org = Some(caller.org.clone());
-        if !caller.has(Role::Supervisor) && !caller.has(Role::Superior) {
-            filter.station.clone_from(&caller.station);
-        }
-        if caller.roles.iter().all(|role| *role == Role::Admin) {
-            return Err(status(&Refusal::new(Reason::RoleNotAllowed)));
-        }
+/// Whoever only keeps the directory has no business in incidents.
+pub(super) fn may_list(caller: &Caller) -> Result<(), Status> {
+    if caller.roles.iter().all(|role| *role == Role::Admin) {
+        return Err(status(&Refusal::new(Reason::RoleNotAllowed)));
     }
-    filter.open = Some(!asked.closed);
-    if !asked.station.is_empty() && filter.station.is_none() {
-        let named = StationId::new(&asked.station);
-        filter.station =
-            Some(named.ok_or_else(|| invalid_fields(&[FieldViolation::of("station", "NOT_A_NAME", &[])]))?);
-    }
-    Ok(filter)
+    Ok(())
+}
+
+/// An auditor sees every organisation's cases; everybody else those the own organisation has a part in.
+fn list_filter(directory: &Directory, caller: &Caller, asked: &ListQuery) -> Result<CaseFilter, Status> {
+    may_list(caller)?;
+    let station = station_asked(directory, caller, asked.station.clone())?;
+    let org = if caller.has(Role::Auditor) {
+        station.as_ref().and_then(|station| directory.seat(station)).map(|seat| seat.org)
+    } else {
+        Some(caller.org.clone())
+    };
+    Ok(CaseFilter { org, station, open: Some(!asked.other), ..CaseFilter::default() })
+}
+
+fn case_place(next: CaseCursor) -> Vec<u8> {
+    let mut place = next.updated_at.0.to_be_bytes().to_vec();
+    place.extend_from_slice(next.incident.0.as_bytes());
+    place
+}
+
+fn case_cursor(place: &[u8]) -> Result<CaseCursor, Status> {
+    let (at, id) = place.split_at_checked(8).ok_or_else(pages::invalid)?;
+    let at = i64::from_be_bytes(at.try_into().map_err(|_| pages::invalid())?);
+    let id = Uuid::from_slice(id).map_err(|_| pages::invalid())?;
+    Ok(CaseCursor { updated_at: Millis(at), incident: IncidentId(id) })
 }
 
 fn summary(row: &handoff_store::rows::CaseRow) -> v1::IncidentSummary {

@@ -258,7 +258,7 @@ pub async fn obligations_page_in_the_order_of_their_due_time(backend: &dyn Backe
         loop {
             let after = seen.last().cloned().map(ObligationCursor);
             let station = station.and_then(StationId::new);
-            let page = store.reader.obligations_of(org(name), station, after, 4).await.unwrap();
+            let page = store.reader.obligations_of(Some(org(name)), station, after, 4).await.unwrap();
             if page.is_empty() {
                 break;
             }
@@ -285,7 +285,7 @@ pub async fn a_done_obligation_leaves_the_lists(backend: &dyn Backend) {
         store.writer.append(&batch).await.unwrap();
         let expected = if lists { vec![row.clone()] } else { Vec::new() };
         assert_eq!(store.reader.obligations_in(incident(1)).await.unwrap(), expected);
-        assert_eq!(store.reader.obligations_of(org("B"), None, None, 10).await.unwrap(), expected);
+        assert_eq!(store.reader.obligations_of(Some(org("B")), None, None, 10).await.unwrap(), expected);
         assert_eq!(store.reader.due_obligations(Millis(BEGIN + 1_000), 10).await.unwrap(), expected);
     }
 }

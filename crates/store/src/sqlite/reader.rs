@@ -272,13 +272,13 @@ impl Reader for SqliteReader {
 
     fn obligations_of(
         &self,
-        org: OrgId,
+        org: Option<OrgId>,
         station: Option<StationId>,
         after: Option<ObligationCursor>,
         limit: u32,
     ) -> Read<'_, Vec<ObligationRow>> {
-        let statement =
-            sqlx::query(sql::read::OBLIGATIONS_OF).bind(org.as_str().to_owned()).bind(station.map(|id| id.to_string()));
+        let org = org.map_or_else(String::new, |org| org.to_string());
+        let statement = sqlx::query(sql::read::OBLIGATIONS_OF).bind(org).bind(station.map(|id| id.to_string()));
         let statement = match after {
             Some(ObligationCursor(row)) => statement
                 .bind(row.due.0)

@@ -155,28 +155,73 @@ impl Stage {
         Ok(())
     }
 
-    /// For each role a token file and commands to try.
-    pub(crate) fn hints(&self, cases: &[(String, String)]) -> anyhow::Result<Vec<String>> {
-        let waiting = cases.last().map(|(_, incident)| incident.as_str()).context("the demo played no case")?;
+    /// For each role a token file and three commands to try. Each of them works in the order printed.
+    pub(crate) fn hints(&self, cases: &[(String, String)]) -> anyhow::Result<Vec<Hint>> {
+        let case = |at: Option<&(String, String)>| at.map(|(_, id)| id.clone()).context("the demo played no case");
+        let (waiting, ruled) = (case(cases.last())?, case(cases.get(1))?);
         let folder = self.folder.display();
-        let connect = |who: &str| {
-            format!("--server https://localhost:{} --ca {folder}/ca.pem --token-file {folder}/{who}.token", self.port)
+        let hint = |(who, verbs): &(&'static str, [&str; 3])| {
+            let token_file = format!("{folder}/{who}.token");
+            let connect =
+                format!("--server https://localhost:{} --ca {folder}/ca.pem --token-file {token_file}", self.port);
+            let command = |verb: &&str| {
+                let verb = verb.replace("WAITING", &waiting).replace("RULED", &ruled);
+                format!("handoff {verb} {connect}")
+            };
+            Hint { who, token_file, commands: verbs.iter().map(command).collect() }
         };
-        let mut lines = vec!["Try, in another terminal:".to_owned()];
-        for (who, verbs) in [
-            ("a-duty", ["incident list", "incident show INCIDENT", "handoff show INCIDENT"]),
-            ("b-duty", ["incident show INCIDENT", "handoff agree INCIDENT", "handoff decline INCIDENT --code TOO_OLD"]),
-            ("b-system", ["watch --once", "incident list", "incident show INCIDENT"]),
-            ("auditor", ["audit trace INCIDENT", "incident list", "incident show INCIDENT"]),
-        ] {
-            lines.push(format!("{who}: {folder}/{who}.token"));
-            for verb in verbs {
-                lines.push(format!("  handoff {} {}", verb.replace("INCIDENT", waiting), connect(who)));
-            }
-        }
-        Ok(lines)
+        Ok(TO_TRY.iter().map(hint).collect())
     }
 }
+
+/// What somebody may try.
+pub(crate) struct Hint {
+    /// Who.
+    pub(crate) who: &'static str,
+    /// File with the token.
+    pub(crate) token_file: String,
+    /// Whole commands, to be pasted.
+    pub(crate) commands: Vec<String>,
+}
+
+/// What each of the cast may try; WAITING is the case left for the visitor, RULED the disputed one.
+const TO_TRY: &[(&str, [&str; 3])] = &[
+    (
+        "a-system",
+        ["incident list", "incident receive --latitude 44.1 --longitude 86.3 --severity URGENT", "watch --once"],
+    ),
+    (
+        "a-dispatcher",
+        ["incident show WAITING", "incident note WAITING 'the caller rang again'", "incident list --closed"],
+    ),
+    ("a-duty", ["incident list", "incident show WAITING", "handoff show WAITING"]),
+    ("a-responder", ["incident show WAITING", "incident note WAITING 'road is blocked'", "handoff show WAITING"]),
+    (
+        "a-admin",
+        [
+            "territory resolve --latitude 44.1 --longitude 86.1",
+            "territory resolve --latitude 44.1 --longitude 86.35",
+            "territory resolve --latitude 44.1 --longitude 86.2",
+        ],
+    ),
+    ("b-system", ["watch --once --commit", "incident list", "incident show WAITING"]),
+    (
+        "b-dispatcher",
+        ["incident show WAITING", "territory resolve --latitude 44.1 --longitude 86.3", "incident list --closed"],
+    ),
+    ("b-duty", ["handoff show WAITING", "handoff see WAITING", "handoff agree WAITING"]),
+    ("b-responder", ["incident list", "incident show WAITING", "handoff show WAITING"]),
+    (
+        "b-admin",
+        [
+            "territory resolve --latitude 44.1 --longitude 86.35",
+            "territory resolve --latitude 44.1 --longitude 86.3",
+            "territory resolve --latitude 40 --longitude 80",
+        ],
+    ),
+    ("superior", ["incident list", "incident show RULED", "handoff show RULED"]),
+    ("auditor", ["audit trace WAITING", "audit why-open WAITING", "incident list --closed"]),
+];
 
 /// A station with its organisation.
 pub(crate) fn seat(organisation: &str, station: &str) -> api::StationRef {

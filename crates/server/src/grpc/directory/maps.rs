@@ -1,42 +1,32 @@
 //! Boundary maps: publishing, downloading, and asking whose ground a point is.
 
 use super::objects::map_ref;
-use crate::error::{FieldViolation, invalid_fields, status};
-use crate::grpc::{Gate, store_away};
+use crate::error::status;
+use crate::grpc::{Gate, store_away, violations};
+use handoff_domain::caller::Caller;
 use handoff_domain::command::Order;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::{MapPublished, Site as SiteOf};
-use handoff_domain::ids::{Digest, MapId, MapRef, OrgId, StationId, StationRef};
+use handoff_domain::ids::{Digest, MapRef, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_engine::Task;
 use handoff_engine::ground::read_map;
 use handoff_engine::sealing::sha256;
 use handoff_proto::comparable;
-use handoff_proto::convert::MapUpload;
+use handoff_proto::convert::{self, MapUpload};
 use handoff_proto::v1;
 use handoff_proto::view::station_ref;
-use handoff_territory::{Datum, Position, Query, Site, SiteKind, nearest};
+use handoff_territory::{Datum, Position, Query, Site, SiteKind, Verdict, nearest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 /// Bytes of one message of a downloaded map.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Nearest sites of each kind unless asked otherwise, and at most.
-const NEAREST: (u32, u32) = (3, 20);
-
-fn wrong(path: &str, code: &str) -> Status {
-    invalid_fields(&[FieldViolation::of(path, code, &[])])
-}
-
-fn parse_map(map: Option<v1::MapRef>) -> Result<MapRef, Status> {
-    let map = map.ok_or_else(|| wrong("map", "REQUIRED"))?;
-    let id = Uuid::try_parse(&map.id).map_err(|_| wrong("map.id", "NOT_A_UUID"))?;
-    Ok(MapRef { id: MapId(id), version: map.version })
-}
+/// Why nothing is said of a point where no map in force covers the asking station.
+const NO_MAP: &str = "NO_MAP";
 
 impl Gate {
     pub(super) async fn publish(
@@ -47,8 +37,7 @@ impl Gate {
         let session = self.session(&request, method)?;
         let message = request.into_inner();
         let content = comparable(method, &message);
-        let MapUpload { request_id, claimed_at, map, geojson } =
-            MapUpload::read(message).map_err(crate::grpc::violations)?;
+        let MapUpload { request_id, claimed_at, map, geojson } = MapUpload::read(message).map_err(violations)?;
         let bytes: Arc<[u8]> = geojson.into();
         if bytes.len() > self.map_bytes_max() {
             let max = self.map_bytes_max();
@@ -98,15 +87,22 @@ impl Gate {
         request: Request<v1::DownloadMapRequest>,
     ) -> Result<Response<ReceiverStream<Result<v1::DownloadMapResponse, Status>>>, Status> {
         self.session(&request, "DirectoryService/download_map")?;
-        let map = parse_map(request.into_inner().map)?;
+        let map = convert::map(&request.into_inner().map, false).map_err(violations)?;
         let row = self.engine().reader().map(map).await.map_err(|error| store_away(&error))?;
         let row = row.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
         let (out, stream) = mpsc::channel(4);
+        let stop = self.tasks().stopping();
         self.tasks().spawn(async move {
             for chunk in row.bytes.chunks(CHUNK_BYTES) {
                 let chunk = chunk.to_vec();
-                if out.send(Ok(v1::DownloadMapResponse { chunk })).await.is_err() {
-                    return;
+                tokio::select! {
+                    biased;
+                    // A reader that takes nothing in holds up no stop.
+                    () = stop.cancelled() => {
+                        let _ = out.try_send(Err(status(&Refusal::new(Reason::StreamEnded))));
+                        return;
+                    }
+                    sent = out.send(Ok(v1::DownloadMapResponse { chunk })) => if sent.is_err() { return },
                 }
             }
         });
@@ -118,24 +114,15 @@ impl Gate {
         request: Request<v1::ResolveTerritoryRequest>,
     ) -> Result<Response<v1::ResolveTerritoryResponse>, Status> {
         let session = self.session(&request, "DirectoryService/resolve_territory")?;
-        let asked = request.into_inner();
+        let asked = convert::territory(&request.into_inner()).map_err(violations)?;
         let directory = self.engine().directory();
-        let named = if asked.acting_for.is_empty() {
-            session.caller.station.clone()
-        } else {
-            Some(StationId::new(&asked.acting_for).ok_or_else(|| wrong("acting_for", "NOT_A_NAME"))?)
-        };
-        let station = named.and_then(|station| directory.seat(&station)).filter(|seat| seat.org == session.caller.org);
-        let station = station
-            .ok_or_else(|| status(&Refusal::new(Reason::StationNotFound).field("acting_for").with("station", "")))?;
-        let point = asked.point.as_ref().ok_or_else(|| wrong("point", "REQUIRED"))?;
-        let position = Position::new(point.longitude, point.latitude);
+        let station = asking(&directory, &session.caller, asked.acting_for)?;
+        let position = Position::new(asked.longitude, asked.latitude);
         let datum = Datum::from_name(&asked.datum);
-        let precision = asked.precision_m.unwrap_or(0);
+        let precision = f64::from(asked.precision_m);
         let mut answer = v1::ResolveTerritoryResponse::default();
-        self.ask(&directory, &station, position, datum, f64::from(precision), &mut answer).await?;
-        let count = super::page_size(asked.nearest_count, NEAREST) as usize;
-        near(&directory, &station, position, datum, count, &mut answer);
+        self.ask(&directory, &station, position, datum, precision, &mut answer).await?;
+        near(&directory, &station, position, datum, asked.nearest_count as usize, &mut answer);
         Ok(Response::new(answer))
     }
 
@@ -149,9 +136,15 @@ impl Gate {
         told: &mut v1::ResolveTerritoryResponse,
     ) -> Result<(), Status> {
         let map = directory.map_of(station).cloned();
-        let map = map.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
-        let index = self.engine().maps().get(self.engine().reader(), &map).await.map_err(|error| store_away(&error))?;
-        let index = index.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
+        let index = match &map {
+            Some(map) => self.engine().maps().get(self.engine().reader(), map).await,
+            None => Ok(None),
+        };
+        let index = index.map_err(|error| store_away(&error))?;
+        let (Some(map), Some(index)) = (map, index) else {
+            (told.answer, told.why) = (Verdict::Untrusted.as_str().to_owned(), NO_MAP.to_owned());
+            return Ok(());
+        };
         let name = station.station.as_str();
         let answer = index.resolve(&Query { point, datum, precision_m, asking_station: name });
         told.answer = answer.verdict.as_str().to_owned();
@@ -164,6 +157,16 @@ impl Gate {
         told.map = Some(map_ref(&map));
         Ok(())
     }
+}
+
+/// The station that asks: the token's, or another of the own organisation.
+fn asking(directory: &Directory, caller: &Caller, named: Option<StationId>) -> Result<StationRef, Status> {
+    let refused = |reason| Refusal::new(reason).field("acting_for");
+    let station = named.or_else(|| caller.station.clone());
+    let station = station.ok_or_else(|| status(&refused(Reason::StationNotFound)))?;
+    let seat = directory.seat(&station);
+    let seat = seat.ok_or_else(|| status(&refused(Reason::StationNotFound).with("station", &station)))?;
+    if seat.org == caller.org { Ok(seat) } else { Err(status(&refused(Reason::OtherOrganisation))) }
 }
 
 fn areas_digest(areas: &[String]) -> Digest {
