@@ -267,10 +267,11 @@ fn a_ruling(request: &v1::GetStatementRequest, reader: &mut Reader<'_>) -> Optio
     let ruling = reader.word("ruling", &request.ruling);
     let handoff = reader.maybe_id("handoff", &request.handoff);
     let side = reader.maybe_station("side", &request.side);
+    let support = reader.maybe_id("support", &request.support);
     let reasons = reader.maybe_text("reasons", &request.reasons);
-    let (handoff, ruling, side, reasons) = (handoff?, ruling?, side?, reasons?);
+    let (handoff, ruling, side, support, reasons) = (handoff?, ruling?, side?, support?, reasons?);
     let (joint, level) = (request.joint, Level::Attested);
-    Some(a_move(Act::Rule { handoff, ruling, joint, side, reasons, level, statement: None }))
+    Some(a_move(Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement: None }))
 }
 
 /// A point to ask about. Only what is missing is refused: coordinates that are no place on earth are answered

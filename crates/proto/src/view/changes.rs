@@ -59,7 +59,9 @@ fn facts(case: &Case) -> Facts {
     facts.maybe("alias_of", case.alias_of);
     facts.put("aliases", &words(case.aliases.iter()));
     facts.put("links", &words(case.links.iter().map(|(other, link)| format!("{link} {other}"))));
-    facts.maybe("superior", case.at_superior.as_ref());
+    for (org, part) in &case.superiors {
+        facts.put(format!("superior.{org}"), &part.until.map_or("READS".to_owned(), |last| format!("UNTIL {last}")));
+    }
     for (station, number) in &case.labels {
         facts.put(format!("number.{station}"), number);
     }
@@ -97,7 +99,7 @@ fn of_result(case: &Case, facts: &mut Facts) {
         facts.put("merge", &format!("{} into {}, {} to answer", merge.other, merge.survivor, merge.to));
     }
     let proposed = case.ruling_proposed.as_ref();
-    facts.maybe("ruling_proposed", proposed.map(|asked| format!("{} by {}", asked.ruling, asked.by)));
+    facts.maybe("ruling_proposed", proposed.map(|first| format!("{} by {}", first.asked.ruling, first.by)));
 }
 
 fn of_parts(case: &Case, facts: &mut Facts) {
@@ -196,6 +198,7 @@ pub fn rule_of(case: &Case, body: &Body) -> String {
         Part::Station(seat) => seat.to_string(),
         Part::OneOf(list) => seats(&list),
         Part::Superior(org) => format!("the common superior {org}"),
+        Part::SuperiorOf(orgs) => format!("a superior: {}", words(orgs.iter())),
         Part::AuditOr(list) if list.is_empty() => "an auditor".to_owned(),
         Part::AuditOr(list) => format!("an auditor, {}", seats(&list)),
         Part::Service => "the service".to_owned(),
