@@ -74,4 +74,6 @@ fn move_custody(case: &mut Case, event: &Event, body: &TakenOver) {
     case.former.push(std::mem::replace(&mut case.custodian, body.to.clone()));
     (case.tenure, case.custody_since) = (body.tenure, event.at);
     (case.ruling_proposed, case.ordered, case.last_word) = (None, None, None);
+    // Who was asked, or asked, to merge is not the custodian any more.
+    case.merge = None;
 }
