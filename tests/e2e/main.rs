@@ -5,6 +5,7 @@ mod crashes;
 mod database;
 mod feed;
 mod intake;
+mod merges;
 mod refusals;
 mod sides;
 mod stopping;

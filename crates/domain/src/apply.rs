@@ -16,6 +16,7 @@ mod takeover;
 pub(crate) use dispute::overdue;
 pub(crate) use handoff::has_lamps;
 pub(crate) use merge::{ground, may_be_one, may_merge, moved, proposal_stands, units_back};
+pub(crate) use parties::readers;
 pub(crate) use ruling::{can_rule, together};
 pub(crate) use signing::may_sign;
 
@@ -103,11 +104,7 @@ fn on_alias(case: &Case, body: &Body) -> Verdict {
     let Some(survivor) = case.alias_of else { return Ok(()) };
     let its_own = matches!(
         body,
-        Body::Unmerged(_)
-            | Body::MergeProposed(_)
-            | Body::MergeRefused(_)
-            | Body::Noted(_)
-            | Body::Erased(_)
+        Body::Unmerged(_) | Body::MergeProposed(_) | Body::MergeRefused(_) | Body::Noted(_) | Body::Erased(_)
     );
     if its_own { Ok(()) } else { Err(Refusal::new(Reason::IncidentIsAlias).with("survivor", survivor)) }
 }

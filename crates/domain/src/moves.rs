@@ -4,9 +4,9 @@
 use crate::access::superior_for;
 use crate::apply::{can_rule, may_sign, overdue};
 use crate::caller::{Caller, Role};
+use crate::case::Case;
 use crate::case::handoff::{AgreedForm, Dispute, Handoff, HandoffState, ResultLoop};
 use crate::case::phase::Phase;
-use crate::case::Case;
 use crate::command::Act;
 use crate::decide::result_name;
 use crate::ids::StationRef;

@@ -14,8 +14,8 @@ use crate::case::{
 };
 use crate::event::Event;
 use crate::event::incident::{
-    LinkKind, Linked, MergeProposed, MergeRefused, Merged, Moved, MovedAlert, MovedSupport, MovedUnit, SplitOff, UnitBack,
-    Unmerged,
+    LinkKind, Linked, MergeProposed, MergeRefused, Merged, Moved, MovedAlert, MovedSupport, MovedUnit, SplitOff,
+    UnitBack, Unmerged,
 };
 use crate::ids::{IncidentId, StationRef};
 use crate::refusal::{Reason, Refusal};
@@ -191,7 +191,8 @@ fn becomes_alias(case: &mut Case, body: &Merged) -> Verdict {
     if case.joint_now().is_some() {
         return Err(Refusal::new(Reason::MergeNotPossible).with("problem", "JOINT_HANDLING"));
     }
-    let left: Vec<&str> = case.ledger.keys().map(|key| key.duty).filter(|duty| !moves(*duty)).map(Duty::as_str).collect();
+    let left: Vec<&str> =
+        case.ledger.keys().map(|key| key.duty).filter(|duty| !moves(*duty)).map(Duty::as_str).collect();
     if !left.is_empty() {
         return Err(Refusal::new(Reason::ObligationsLeft).with("owed", left.join(", ")));
     }

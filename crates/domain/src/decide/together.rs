@@ -97,13 +97,9 @@ impl Draft<'_> {
     fn merge(&mut self, one: IncidentId, other: IncidentId, survivor: IncidentId) -> Result<(), Refusal> {
         let alias = if survivor == one { other } else { one };
         let (mine, theirs) = (self.case()?, self.other(other)?);
-        // Both receivers stay readers of both, and so does everybody who has had one of them.
-        let who = |case: &Case| {
-            let now = [case.first_receiver.clone(), case.custodian.clone()];
-            now.into_iter().chain(case.former.clone())
-        };
-        let readers: BTreeSet<StationRef> = [mine, theirs].into_iter().flat_map(who).collect();
-        let readers: Vec<StationRef> = readers.into_iter().collect();
+        // Both receivers stay readers of both, and so does everybody who has had one of them or its result.
+        let readers: BTreeSet<&StationRef> = [mine, theirs].into_iter().flat_map(crate::apply::readers).collect();
+        let readers: Vec<StationRef> = readers.into_iter().cloned().collect();
         let moved = moved(if alias == one { mine } else { theirs });
         for incident in [one, other] {
             let (readers, moved) = (readers.clone(), moved.clone());

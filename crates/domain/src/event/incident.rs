@@ -501,7 +501,7 @@ crate::record! {
         pub alias: IncidentId,
         /// The one that answers.
         pub survivor: IncidentId,
-        /// First receivers and custodians of both, now and before: they stay readers of both.
+        /// First receivers of both, custodians now and before, sides of a joint result: they stay readers of both.
         pub readers: Vec<StationRef>,
         /// What the survivor takes on.
         pub moved: Moved,

@@ -18,8 +18,12 @@ fn is_met_or_moved(key: &Key, was: &Case, survivor: &Case) -> bool {
     let owed = |duty: Duty| survivor.ledger.keys().any(|key| key.duty == duty);
     match key.duty {
         // Units of both are the survivor's; while one of the two is not handled, neither is it.
-        Duty::Dispatch => open && (owed(Duty::Dispatch) || !was.unit_statuses().is_empty() || owed(Duty::OnScene)
-            || owed(Duty::Handled)),
+        Duty::Dispatch => {
+            open && (owed(Duty::Dispatch)
+                || !was.unit_statuses().is_empty()
+                || owed(Duty::OnScene)
+                || owed(Duty::Handled))
+        }
         Duty::OnScene | Duty::Handled => open && (owed(Duty::OnScene) || owed(Duty::Handled)),
         Duty::Close => !survivor.ledger.is_empty(),
         Duty::AlertSeen => {

@@ -165,10 +165,8 @@ impl History {
     fn decide(&self, command: &Command, caller: &Caller, ground: Option<Territory>) -> Result<Decided, Refusal> {
         let main = self.cases.get(&command.incident);
         let other = Cases::second(main, &command.act);
-        let cases = Cases {
-            main,
-            other: other.filter(|id| *id != command.incident).and_then(|id| self.cases.get(&id)),
-        };
+        let cases =
+            Cases { main, other: other.filter(|id| *id != command.incident).and_then(|id| self.cases.get(&id)) };
         let ctx = Context { directory: &self.directory, digests: &Fnv };
         let salt = Salt(self.drawn.to_be_bytes());
         let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: ground };

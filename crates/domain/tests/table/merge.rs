@@ -218,12 +218,11 @@ fn the_side_whose_ground_the_alias_is_hears_of_the_survivors_closing() {
 #[test]
 fn an_incident_handled_jointly_survives() {
     let mut play = handoff("TAKEN_OVER");
-    play.make_on(SECOND, B_DUTY, Act::DeclareJoint {
-        joint: JOINT,
-        with: seat("A-01").station,
-        lead: seat("B-01").station,
-        code: code("MAJOR"),
-    });
+    play.make_on(
+        SECOND,
+        B_DUTY,
+        Act::DeclareJoint { joint: JOINT, with: seat("A-01").station, lead: seat("B-01").station, code: code("MAJOR") },
+    );
     let tried = refusal(&play, SECOND, B_DUTY, merge(INCIDENT, INCIDENT));
     assert_eq!((tried.reason, value(&tried, "problem")), (Reason::MergeNotPossible, Some("JOINT_HANDLING")));
     // The other way round it may: the same station is owed one result.
@@ -347,17 +346,11 @@ fn whoever_answers_for_the_survivor_answers_for_the_alias() {
     let open = Act::OpenCaller(CallerOpened { code: code("CALL_BACK"), of: None });
     let decided = play.try_on(SECOND, &C_DUTY.caller(), C_DUTY, open).expect("the custodian may");
     let [event] = &decided.events[..] else { panic!("one event") };
-    assert_eq!((event.incident, &event.body), (INCIDENT, &Body::from(CallerOpened {
-        code: code("CALL_BACK"),
-        of: Some(SECOND),
-    })));
-    let legal = handoff_domain::moves::legal_of(
-        of(&play, SECOND),
-        Some(play.case()),
-        None,
-        &C_DUTY.caller(),
-        play.now,
+    assert_eq!(
+        (event.incident, &event.body),
+        (INCIDENT, &Body::from(CallerOpened { code: code("CALL_BACK"), of: Some(SECOND) }))
     );
+    let legal = handoff_domain::moves::legal_of(of(&play, SECOND), Some(play.case()), None, &C_DUTY.caller(), play.now);
     assert!(legal.contains(&"unmerge"), "{legal:?}");
     // Given back it is B's, who had it, and what it owed is owed again.
     play.make_on(SECOND, C_DUTY, apart(INCIDENT));

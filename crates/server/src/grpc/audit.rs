@@ -1,12 +1,14 @@
 //! What an auditor, and everybody entitled to a case, can read of it: the trace, why it is open, sealed fields.
 
-use super::reads::{may_open_caller, names, recipient, uuid};
+use super::reads::{may_open_caller, names, recipient, show_custodian, uuid};
 use super::{Gate, store_away};
 use crate::error::status;
-use handoff_domain::caller::Role;
+use handoff_domain::Case;
+use handoff_domain::caller::{Caller, Role};
 use handoff_domain::ids::IncidentId;
 use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_engine::memory::Entry;
 use handoff_evidence::disclosure::{Value, open};
 use handoff_evidence::event::decode;
 use handoff_proto::v1;
@@ -32,7 +34,8 @@ impl AuditService for Gate {
         let id = IncidentId(uuid("incident", &asked.incident)?);
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
-        let until = self.last_seen(&session.caller, &found);
+        let survivor = self.survivor(&found).await?;
+        let until = self.last_seen(&session.caller, &found, survivor.as_ref());
         let (out, stream) = mpsc::channel(4);
         let gate = self.clone();
         self.tasks().spawn(async move {
@@ -56,7 +59,9 @@ impl AuditService for Gate {
                 }
                 let last = !full || from > until;
                 if last {
-                    page.incident = Some(incident_view(&found.case, &reader, &opened));
+                    let mut view = incident_view(&found.case, &reader, &opened);
+                    show_custodian(&mut view, survivor.as_ref());
+                    page.incident = Some(view);
                 }
                 if out.send(Ok(page)).await.is_err() || last {
                     return;
@@ -78,7 +83,9 @@ impl AuditService for Gate {
             from: Some(station_ref(&open.from)),
             to: Some(station_ref(&open.to)),
         });
-        let moves = names(moves::legal(case, case.open_handoff(), &session.caller, self.now()));
+        let survivor = self.survivor(&found).await?;
+        let survivor = survivor.as_ref().map(|survivor| &survivor.case);
+        let moves = names(moves::legal_of(case, survivor, case.open_handoff(), &session.caller, self.now()));
         let next_moves = moves.into_iter().map(|name| v1::NextMove { r#move: name, by: None }).collect();
         Ok(Response::new(v1::WhyOpenResponse {
             state: case.phase().to_string(),
@@ -97,7 +104,9 @@ impl AuditService for Gate {
         // The opening is recorded first; without the record nothing is shown.
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
         let found = self.visible(&session.caller, id).await?;
-        if !may_open_caller(&found, &session.caller) {
+        // The caller of an alias is for whoever may open its survivor's.
+        let answers = self.survivor(&found).await?;
+        if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
             return Err(status(&Refusal::new(Reason::WrongSide)));
         }
         let rows = self.engine().reader().personal(id, 1, found.case.version).await.map_err(|e| store_away(&e))?;
@@ -164,10 +173,17 @@ fn content(digest: String, value: Value) -> Content {
 }
 
 impl Gate {
-    /// Number of the last entry a caller may see: a station that lost its part keeps what it saw.
-    fn last_seen(&self, caller: &handoff_domain::caller::Caller, found: &handoff_engine::memory::Entry) -> u64 {
+    /// Number of the last entry a caller may see: a station that lost its part keeps what it saw. Whoever has a part in
+    /// the survivor of an alias sees all of it.
+    fn last_seen(&self, caller: &Caller, found: &Entry, survivor: Option<&Entry>) -> u64 {
         let case = &found.case;
-        if caller.has(Role::Auditor) || case.at_superior.as_ref() == Some(&caller.org) {
+        let reaches = |case: &Case| case.at_superior.as_ref() == Some(&caller.org);
+        if caller.has(Role::Auditor) || reaches(case) {
+            return case.version;
+        }
+        let takes_part =
+            |case: &Case| case.parties.iter().any(|(seat, party)| seat.org == caller.org && party.until.is_none());
+        if survivor.is_some_and(|survivor| reaches(&survivor.case) || takes_part(&survivor.case)) {
             return case.version;
         }
         let own = case.parties.iter().filter(|(seat, _)| seat.org == caller.org);
