@@ -6,6 +6,7 @@ mod database;
 mod feed;
 mod intake;
 mod lists;
+mod merges;
 mod refusals;
 mod sides;
 mod statements;

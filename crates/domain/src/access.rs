@@ -106,7 +106,12 @@ pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
         | Body::JointEndProposed(_)
         | Body::JointEndAnswered(_) => (DECIDE, Part::OneOf(joint_sides(case))),
         Body::MergeProposed(b) => (DECIDE, Part::Station(b.by.clone())),
-        Body::MergeRefused(_) | Body::Merged(_) | Body::Unmerged(_) => {
+        // Whoever proposed may take it back.
+        Body::MergeRefused(_) => {
+            let sides = case.merge.as_ref().map(|merge| vec![merge.by.clone(), merge.to.clone()]);
+            (DECIDE, Part::OneOf(sides.unwrap_or_default()))
+        }
+        Body::Merged(_) | Body::Unmerged(_) => {
             let to = case.merge.as_ref().map(|merge| Part::Station(merge.to.clone()));
             (DECIDE, to.unwrap_or(Part::Custodian))
         }

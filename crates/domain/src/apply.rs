@@ -15,7 +15,8 @@ mod takeover;
 
 pub(crate) use dispute::overdue;
 pub(crate) use handoff::has_lamps;
-pub(crate) use merge::may_merge;
+pub(crate) use merge::{ground, may_be_one, may_merge, moved, proposal_stands, units_back};
+pub(crate) use parties::readers;
 pub(crate) use ruling::{rulable, together};
 pub(crate) use signing::may_sign;
 
@@ -101,18 +102,13 @@ fn named(case: &mut Case, id: HandoffId) -> Result<&mut crate::case::handoff::Ha
     case.handoffs.iter_mut().find(|h| h.id == id).ok_or_else(|| Refusal::new(Reason::HandoffNotFound))
 }
 
-/// An alias takes notes, openings and erasures of what it holds, and its own way out; anything else belongs to its
-/// survivor, which the refusal names.
+/// An alias takes notes and erasures of what it holds, and its own way out; anything else belongs to its survivor, which
+/// the refusal names, and where [`crate::decide()`] records the facts that still name the alias.
 fn on_alias(case: &Case, body: &Body) -> Verdict {
     let Some(survivor) = case.alias_of else { return Ok(()) };
     let its_own = matches!(
         body,
-        Body::Unmerged(_)
-            | Body::MergeProposed(_)
-            | Body::MergeRefused(_)
-            | Body::Noted(_)
-            | Body::CallerOpened(_)
-            | Body::Erased(_)
+        Body::Unmerged(_) | Body::MergeProposed(_) | Body::MergeRefused(_) | Body::Noted(_) | Body::Erased(_)
     );
     if its_own { Ok(()) } else { Err(Refusal::new(Reason::IncidentIsAlias).with("survivor", survivor)) }
 }
@@ -140,10 +136,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::Noted(b) => incident::noted(case, event, b),
         Body::ToldByPhone(_) => Ok(()),
         Body::Erased(_) => incident::erased(case, event),
-        Body::CallerOpened(_) => {
-            let seat = event.actor.seat();
-            need(seat.is_some_and(|seat| access::may_open_caller(case, &seat)), Reason::WrongSide)
-        }
+        Body::CallerOpened(b) => incident::caller_opened(case, event, b),
         Body::PlaceAdded(b) => incident::place_added(case, event, b),
         Body::DetailsChanged(b) => incident::details_changed(case, b),
         Body::LabelAdded(b) => incident::label_added(case, event, b),
@@ -172,7 +165,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::MergeProposed(b) => merge::proposed(case, event, b),
         Body::MergeRefused(b) => merge::refused(case, b),
         Body::Merged(b) => merge::merged(case, event, b),
-        Body::Unmerged(b) => merge::unmerged(case, b),
+        Body::Unmerged(b) => merge::unmerged(case, event, b),
         Body::SplitOff(b) => merge::split_off(case, b),
         Body::Linked(b) => merge::linked(case, b),
 

@@ -57,6 +57,13 @@ pub enum FactKind {
         /// The status.
         status: UnitStatus,
     },
+    /// Units that came with an alias, or came back with the end of a merge, each as far as it was.
+    Units {
+        /// By sending.
+        units: BTreeMap<DeploymentId, UnitStatus>,
+        /// What they came with is not handled yet.
+        needs_unit: bool,
+    },
     /// Declared handled.
     Handled {
         /// The code, where no unit arrived.
@@ -169,6 +176,23 @@ pub struct MergeProposal {
     pub to: StationRef,
     /// Since when.
     pub at: Millis,
+}
+
+/// What an incident took on from one of its aliases: with the end of the merge it goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOn {
+    /// Number of the merge's entry.
+    pub seq: u64,
+    /// Sendings that came from the alias alone.
+    pub units: BTreeSet<DeploymentId>,
+    /// Stations whose alert came from it.
+    pub alerts: BTreeSet<StationRef>,
+    /// Its requests for support.
+    pub supports: BTreeSet<SupportId>,
+    /// The result that runs is the one owed for it.
+    pub result: bool,
+    /// Whose ground it is, where nothing was handed over.
+    pub ground: Vec<StationRef>,
 }
 
 /// How a closing stands.
@@ -285,8 +309,8 @@ pub struct Case {
     pub merge: Option<MergeProposal>,
     /// The incident this one is an alias of.
     pub alias_of: Option<IncidentId>,
-    /// Incidents that are aliases of this one.
-    pub aliases: BTreeSet<IncidentId>,
+    /// Incidents that are aliases of this one, with what it took on from each.
+    pub aliases: BTreeMap<IncidentId, TakenOn>,
     /// Links.
     pub links: BTreeSet<(IncidentId, LinkKind)>,
     /// Stations that read on because of a merge: both incidents' receivers and custodians.
@@ -310,6 +334,12 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whether this incident and another one are one already.
+    #[must_use]
+    pub fn is_one_with(&self, other: IncidentId) -> bool {
+        self.alias_of == Some(other) || self.aliases.contains_key(&other)
+    }
+
     /// The open handoff, if there is one.
     #[must_use]
     pub fn open_handoff(&self) -> Option<&Handoff> {

@@ -196,8 +196,8 @@ acts! {
     AnswerJointEnd = "answer_joint_end" (JointEndAnswered);
     /// Propose that two incidents are one; done at once where both have one custodian.
     ProposeMerge = "propose_merge" { other: IncidentId, survivor: IncidentId };
-    /// Answer it.
-    AnswerMerge = "answer_merge" { other: IncidentId, yes: bool, code: Option<Code> };
+    /// Answer it, a yes naming the survivor too; whoever proposed takes it back with a no.
+    AnswerMerge = "answer_merge" { other: IncidentId, yes: bool, survivor: Option<IncidentId>, code: Option<Code> };
     /// Give an alias back.
     Unmerge = "unmerge" { other: IncidentId, code: Code };
     /// Make a part an incident of its own.

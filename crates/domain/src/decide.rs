@@ -28,13 +28,54 @@ use std::collections::BTreeMap;
 
 pub use orders::decide_order;
 
-/// The incidents a command names: the one it is about, and the second one of a merge, split or link.
+/// The incidents a command names: the one it is about, and the second one of a merge, split or link, or the survivor of
+/// an alias.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cases<'a> {
     /// The incident.
     pub main: Option<&'a Case>,
     /// The other one.
     pub other: Option<&'a Case>,
+}
+
+impl<'a> Cases<'a> {
+    /// Which second incident a command about `main` needs: the one it names, or the survivor of an alias.
+    #[must_use]
+    pub fn second(main: Option<&Case>, act: &Act) -> Option<IncidentId> {
+        act.other_incident().or_else(|| main.and_then(|case| case.alias_of))
+    }
+
+    /// The survivor, where the incident is an alias and its survivor is at hand.
+    fn survivor(&self) -> Option<&'a Case> {
+        let alias_of = self.main.and_then(|case| case.alias_of);
+        self.other.filter(|other| alias_of == Some(other.id))
+    }
+
+    /// Whether the caller may know of the incident: of an alias whoever may know of its survivor does.
+    fn known_to(&self, caller: &Caller) -> bool {
+        [self.main, self.survivor()].into_iter().flatten().any(|case| access::may_see(case, caller))
+    }
+
+    /// Old ids resolve for ever: a fact that names an alias is one of its survivor, for whoever has a part there. What
+    /// names an entry or a handoff of the alias, or touches a third incident, stays with it.
+    fn resolved(&self, caller: &Caller, command: &Command) -> Option<Command> {
+        let (alias, survivor) = self.main.zip(self.survivor())?;
+        let act = &command.act;
+        let its_own = act.decides()
+            || act.handoff().is_some()
+            || matches!(
+                act,
+                Act::Receive(_) | Act::Erase { .. } | Act::Escalate { .. } | Act::Strike(_) | Act::Link { .. }
+            );
+        if its_own || !access::may_see(survivor, caller) {
+            return None;
+        }
+        let mut command = Command { incident: survivor.id, ..command.clone() };
+        if let Act::OpenCaller(body) = &mut command.act {
+            body.of = Some(alias.id);
+        }
+        Some(command)
+    }
 }
 
 /// What a statement to be signed off is about (evidence, 8).
@@ -115,11 +156,15 @@ pub fn decide(
     fresh: &Fresh,
     now: Millis,
 ) -> Result<Decided, Refusal> {
+    if !matches!(command.act, Act::Receive(_)) && !cases.known_to(caller) {
+        return Err(Refusal::new(Reason::IncidentNotFound));
+    }
+    let resolved = cases.resolved(caller, command);
+    let command = resolved.as_ref().unwrap_or(command);
     let mut draft = Draft { ctx, caller, command, fresh, now, cases: BTreeMap::new(), events: Vec::new() };
     for case in [cases.main, cases.other].into_iter().flatten() {
         draft.cases.insert(case.id, case.clone());
     }
-    draft.known()?;
     if command.act.decides() {
         draft.fresh_enough().map_err(|refusal| draft.explain(refusal))?;
     }
@@ -131,15 +176,6 @@ pub fn decide(
 impl<'a> Draft<'a> {
     fn case(&self) -> Result<&Case, Refusal> {
         self.cases.get(&self.command.incident).ok_or_else(|| Refusal::new(Reason::IncidentNotFound))
-    }
-
-    /// What a caller may not know of does not exist for it.
-    fn known(&self) -> Result<(), Refusal> {
-        if let Act::Receive(_) = self.command.act {
-            return Ok(());
-        }
-        let case = self.case()?;
-        if access::may_see(case, self.caller) { Ok(()) } else { Err(Refusal::new(Reason::IncidentNotFound)) }
     }
 
     /// A handoff, support request or joint period the command names must be one of this incident.
@@ -195,7 +231,8 @@ impl<'a> Draft<'a> {
             Some(handoff) => handoff.state.name().as_str(),
             None => case.phase().as_str(),
         });
-        refusal.legal = moves::legal(case, handoff, self.caller, self.now);
+        let survivor = case.alias_of.and_then(|id| self.cases.get(&id));
+        refusal.legal = moves::legal_of(case, survivor, handoff, self.caller, self.now);
         refusal
     }
 

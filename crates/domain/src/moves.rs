@@ -3,9 +3,9 @@
 
 use crate::apply::{may_sign, overdue, rulable};
 use crate::caller::{Caller, Role};
+use crate::case::Case;
 use crate::case::handoff::{AgreedForm, Dispute, Handoff, HandoffState, ResultLoop};
 use crate::case::phase::Phase;
-use crate::case::{Case, MergeProposal};
 use crate::command::Act;
 use crate::decide::result_name;
 use crate::ids::StationRef;
@@ -41,10 +41,23 @@ type Moves = Vec<&'static str>;
 /// move are right is another question.
 #[must_use]
 pub fn legal(case: &Case, handoff: Option<&Handoff>, caller: &Caller, now: Millis) -> Moves {
+    legal_of(case, None, handoff, caller, now)
+}
+
+/// The same of an incident that may be an alias, with its survivor: whoever answers for that one answers here too.
+#[must_use]
+pub fn legal_of(
+    case: &Case,
+    survivor: Option<&Case>,
+    handoff: Option<&Handoff>,
+    caller: &Caller,
+    now: Millis,
+) -> Moves {
     let own = |seat: &&StationRef| {
         seat.org == caller.org && (caller.has(Role::Supervisor) || caller.station.as_ref() == Some(&seat.station))
     };
-    let seats: Vec<StationRef> = case.parties.keys().filter(own).cloned().collect();
+    let answers = survivor.map(|survivor| &survivor.custodian);
+    let seats: Vec<StationRef> = case.parties.keys().chain(answers).filter(own).cloned().collect();
     let decides = caller.has(Role::DutyOfficer) || caller.has(Role::Supervisor);
     let hands = Hands { case, caller, now, seats, decides };
     let mut moves = match handoff {
@@ -310,15 +323,15 @@ impl Hands<'_> {
         if !self.decides || self.seats.is_empty() {
             return moves;
         }
-        let are_one = |merge: &MergeProposal| case.alias_of == Some(merge.other) || case.aliases.contains(&merge.other);
         match &case.merge {
             Some(merge) if self.has(&merge.to) => {
                 moves.push("answer_merge");
-                moves.extend(are_one(merge).then_some("unmerge"));
+                moves.extend(case.is_one_with(merge.other).then_some("unmerge"));
             }
-            Some(_) => {}
+            // Whoever proposed may take it back.
+            Some(merge) => moves.extend(self.has(&merge.by).then_some("answer_merge")),
             None => {
-                moves.extend(crate::apply::may_merge(case).then_some("propose_merge"));
+                moves.extend(crate::apply::may_merge(case, None).then_some("propose_merge"));
                 moves.extend((case.alias_of.is_some() || !case.aliases.is_empty()).then_some("unmerge"));
             }
         }

@@ -52,6 +52,7 @@ pub struct Owed {
 pub type Ledger = BTreeMap<Key, Owed>;
 
 /// The time an obligation has: see [`Owed`].
+#[derive(Clone, Copy)]
 struct Span {
     since: Millis,
     due: Millis,

@@ -8,6 +8,8 @@ mod clocks;
 mod directory;
 #[path = "table/grid.rs"]
 mod grid;
+#[path = "table/merge.rs"]
+mod merge;
 #[path = "table/moves.rs"]
 mod moves;
 #[path = "table/parts.rs"]

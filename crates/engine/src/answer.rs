@@ -151,6 +151,8 @@ fn interned(name: &str) -> &'static str {
         "deliver",
         "offer",
         "rule",
+        "survivor",
+        "problem",
     ];
     let states = HandoffName::ALL.iter().map(|state| state.as_str());
     let phases = Phase::ALL.iter().map(|phase| phase.as_str());

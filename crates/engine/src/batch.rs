@@ -102,12 +102,14 @@ impl<'m> Overlay<'m> {
         self.last_at
     }
 
-    /// Incidents a job names that are neither here nor in memory: to be loaded before [`Self::decide`].
+    /// Incidents a job needs that are neither here nor in memory: to be loaded before [`Self::decide`]. Which second one
+    /// it needs may show only once the first is there: ask again until nothing is missing.
     #[must_use]
     pub fn missing(&self, job: &Job) -> Vec<IncidentId> {
         let Task::Incident(command) = &job.task else { return Vec::new() };
         let mut named = vec![command.incident];
-        named.extend(command.act.other_incident());
+        let main = self.entry(command.incident).map(|entry| &entry.case);
+        named.extend(Cases::second(main, &command.act));
         named.retain(|id| {
             !self.cases.contains_key(id) && self.memory.cases.peek(id).is_none() && !self.absent.contains(id)
         });
@@ -186,7 +188,8 @@ impl<'m> Overlay<'m> {
 
     fn incident(&mut self, job: &Job, command: &handoff_domain::command::Command) -> Result<Option<Done>, Refusal> {
         let main = self.entry(command.incident).cloned();
-        let other = command.act.other_incident().and_then(|id| self.entry(id).cloned());
+        let second = Cases::second(main.as_ref().map(|entry| &entry.case), &command.act);
+        let other = second.and_then(|id| self.entry(id).cloned());
         let hashes = Hashes { entry: main.as_deref() };
         let context = Context { directory: self.directory(), digests: &hashes };
         let cases = Cases { main: main.as_ref().map(|e| &e.case), other: other.as_ref().map(|e| &e.case) };

@@ -251,12 +251,29 @@ impl Engine {
         load(self.reader(), incident, None).await
     }
 
-    /// A case the caller may see; one it may not see does not exist for it.
+    /// A case the caller may see; one it may not see does not exist for it. Whoever may see the survivor of an alias may
+    /// see the alias: old ids resolve for ever.
     ///
     /// # Errors
     /// [`LoadError`].
     pub async fn case(&self, caller: &Caller, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
-        Ok(self.entry(incident).await?.filter(|entry| access::may_see(&entry.case, caller)))
+        let Some(entry) = self.entry(incident).await? else { return Ok(None) };
+        if access::may_see(&entry.case, caller) {
+            return Ok(Some(entry));
+        }
+        let survivor = self.survivor(&entry).await?;
+        Ok(survivor.is_some_and(|survivor| access::may_see(&survivor.case, caller)).then_some(entry))
+    }
+
+    /// The survivor of a case that is an alias: it answers for both.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn survivor(&self, of: &Entry) -> Result<Option<Entry>, LoadError> {
+        match of.case.alias_of {
+            Some(survivor) => self.entry(survivor).await,
+            None => Ok(None),
+        }
     }
 
     /// The next entries of an organisation's feed.

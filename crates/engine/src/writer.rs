@@ -206,7 +206,7 @@ impl Writer {
         let mut overlay = Overlay::new(&self.memory, self.auditors.clone(), now);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs.iter() {
-            for id in overlay.missing(job) {
+            while let Some(id) = overlay.missing(job).first().copied() {
                 let loaded = load(self.reader.as_ref(), id, None).await.map_err(Miss::load)?;
                 overlay.loaded(id, loaded.map(Arc::new));
             }

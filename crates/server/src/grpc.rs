@@ -180,6 +180,11 @@ impl Gate {
         let missing = || status(&Refusal::new(Reason::IncidentNotFound).field("incident"));
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
         let found = found.ok_or_else(missing)?;
+        // Whoever has a part in the survivor of an alias sees all of it.
+        let survivor = self.survivor(&found).await?;
+        if survivor.is_some_and(|survivor| reads::takes_part(caller, &survivor.case)) {
+            return Ok(found);
+        }
         let until = reads::last_seen(caller, &found.case);
         if until == found.case.version {
             return Ok(found);

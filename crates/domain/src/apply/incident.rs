@@ -7,8 +7,8 @@ use crate::case::phase::Phase;
 use crate::case::{ALERTS_MAX, Alert, Case, Closure, DEPLOYMENTS_MAX, Deployment, Fact, FactKind, PLACES_MAX};
 use crate::codes;
 use crate::event::incident::{
-    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, Closed, DetailsChanged, Escalated,
-    Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck, UnitReported,
+    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, CallerOpened, Closed, DetailsChanged,
+    Escalated, Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck, UnitReported,
 };
 use crate::event::{Body, Event};
 use crate::ids::StationRef;
@@ -56,7 +56,7 @@ pub(super) fn received(event: &Event, body: &Received) -> Result<Case, Refusal> 
         superseded: 0,
         merge: None,
         alias_of: None,
-        aliases: BTreeSet::new(),
+        aliases: BTreeMap::new(),
         links: body.split_from.iter().map(|whole| (*whole, crate::event::incident::LinkKind::PartOf)).collect(),
         readers: BTreeSet::new(),
         ruling_proposed: None,
@@ -219,7 +219,7 @@ pub(super) fn unit_reported(case: &mut Case, event: &Event, body: &UnitReported)
     fact(case, event, what)
 }
 
-fn fact(case: &mut Case, event: &Event, what: FactKind) -> Verdict {
+pub(super) fn fact(case: &mut Case, event: &Event, what: FactKind) -> Verdict {
     let by = event.actor.seat().unwrap_or_else(|| case.custodian.clone());
     case.facts.push(Fact { seq: event.seq, at: event.at, claimed_at: event.claimed_at, by, what, struck: false });
     Ok(())
@@ -292,9 +292,17 @@ pub(super) fn reopened(case: &mut Case, event: &Event, body: &Reopened) -> Verdi
     Ok(())
 }
 
-/// Erasure by date comes after closing; before, only an auditor orders it (product, *Sealed and erasable*).
+/// Erasure by date comes after closing; before, only an auditor orders it (product, *Sealed and erasable*). An alias is
+/// never closed itself: whoever draws the event up judges it by its survivor's closing.
 pub(super) fn erased(case: &Case, event: &Event) -> Verdict {
-    need(event.actor.role == Role::Auditor || case.phase() == Phase::Closed, Reason::MoveNotLegal)
+    let over = case.phase() == Phase::Closed || case.alias_of.is_some();
+    need(event.actor.role == Role::Auditor || over, Reason::MoveNotLegal)
+}
+
+/// The caller of the incident, or of one of its aliases.
+pub(super) fn caller_opened(case: &Case, event: &Event, body: &CallerOpened) -> Verdict {
+    need(body.of.is_none_or(|of| case.aliases.contains_key(&of)), Reason::MoveNotLegal)?;
+    need(access::may_open_caller(case, &seat(event)?), Reason::WrongSide)
 }
 
 pub(super) fn escalated(case: &mut Case, event: &Event, body: &Escalated) -> Verdict {

@@ -7,21 +7,29 @@ use crate::event::{Body, Event};
 use crate::ids::{HandoffId, StationRef};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Stations that read on whatever becomes open or is met: the receiver, the custodian, former custodians, who read the
+/// feedback, both sides of joint handling that has a result, both receivers of a merge.
+pub(crate) fn readers(case: &Case) -> impl Iterator<Item = &StationRef> {
+    let joint = case.joint.iter().filter(|_| case.joint_result.is_some()).flat_map(|joint| [&joint.by, &joint.with]);
+    let confirmer = case.joint_result.iter().map(|(confirmer, _)| confirmer);
+    let had = [&case.custodian, &case.first_receiver].into_iter().chain(&case.former);
+    had.chain(&case.readers).chain(joint).chain(confirmer)
+}
+
 /// Stations with a part now.
 fn now(case: &Case) -> BTreeSet<StationRef> {
-    let mut seats = BTreeSet::from([case.custodian.clone(), case.first_receiver.clone()]);
-    // Former custodians read the feedback, both receivers of a merge read on.
-    seats.extend(case.former.iter().chain(&case.readers).cloned());
+    let mut seats: BTreeSet<StationRef> = readers(case).cloned().collect();
+    seats.extend(case.merge.iter().flat_map(|merge| [merge.by.clone(), merge.to.clone()]));
+    // Everything else open in an alias is its survivor's, and so are the parts it gives.
+    if case.alias_of.is_some() {
+        return seats;
+    }
     seats.extend(case.handoffs.iter().flat_map(in_dialogue).cloned());
     seats.extend(case.alerts.iter().filter(|(_, alert)| !alert.ended).map(|(seat, _)| seat.clone()));
     if let Some(joint) = case.joint_now() {
         seats.extend([joint.by.clone(), joint.with.clone()]);
     }
-    if case.joint_result.is_some() {
-        seats.extend(case.joint.iter().flat_map(|joint| [joint.by.clone(), joint.with.clone()]));
-    }
     seats.extend(case.supports.values().filter(|support| !support.ended).map(|support| support.to.clone()));
-    seats.extend(case.merge.iter().flat_map(|merge| [merge.by.clone(), merge.to.clone()]));
     seats.extend(case.closure.iter().filter_map(|closure| closure.told.as_ref()).map(|(told, _)| told.clone()));
     let active = case.unit_statuses().into_iter().filter(|(_, status)| status.is_active());
     seats.extend(active.filter_map(|(id, _)| case.deployments.get(&id)).map(|sent| sent.of.clone()));

@@ -106,6 +106,13 @@ pub(super) fn report_again(case: &mut Case, event: &Event) -> Verdict {
     Ok(())
 }
 
+/// Another incident's result is owed to the same confirmer: what was reported does not speak of it.
+pub(super) fn owed_anew(case: &mut Case, event: &Event) {
+    if let Some(ResultLoop::Reported { .. } | ResultLoop::Confirmed { .. }) = running(case) {
+        owe_anew(case, event);
+    }
+}
+
 /// The same result is owed once more; the confirmer has had its first word.
 fn owe_anew(case: &mut Case, event: &Event) {
     if let Some(result) = running(case) {

@@ -76,4 +76,6 @@ fn move_custody(case: &mut Case, event: &Event, body: &TakenOver) {
     case.former.push(std::mem::replace(&mut case.custodian, body.to.clone()));
     (case.tenure, case.custody_since, case.custodian_acted) = (body.tenure, event.at, None);
     (case.ruling_proposed, case.ordered, case.last_word) = (None, None, None);
+    // Who was asked, or asked, to merge is not the custodian any more.
+    case.merge = None;
 }

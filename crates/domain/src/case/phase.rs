@@ -53,6 +53,16 @@ impl Case {
                         declared = None;
                     }
                 }
+                FactKind::Units { units: others, needs_unit } => {
+                    for (deployment, status) in others {
+                        let fresh = further(&mut units, *deployment, *status);
+                        now.assigned |= fresh || status.is_active();
+                        now.attended |= *status == UnitStatus::OnScene;
+                    }
+                    if *needs_unit && declared == Some(Phase::Handled) {
+                        declared = None;
+                    }
+                }
                 FactKind::Handled { .. } => declared = Some(Phase::Handled),
                 FactKind::Closed => declared = Some(Phase::Closed),
                 FactKind::Reopened { needs_unit } => declared = (!needs_unit).then_some(Phase::Handled),
@@ -77,8 +87,16 @@ impl Case {
     pub fn unit_statuses(&self) -> BTreeMap<DeploymentId, UnitStatus> {
         let mut units = BTreeMap::new();
         for fact in self.facts.iter().filter(|fact| !fact.struck) {
-            if let FactKind::Unit { deployment, status } = &fact.what {
-                further(&mut units, *deployment, *status);
+            match &fact.what {
+                FactKind::Unit { deployment, status } => {
+                    further(&mut units, *deployment, *status);
+                }
+                FactKind::Units { units: others, .. } => {
+                    for (deployment, status) in others {
+                        further(&mut units, *deployment, *status);
+                    }
+                }
+                FactKind::Handled { .. } | FactKind::Closed | FactKind::Reopened { .. } => {}
             }
         }
         units

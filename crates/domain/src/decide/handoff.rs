@@ -2,7 +2,9 @@
 
 use super::{Draft, Statement, attested_only};
 use crate::access;
+use crate::apply::may_be_one;
 use crate::caller::{Actor, Role};
+use crate::case::Case;
 use crate::case::handoff::{Asked, Handoff, HandoffState};
 use crate::command::{AgreeParts, SignParts};
 use crate::event::Body;
@@ -81,7 +83,7 @@ impl Draft<'_> {
     fn valid_until(&self, terms: Option<&Terms>) -> Millis {
         let defaults = Timers::default();
         let timers = terms.and_then(|terms| terms.timers.as_ref()).unwrap_or(&defaults);
-        let urgent = self.case().is_ok_and(crate::case::Case::is_urgent);
+        let urgent = self.case().is_ok_and(Case::is_urgent);
         self.now.plus(timers.agreed_valid_ms(urgent))
     }
 
@@ -136,9 +138,10 @@ impl Draft<'_> {
         if own.drill != case.drill {
             return Err(Refusal::new(Reason::DrillMismatch).field("duplicate_of"));
         }
-        // A second decline is a dispute, which comes first; and what is proposed already is not proposed twice.
-        let proposed = case.merge.as_ref().is_some_and(|merge| merge.other == theirs);
-        if disputed || proposed {
+        // A second decline is a dispute, which comes first; what is proposed already is not proposed twice; and where
+        // the two cannot be one now the decline stands alone.
+        let free = |case: &Case, other| case.merge.is_none() && may_be_one(case, other, theirs);
+        if disputed || !free(case, theirs) || !free(own, this) {
             return Ok(());
         }
         for (incident, other) in [(this, theirs), (theirs, this)] {

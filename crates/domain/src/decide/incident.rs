@@ -8,8 +8,8 @@ use crate::codes::{DATUMS, INVERTED_TIME, KINDS, LATE_ENTRY, UNMAPPED, UNTRUSTED
 use crate::command::Receive;
 use crate::directory::terms_of;
 use crate::event::incident::{
-    Acknowledged, Alerted, Closed, DetailsChanged, Escalated, PlaceAdded, Received, ReopenTo, Reopened, UnitReported,
-    UnitStatus,
+    Acknowledged, Alerted, Closed, DetailsChanged, Erased, Escalated, PlaceAdded, Received, ReopenTo, Reopened,
+    UnitReported, UnitStatus,
 };
 use crate::ids::{DeploymentId, IncidentId, OfficerId, Scope, StationId, StationRef, SupportId, UnitId};
 use crate::obligations::{Key, timers_of};
@@ -239,18 +239,32 @@ impl Draft<'_> {
 
     pub(super) fn close(&mut self, code: &Code, case_number: Option<Label>) -> Result<(), Refusal> {
         let case = self.case()?;
-        // Closed without handoff or joint handling on ground that is another's: that side is told and may object.
-        let alone = case.former.is_empty() && case.joint.is_none();
-        let ground = case.places.iter().rev().find_map(|(_, place)| place.territory.as_ref());
-        let told = match ground {
-            Some(Territory { ground: Ground::Claimed, claimants, .. }) if alone => {
-                claimants.first().filter(|claimant| **claimant != case.custodian).cloned()
-            }
-            Some(_) | None => None,
+        // Closed without handoff or joint handling on ground that is another's: that side is told and may object. So is
+        // the side whose ground an alias is, unless it has had the case or handles it too.
+        let own = crate::apply::ground(case).first();
+        let had = |claimant: &StationRef| {
+            let joint = case.joint.as_ref().is_some_and(|joint| joint.by == *claimant || joint.with == *claimant);
+            joint || case.former.contains(claimant)
         };
-        let told = told.filter(|claimant| self.ctx.directory.seat(&claimant.station).is_some());
+        let of_alias = case.aliases.values().filter_map(|taken| taken.ground.first()).filter(|claimant| !had(claimant));
+        let is_known = |claimant: &&StationRef| {
+            **claimant != case.custodian && self.ctx.directory.seat(&claimant.station).is_some()
+        };
+        let told = own.into_iter().chain(of_alias).find(is_known).cloned();
         let object_until = told.is_some().then(|| self.now.plus(OBJECT_WITHIN_MS));
         self.push(Closed { code: code.clone(), case_number, told, object_until })
+    }
+
+    /// An alias is never closed itself: its date is that of its survivor's closing.
+    pub(super) fn erase(&mut self, body: Erased) -> Result<(), Refusal> {
+        if let Some(survivor) = self.case()?.alias_of
+            && !self.caller.has(Role::Auditor)
+            && self.cases.get(&survivor).is_none_or(|survivor| survivor.phase() != Phase::Closed)
+        {
+            self.actor_for(&body.into())?;
+            return Err(Refusal::new(Reason::MoveNotLegal));
+        }
+        self.push(body)
     }
 
     pub(super) fn escalate(

@@ -42,7 +42,7 @@ impl Draft<'_> {
             Act::Escalate { duty, by, scope, due } => self.escalate(*duty, by.as_ref(), *scope, *due),
             Act::Acknowledge { duty, by, scope } => self.acknowledge(*duty, by.as_ref(), *scope),
             Act::OpenCaller(body) => self.push(body.clone()),
-            Act::Erase { fields, basis } => self.push(Erased { fields: fields.clone(), basis: basis.clone() }),
+            Act::Erase { fields, basis } => self.erase(Erased { fields: fields.clone(), basis: basis.clone() }),
 
             Act::RequestSupport { support, to, skills, count, note } => {
                 self.request_support(*support, to, skills, *count, *note)
@@ -57,7 +57,9 @@ impl Draft<'_> {
             Act::ProposeJointEnd(body) => self.push(body.clone()),
             Act::AnswerJointEnd(body) => self.push(body.clone()),
             Act::ProposeMerge { other, survivor } => self.propose_merge(*other, *survivor),
-            Act::AnswerMerge { other, yes, code } => self.answer_merge(*other, *yes, code.as_ref()),
+            Act::AnswerMerge { other, yes, survivor, code } => {
+                self.answer_merge(*other, *yes, *survivor, code.as_ref())
+            }
             Act::Unmerge { other, code } => self.unmerge(*other, code),
             Act::Split { part, received, code } => self.split(*part, received, code),
             Act::Link { other, link } => {

@@ -1,8 +1,8 @@
 //! Support, joint handling, merging, splitting, linking.
 
 use super::Draft;
+use crate::apply::{moved, proposal_stands, units_back};
 use crate::case::Case;
-use crate::case::handoff::ResultLoop;
 use crate::command::Receive;
 use crate::event::incident::{
     JointDeclared, MergeProposed, MergeRefused, Merged, SplitOff, SupportRequested, Unmerged,
@@ -41,8 +41,9 @@ impl Draft<'_> {
 
     /// The second incident; one the caller may not know of does not exist.
     pub(super) fn other(&self, id: IncidentId) -> Result<&Case, Refusal> {
-        let proposed = self.case()?.merge.as_ref().is_some_and(|merge| merge.other == id);
-        let found = self.cases.get(&id).filter(|case| proposed || crate::access::may_see(case, self.caller));
+        let case = self.case()?;
+        let bound = case.is_one_with(id) || case.merge.as_ref().is_some_and(|merge| merge.other == id);
+        let found = self.cases.get(&id).filter(|case| bound || crate::access::may_see(case, self.caller));
         found.ok_or_else(|| Refusal::new(Reason::IncidentNotFound).field("other"))
     }
 
@@ -51,8 +52,7 @@ impl Draft<'_> {
         if case.drill != other.drill {
             return Err(Refusal::new(Reason::DrillMismatch).field("other"));
         }
-        let are_one = case.alias_of == Some(other.id) || case.aliases.contains(&other.id);
-        if case.id == other.id || are_one {
+        if case.id == other.id || case.is_one_with(other.id) {
             return Err(Refusal::new(Reason::MergeNotPossible).field("other"));
         }
         Ok(())
@@ -97,28 +97,38 @@ impl Draft<'_> {
     fn merge(&mut self, one: IncidentId, other: IncidentId, survivor: IncidentId) -> Result<(), Refusal> {
         let alias = if survivor == one { other } else { one };
         let (mine, theirs) = (self.case()?, self.other(other)?);
-        // Both receivers stay readers of both, and so do both custodians.
-        let readers: BTreeSet<&StationRef> =
-            [mine, theirs].into_iter().flat_map(|case| [&case.first_receiver, &case.custodian]).collect();
+        // Both receivers stay readers of both, and so does everybody who has had one of them or its result.
+        let readers: BTreeSet<&StationRef> = [mine, theirs].into_iter().flat_map(crate::apply::readers).collect();
         let readers: Vec<StationRef> = readers.into_iter().cloned().collect();
-        let gone = if alias == one { mine } else { theirs };
-        let open = gone.result().filter(|result| !matches!(result, ResultLoop::Confirmed { .. }));
-        let confirmer = open.and_then(|_| gone.confirmer()).cloned();
+        let moved = moved(if alias == one { mine } else { theirs });
         for incident in [one, other] {
-            let (readers, confirmer) = (readers.clone(), confirmer.clone());
-            self.push_to(incident, Merged { alias, survivor, readers, confirmer }.into())?;
+            let (readers, moved) = (readers.clone(), moved.clone());
+            self.push_to(incident, Merged { alias, survivor, readers, moved }.into())?;
         }
         Ok(())
     }
 
-    pub(super) fn answer_merge(&mut self, other: IncidentId, yes: bool, code: Option<&Code>) -> Result<(), Refusal> {
+    /// A yes names the survivor too, and needs the proposal to stand in both incidents: it has fallen away where custody
+    /// has moved. A no always ends it, also one of whoever proposed.
+    pub(super) fn answer_merge(
+        &mut self,
+        other: IncidentId,
+        yes: bool,
+        survivor: Option<IncidentId>,
+        code: Option<&Code>,
+    ) -> Result<(), Refusal> {
         let case = self.case()?;
         let Some(merge) = case.merge.clone().filter(|merge| merge.other == other) else {
             return Err(Refusal::new(Reason::MoveNotLegal).field("other"));
         };
-        let are_one = case.alias_of == Some(other) || case.aliases.contains(&other);
-        self.other(other)?;
-        let this = self.command.incident;
+        let (this, are_one) = (case.id, case.is_one_with(other));
+        let stands = proposal_stands(self.other(other)?, &merge, this);
+        if yes && survivor != Some(merge.survivor) {
+            return Err(Refusal::new(Reason::InvalidField).field("survivor"));
+        }
+        if yes && !stands {
+            return Err(Refusal::new(Reason::MergeNotPossible).with("problem", "CUSTODY_MOVED"));
+        }
         if yes && !are_one {
             return self.merge(this, other, merge.survivor);
         }
@@ -126,8 +136,9 @@ impl Draft<'_> {
         if yes {
             return self.unmerge(other, code);
         }
-        for (incident, second) in [(this, other), (other, this)] {
-            self.push_to(incident, MergeRefused { other: second, code: code.clone() }.into())?;
+        self.push_to(this, MergeRefused { other, code: code.clone() }.into())?;
+        if stands {
+            self.push_to(other, MergeRefused { other: this, code: code.clone() }.into())?;
         }
         Ok(())
     }
@@ -136,18 +147,19 @@ impl Draft<'_> {
         let theirs = self.other(other)?;
         let case = self.case()?;
         let (alias, survivor) = match (case.alias_of, theirs.alias_of) {
-            (Some(survivor), _) if survivor == other => (case.id, survivor),
-            (_, Some(survivor)) if survivor == case.id => (other, survivor),
+            (Some(survivor), _) if survivor == other => (case, theirs),
+            (_, Some(survivor)) if survivor == case.id => (theirs, case),
             _ => return Err(Refusal::new(Reason::MergeNotPossible).field("other")),
         };
-        let this = case.id;
-        let (mine, second) = (case.custodian.clone(), theirs.custodian.clone());
-        let proposed = case.merge.as_ref().is_some_and(|merge| merge.other == other);
-        if mine != second && !proposed {
+        let (this, mine, second) = (case.id, case.custodian.clone(), theirs.custodian.clone());
+        let stands = case.merge.as_ref().is_some_and(|merge| proposal_stands(theirs, merge, this));
+        let (units, alias, survivor) = (units_back(survivor, alias.id), alias.id, survivor.id);
+        if mine != second && !stands {
             return self.propose_to_other(this, other, survivor, &mine, &second);
         }
         for incident in [this, other] {
-            self.push_to(incident, Unmerged { alias, survivor, code: code.clone() }.into())?;
+            let body = Unmerged { alias, survivor, code: code.clone(), units: units.clone() };
+            self.push_to(incident, body.into())?;
         }
         Ok(())
     }

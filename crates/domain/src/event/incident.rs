@@ -159,7 +159,8 @@ crate::record! {
     pub struct Alerted {
         /// To whom.
         pub to: StationRef,
-        /// `TERRITORY`, `SHARED_GROUND`, `ASKED`, `SENT_ON`, `MOVED`, `CLOSED_ON_YOUR_GROUND`.
+        /// `TERRITORY`, `SHARED_GROUND`, `ASKED`, `SENT_ON`, `MOVED`, `CLOSED_ON_YOUR_GROUND`; `MERGED` for one that came
+        /// with an alias.
         pub cause: Code,
         /// The terms in force.
         pub terms: Option<Terms>,
@@ -285,10 +286,13 @@ crate::record! {
         pub rung: Rung,
     }
 
-    /// Caller data was opened; each opening is recorded.
+    /// Caller data was opened; each opening is recorded. That of an alias is recorded in its survivor, which knows who
+    /// may.
     pub struct CallerOpened {
         /// Why.
         pub code: Code,
+        /// The alias whose caller it is; absent for the incident's own.
+        pub of: Option<IncidentId>,
     }
 
     /// One erased field.
@@ -431,16 +435,86 @@ crate::record! {
         pub code: Code,
     }
 
+    /// A unit bound to the alias: from the merge on one of the survivor's.
+    pub struct MovedUnit {
+        /// This sending.
+        pub deployment: DeploymentId,
+        /// The unit.
+        pub unit: UnitId,
+        /// Whose unit.
+        pub of: StationRef,
+        /// Pseudonyms of the officers on it.
+        pub crew: Vec<OfficerId>,
+        /// The request it is lent under.
+        pub support: Option<SupportId>,
+        /// How far it is.
+        pub status: UnitStatus,
+    }
+
+    /// A station alerted to the alias: from the merge on to the survivor.
+    pub struct MovedAlert {
+        /// That station.
+        pub to: StationRef,
+        /// Since when.
+        pub at: Millis,
+        /// A person there has seen it.
+        pub seen: Option<Millis>,
+        /// The terms in force.
+        pub terms: Option<Terms>,
+    }
+
+    /// A request for support of the alias that is out: from the merge on the survivor's.
+    pub struct MovedSupport {
+        /// The request.
+        pub support: SupportId,
+        /// Who asks.
+        pub from: StationRef,
+        /// Who is asked.
+        pub to: StationRef,
+        /// Since when.
+        pub at: Millis,
+        /// The answer, if there is one.
+        pub answer: Option<SupportAnswer>,
+        /// When it was given.
+        pub answered_at: Option<Millis>,
+        /// The terms in force between the two.
+        pub terms: Option<Terms>,
+    }
+
+    /// Everything open in an alias: what its survivor takes on. Each incident is told it, since each is judged alone.
+    pub struct Moved {
+        /// It is not handled yet: neither is the survivor from now on.
+        pub needs_unit: bool,
+        /// Units bound to it.
+        pub units: Vec<MovedUnit>,
+        /// Stations alerted to it.
+        pub alerts: Vec<MovedAlert>,
+        /// Requests for support that are out.
+        pub supports: Vec<MovedSupport>,
+        /// Who is owed its result, from now on by the survivor's custodian.
+        pub confirmer: Option<StationRef>,
+        /// Whose ground it is, where nothing was handed over: to be told at the survivor's closing.
+        pub ground: Vec<StationRef>,
+    }
+
     /// Two incidents are one; stands in both. The alias shows its survivor's custodian.
     pub struct Merged {
         /// The one that is an alias from now on.
         pub alias: IncidentId,
         /// The one that answers.
         pub survivor: IncidentId,
-        /// First receivers and custodians of both: they stay readers of both.
+        /// First receivers of both, custodians now and before, sides of a joint result: they stay readers of both.
         pub readers: Vec<StationRef>,
-        /// Who is owed the alias's result, from now on by the survivor's custodian.
-        pub confirmer: Option<StationRef>,
+        /// What the survivor takes on.
+        pub moved: Moved,
+    }
+
+    /// How far a unit is that goes back with its alias.
+    pub struct UnitBack {
+        /// This sending.
+        pub deployment: DeploymentId,
+        /// How far it is now.
+        pub status: UnitStatus,
     }
 
     /// The alias is itself again; stands in both.
@@ -451,6 +525,8 @@ crate::record! {
         pub survivor: IncidentId,
         /// Why.
         pub code: Code,
+        /// The units that came from it.
+        pub units: Vec<UnitBack>,
     }
 
     /// A part became an incident of its own; both stay with the custodian.

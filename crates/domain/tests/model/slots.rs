@@ -177,7 +177,7 @@ fn propose_merge() -> Act {
 }
 
 fn answer_merge() -> Act {
-    Act::AnswerMerge { other: INCIDENTS[1], yes: true, code: None }
+    Act::AnswerMerge { other: INCIDENTS[1], yes: true, survivor: Some(INCIDENTS[1]), code: None }
 }
 
 /// How an incident begins: X at A, Y at B, each with a unit of both sides; Y is offered, agreed and signed by B.

@@ -1,7 +1,7 @@
 //! What the events alone say, kept without any of the rules' own state: who has custody, what happened to each form.
 
 use handoff_domain::event::handoff::Ruling;
-use handoff_domain::event::incident::SupportAnswer;
+use handoff_domain::event::incident::{Merged, SupportAnswer};
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{DeploymentId, Digest, HandoffId, IncidentId, OfficerId, StationRef, SupportId};
 use handoff_domain::time::Millis;
@@ -37,6 +37,8 @@ pub(crate) struct Chapter {
     /// Entry number, sending, and whether the entry was struck.
     pub(crate) units: BTreeMap<u64, (DeploymentId, bool)>,
     pub(crate) supports: BTreeSet<SupportId>,
+    /// By alias: number of the merge, units and requests that came with it.
+    taken: BTreeMap<IncidentId, (u64, BTreeSet<DeploymentId>, BTreeSet<SupportId>)>,
     pub(crate) last: Option<Event>,
 }
 
@@ -57,6 +59,18 @@ impl Chapter {
         self.custody.last()
     }
 
+    /// Units and requests of an alias are the survivor's, until they go back.
+    fn take_on(&mut self, seq: u64, body: &Merged) {
+        let known: BTreeSet<_> = self.units.values().map(|(unit, _)| *unit).collect();
+        let units = body.moved.units.iter().map(|moved| moved.deployment);
+        // Entries of their own: number of the merge, then of the unit.
+        self.units.extend(units.clone().enumerate().map(|(at, unit)| (seq * 1_000 + at as u64, (unit, false))));
+        let supports: BTreeSet<_> = body.moved.supports.iter().map(|moved| moved.support).collect();
+        self.supports.extend(supports.iter().copied());
+        let units = units.filter(|unit| !known.contains(unit)).collect();
+        self.taken.insert(body.alias, (seq, units, supports));
+    }
+
     fn write(&mut self, event: &Event) {
         match &event.body {
             Body::Received(_) => self.custody.extend(event.actor.seat()),
@@ -68,6 +82,15 @@ impl Chapter {
             Body::Struck(body) => {
                 if let Some((_, struck)) = self.units.get_mut(&body.entry) {
                     *struck = true;
+                }
+            }
+            Body::Merged(body) if body.survivor == event.incident => self.take_on(event.seq, body),
+            Body::Unmerged(body) => {
+                if let Some((seq, units, supports)) = self.taken.remove(&body.alias) {
+                    let of_others: BTreeSet<_> = self.taken.values().flat_map(|(_, units, _)| units).copied().collect();
+                    let back = |unit: &DeploymentId| units.contains(unit) && !of_others.contains(unit);
+                    self.units.retain(|at, (unit, _)| *at / 1_000 != seq && !back(unit));
+                    self.supports.retain(|support| !supports.contains(support));
                 }
             }
             Body::SupportRequested(body) => {

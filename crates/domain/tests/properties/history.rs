@@ -6,7 +6,6 @@ use crate::invariants::{Check, ON_EVENTS, Step, holds};
 use crate::tally::Tally;
 use crate::world::{self, Fnv, START, person, seat, service, superior, supervisor};
 use handoff_domain::caller::{Caller, Role};
-use handoff_domain::case::handoff::ResultLoop;
 use handoff_domain::command::{Act, Command, Expected, Order};
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::LogOpened;
@@ -67,12 +66,12 @@ pub(crate) struct History {
     theme: &'static Theme,
     directory: Directory,
     log: Vec<Event>,
-    cases: BTreeMap<IncidentId, Case>,
+    pub(crate) cases: BTreeMap<IncidentId, Case>,
     book: Book,
     now: Millis,
     drawn: u128,
     /// Aliases as they were before their merge.
-    merged: BTreeMap<IncidentId, Case>,
+    pub(crate) merged: BTreeMap<IncidentId, Case>,
     /// Moves thought of earlier, to be made too late.
     drawer: Vec<Idea>,
     drill: Option<DrillId>,
@@ -165,14 +164,10 @@ impl History {
     }
 
     fn decide(&self, command: &Command, caller: &Caller, ground: Option<Territory>) -> Result<Decided, Refusal> {
-        let other = command.act.other_incident().or(match &command.act {
-            Act::Decline(body) => body.duplicate_of,
-            _ => None,
-        });
-        let cases = Cases {
-            main: self.cases.get(&command.incident),
-            other: other.filter(|id| *id != command.incident).and_then(|id| self.cases.get(&id)),
-        };
+        let main = self.cases.get(&command.incident);
+        let other = Cases::second(main, &command.act);
+        let cases =
+            Cases { main, other: other.filter(|id| *id != command.incident).and_then(|id| self.cases.get(&id)) };
         let ctx = Context { directory: &self.directory, digests: &Fnv };
         let salt = Salt(self.drawn.to_be_bytes());
         let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: ground };
@@ -397,10 +392,11 @@ impl History {
             *self.tally.events.entry(event.body.type_name()).or_default() += 1;
             self.tally.states(before.as_ref(), &after);
             self.merging(before.as_ref(), event, &after)?;
+            self.survivor_still_owes(before.as_ref(), event, &after)?;
             self.log.push(event.clone());
             self.cases.insert(event.incident, after);
         }
-        self.alias_result_moves(decided)?;
+        self.nothing_is_lost(decided)?;
         for case in &decided.cases {
             holds!(self.cases.get(&case.id) == Some(case), "10: decide and apply disagree on {}", case.id);
         }
@@ -420,49 +416,11 @@ impl History {
         Ok(())
     }
 
-    /// Invariant 6, the part about merging: an alias given back is what it was.
-    fn merging(&mut self, before: Option<&Case>, event: &Event, after: &Case) -> Check {
-        match &event.body {
-            Body::Merged(body) if body.alias == event.incident => {
-                self.merged.extend(before.map(|before| (before.id, before.clone())));
-            }
-            Body::Unmerged(body) if body.alias == event.incident => {
-                let Some(was) = self.merged.remove(&event.incident) else { return Err("6: never merged".to_owned()) };
-                let same = |case: &Case| {
-                    let own = (case.custodian.clone(), case.tenure, case.facts.clone(), case.places.clone());
-                    (own, case.supports.clone(), case.labels.clone(), case.former.clone(), case.phase(), case.alias_of)
-                };
-                holds!(same(after) == same(&was), "6: an un-merged incident is not what it was");
-                self.tally.check("6 a merge is reversible");
-            }
-            _ => {}
-        }
-        if let Some(survivor) = after.alias_of {
-            holds!(self.cases.contains_key(&survivor), "6: an alias leads nowhere");
-        }
-        Ok(())
-    }
-
-    /// Invariant 8, the part about merging: what the alias's custodian still owed as a result, the survivor's owes.
-    fn alias_result_moves(&mut self, decided: &Decided) -> Check {
-        let Some(Body::Merged(body)) = decided.events.last().map(|event| &event.body) else { return Ok(()) };
-        let (Some(was), Some(survivor)) = (self.merged.get(&body.alias), self.cases.get(&body.survivor)) else {
-            return Err("6: merged with nothing".to_owned());
-        };
-        let open = was.result().is_some_and(|result| !matches!(result, ResultLoop::Confirmed { .. }));
-        let to_another = was.confirmer().is_some_and(|confirmer| *confirmer != survivor.custodian);
-        holds!(!open || !to_another || survivor.result().is_some(), "8: the result of an alias is owed by nobody");
-        self.tally.check("8 an alias's result moves");
-        Ok(())
-    }
-
     /// Invariant 2, the part about units: whatever the handoff does, every party may send one now.
     fn dispatch_never_waits(&mut self, id: IncidentId) -> Check {
         let Some(case) = self.cases.get(&id) else { return Ok(()) };
-        // An alias says so; units are recorded on its survivor.
-        if case.alias_of.is_some() {
-            return Ok(());
-        }
+        // A unit that names an alias is recorded in its survivor.
+        let at = case.alias_of.unwrap_or(id);
         let active = case.parties.iter().filter(|(_, party)| party.until.is_none());
         let parties: Vec<StationRef> = active.map(|(seat, _)| seat.clone()).collect();
         for party in parties {
@@ -475,7 +433,8 @@ impl History {
                 support: None,
             };
             let sent = self.decide(&plain(id, act), &person(&party, "P1", &[Role::Dispatcher]), None);
-            holds!(sent.is_ok(), "2: {party} may not send a unit: {:?}", sent.err());
+            let counts = sent.as_ref().is_ok_and(|sent| sent.events.iter().all(|event| event.incident == at));
+            holds!(counts, "2: {party} may not send a unit: {:?}", sent.err());
             self.tally.check("2 dispatch never waits");
         }
         Ok(())

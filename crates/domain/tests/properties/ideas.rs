@@ -229,7 +229,7 @@ impl<'a> Thinking<'a> {
         let details = DetailsChanged { kind, severity, category: None, flags: Vec::new() };
         self.add(Group::Fact, 1, who, Act::ChangeDetails(details));
         let who = self.human(&custodian);
-        self.add(Group::Fact, 1, who, Act::OpenCaller(CallerOpened { code: code("CALL_BACK") }));
+        self.add(Group::Fact, 1, who, Act::OpenCaller(CallerOpened { code: code("CALL_BACK"), of: None }));
         let fields = vec![ErasedField { seq: 1, path: "caller.phone".to_owned() }];
         let auditor = Caller { kind: handoff_domain::caller::OrgKind::Audit, ..as_auditor() };
         let erase = Act::Erase { fields, basis: code("COURT_ORDER") };

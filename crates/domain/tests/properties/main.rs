@@ -1,6 +1,7 @@
 //! The invariants of the design page *product*, on random histories. Nothing here asks the rules what is right: the
 //! book retells the events, the invariants compare.
 
+mod aliases;
 mod book;
 mod dialogue;
 mod history;

@@ -102,16 +102,27 @@ impl Thinking<'_> {
             self.add(Group::Merge, 1, who, Act::Link { other, link });
         }
         if let Some(merge) = case.merge.clone() {
-            let apart = case.alias_of == Some(merge.other) || case.aliases.contains(&merge.other);
+            let apart = case.is_one_with(merge.other);
+            // Whoever proposed may take it back.
+            if self.dice.one_in(4) {
+                let who = self.decider(&merge.by);
+                let (survivor, code) = (None, Some(code("AFTER_ALL_NOT")));
+                self.add(Group::Merge, 2, who, Act::AnswerMerge { other: merge.other, yes: false, survivor, code });
+            }
             let who = self.decider(&merge.to);
             if apart {
                 self.add(Group::Merge, 8, who.clone(), Act::Unmerge { other: merge.other, code: code("MISTAKE") });
             }
             let yes = !apart && !self.dice.one_in(3);
             let code = (!yes).then(|| code("NOT_THE_SAME"));
-            self.add(Group::Merge, 8, who, Act::AnswerMerge { other: merge.other, yes, code });
-        } else if let Some(other) = case.alias_of.or(case.aliases.first().copied()) {
-            let who = self.decider(&custodian);
+            // Now and then not the one that was proposed.
+            let survivor = if self.dice.one_in(8) { case.id } else { merge.survivor };
+            let answer = Act::AnswerMerge { other: merge.other, yes, survivor: Some(survivor), code };
+            self.add(Group::Merge, 8, who, answer);
+        } else if let Some(other) = case.alias_of.or(case.aliases.keys().next().copied()) {
+            let answers = self.others.iter().find(|is| is.id == other).map(|is| is.custodian.clone());
+            let by = answers.filter(|_| self.dice.one_in(3)).unwrap_or(custodian.clone());
+            let who = self.decider(&by);
             self.add(Group::Merge, 6, who, Act::Unmerge { other, code: code("MISTAKE") });
         }
         if case.phase() != Phase::Closed && self.others.len() < 4 {

@@ -187,7 +187,7 @@ fn of_incident(verb: &str, what: &str, play: &Play, who: Who) -> Option<Act> {
         },
         "escalate" => Act::Escalate { duty: Duty::Dispatch, by: Some(Side::From.seat()), scope: None, due: START },
         "acknowledge" => acknowledge(case, who),
-        "open_caller" => Act::OpenCaller(CallerOpened { code: code("CALL_BACK") }),
+        "open_caller" => Act::OpenCaller(CallerOpened { code: code("CALL_BACK"), of: None }),
         "erase" => {
             let field = ErasedField { seq: 1, path: "narrative".to_owned() };
             Act::Erase { fields: vec![field], basis: code("ORDER") }
@@ -255,7 +255,10 @@ fn together(verb: &str, what: &str, play: &Play, who: Who) -> Option<Act> {
             Act::AnswerJointEnd(JointEndAnswered { joint: JOINT, yes: what == "YES", code: Some(code("NOT_YET")) })
         }
         "propose_merge" => Act::ProposeMerge { other: SECOND, survivor: SECOND },
-        "answer_merge" => Act::AnswerMerge { other: SECOND, yes: what == "YES", code: Some(code("NOT_THE_SAME")) },
+        "answer_merge" => {
+            let (yes, code) = (what == "YES", Some(code("NOT_THE_SAME")));
+            Act::AnswerMerge { other: SECOND, yes, survivor: Some(SECOND), code }
+        }
         "unmerge" => Act::Unmerge { other: SECOND, code: code("NOT_THE_SAME") },
         "split" => Act::Split { part: PART, received: Receive::default(), code: code("TWO_SCENES") },
         "link" => Act::Link { other: SECOND, link: LinkKind::Related },

@@ -265,7 +265,7 @@ impl Play {
 
     pub(crate) fn try_on(&self, incident: IncidentId, caller: &Caller, who: Who, act: Act) -> Result<Decided, Refusal> {
         let main = self.cases.get(&incident);
-        let other = act.other_incident().and_then(|id| self.cases.get(&id));
+        let other = Cases::second(main, &act).and_then(|id| self.cases.get(&id));
         let expected = main.map_or_else(Expected::default, |case| Expected {
             state: Some(state_seen(case, &act).to_owned()),
             form_version: act.handoff().and_then(|id| case.handoff(id)).map(|handoff| handoff.version),

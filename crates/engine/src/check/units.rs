@@ -3,7 +3,7 @@
 use super::report::{Rule, Spot, Tally};
 use handoff_domain::caller::Role;
 use handoff_domain::event::handoff::{OfferBasis, Offered};
-use handoff_domain::event::incident::{SupportAnswer, UnitStatus};
+use handoff_domain::event::incident::{Merged, SupportAnswer, UnitStatus, Unmerged};
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{DeploymentId, IncidentId, StationRef, SupportId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,8 @@ pub(super) struct Twin {
     pub(super) survivor: IncidentId,
     /// Merged; otherwise taken apart again.
     pub(super) merged: bool,
+    /// What moved, or goes back: both are told the same.
+    pub(super) moved: String,
 }
 
 /// One entry of a unit's status.
@@ -37,7 +39,19 @@ pub(super) struct Units {
     /// Requests that are out, with who asks.
     supports: BTreeMap<SupportId, StationRef>,
     pub(super) alias_of: Option<IncidentId>,
-    aliases: BTreeSet<IncidentId>,
+    /// Units that came back with the end of a merge, each as far as it was then.
+    back: BTreeMap<DeploymentId, UnitStatus>,
+    /// What came with each alias.
+    aliases: BTreeMap<IncidentId, Came>,
+}
+
+/// Units and requests that came with an alias: with the end of the merge they go back.
+#[derive(Debug, Default)]
+struct Came {
+    units: BTreeMap<DeploymentId, UnitStatus>,
+    /// Of these, the ones the survivor had not been told of itself.
+    new: BTreeSet<DeploymentId>,
+    supports: BTreeSet<SupportId>,
 }
 
 impl Units {
@@ -67,8 +81,8 @@ impl Units {
                 self.supports.remove(&b.support);
             }
             Body::Offered(b) => self.offered(event, b, custodian, spot, tally),
-            Body::Merged(b) => return self.merged(event, first, b.alias, b.survivor, spot, tally),
-            Body::Unmerged(b) => return self.unmerged(event, first, b.alias, b.survivor, spot, tally),
+            Body::Merged(b) => return Some(self.merged(event, first, b, spot, tally)),
+            Body::Unmerged(b) => return Some(self.unmerged(event, first, b, spot, tally)),
             _ => {}
         }
         None
@@ -76,12 +90,16 @@ impl Units {
 
     /// A unit is on the way or there, or one was there.
     fn assigned(&self) -> bool {
+        let own = self.entries.values().filter(|entry| !entry.struck).map(|entry| (entry.deployment, entry.status));
+        let came = self.aliases.values().flat_map(|came| &came.units).chain(&self.back);
+        let came = came.map(|(deployment, status)| (*deployment, *status));
+        let all: Vec<_> = own.chain(came).collect();
         let mut furthest: BTreeMap<DeploymentId, UnitStatus> = BTreeMap::new();
-        for entry in self.entries.values().filter(|entry| !entry.struck) {
-            let status = furthest.entry(entry.deployment).or_insert(entry.status);
-            *status = entry.status.max(*status);
+        for (deployment, status) in &all {
+            let known = furthest.entry(*deployment).or_insert(*status);
+            *known = (*status).max(*known);
         }
-        let arrived = self.entries.values().any(|entry| !entry.struck && entry.status == UnitStatus::OnScene);
+        let arrived = all.iter().any(|(_, status)| *status == UnitStatus::OnScene);
         arrived || furthest.values().any(|status| status.is_active())
     }
 
@@ -120,32 +138,20 @@ impl Units {
         }
         let its_own = matches!(
             event.body,
-            Body::Unmerged(_)
-                | Body::MergeProposed(_)
-                | Body::MergeRefused(_)
-                | Body::Noted(_)
-                | Body::CallerOpened(_)
-                | Body::Erased(_)
+            Body::Unmerged(_) | Body::MergeProposed(_) | Body::MergeRefused(_) | Body::Noted(_) | Body::Erased(_)
         );
         let wrong = ("an alias was acted on instead of its survivor", "对已并入的警情直接操作");
         tally.holds_or(Rule::AppendOnly, spot, its_own, wrong, || event.body.type_name().to_owned());
     }
 
-    fn merged(
-        &mut self,
-        event: &Event,
-        first: u64,
-        alias: IncidentId,
-        survivor: IncidentId,
-        spot: Spot,
-        tally: &mut Tally,
-    ) -> Option<Twin> {
+    fn merged(&mut self, event: &Event, first: u64, body: &Merged, spot: Spot, tally: &mut Tally) -> Twin {
+        let (alias, survivor) = (body.alias, body.survivor);
         let named = alias != survivor && (alias == event.incident || survivor == event.incident);
         let free = self.alias_of.is_none() && (alias != event.incident || self.aliases.is_empty());
         if alias == event.incident {
             self.alias_of = Some(survivor);
         } else {
-            self.aliases.insert(alias);
+            self.take_on(body);
         }
         tally.holds(
             Rule::AppendOnly,
@@ -153,25 +159,38 @@ impl Units {
             named && free,
             ("merged with itself, or an alias or the survivor of others became an alias", "合并对象不当"),
         );
-        Some(Twin { first, alias, survivor, merged: true })
+        Twin { first, alias, survivor, merged: true, moved: format!("{:?}", body.moved) }
     }
 
-    fn unmerged(
-        &mut self,
-        event: &Event,
-        first: u64,
-        alias: IncidentId,
-        survivor: IncidentId,
-        spot: Spot,
-        tally: &mut Tally,
-    ) -> Option<Twin> {
+    fn take_on(&mut self, body: &Merged) {
+        let own: BTreeSet<_> = self.entries.values().map(|entry| entry.deployment).collect();
+        let units: BTreeMap<_, _> = body.moved.units.iter().map(|unit| (unit.deployment, unit.status)).collect();
+        let new = units.keys().filter(|deployment| !own.contains(deployment)).copied().collect();
+        let supports: BTreeSet<_> = body.moved.supports.iter().map(|moved| moved.support).collect();
+        self.supports.extend(body.moved.supports.iter().map(|moved| (moved.support, moved.from.clone())));
+        self.aliases.insert(body.alias, Came { units, new, supports });
+    }
+
+    fn unmerged(&mut self, event: &Event, first: u64, body: &Unmerged, spot: Spot, tally: &mut Tally) -> Twin {
+        let (alias, survivor) = (body.alias, body.survivor);
         let was = if alias == event.incident {
+            // Units that went on meanwhile are further now.
+            self.back.extend(body.units.iter().map(|unit| (unit.deployment, unit.status)));
             self.alias_of.take() == Some(survivor)
         } else {
-            survivor == event.incident && self.aliases.remove(&alias)
+            survivor == event.incident && self.give_back(alias)
         };
         tally.holds(Rule::AppendOnly, spot, was, ("took apart what was not merged", "拆分了未合并的警情"));
-        Some(Twin { first, alias, survivor, merged: false })
+        Twin { first, alias, survivor, merged: false, moved: format!("{:?}", body.units) }
+    }
+
+    fn give_back(&mut self, alias: IncidentId) -> bool {
+        let Some(came) = self.aliases.remove(&alias) else { return false };
+        let stay: BTreeSet<_> = self.aliases.values().flat_map(|other| &other.new).copied().collect();
+        let goes = |deployment: &DeploymentId| came.new.contains(deployment) && !stay.contains(deployment);
+        self.entries.retain(|_, entry| !goes(&entry.deployment));
+        self.supports.retain(|support, _| !came.supports.contains(support));
+        true
     }
 }
 

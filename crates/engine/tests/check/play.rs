@@ -2,12 +2,15 @@
 
 use crate::world::{World, auditor, duty, officer, seat, signer, superior, system};
 use handoff_domain::caller::{Actor, Caller, Role};
+use handoff_domain::case::phase::Phase;
 use handoff_domain::command::{Act, AgreeParts, Order, Receive, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::directory::{AgreementProposed, AgreementRatified, StationSet};
-use handoff_domain::event::handoff::{Declined, Delivered, Disputed, OfferBasis, Ruling, Seen};
+use handoff_domain::event::handoff::{
+    Declined, Delivered, Disputed, OfferBasis, RecallReceived, Recalled, Ruling, Seen,
+};
 use handoff_domain::event::incident::{
-    ErasedField, Handled, Noted, Struck, SupportAnswer, SupportAnswered, UnitStatus,
+    CallerOpened, ErasedField, Handled, Noted, Struck, SupportAnswer, SupportAnswered, UnitStatus,
 };
 use handoff_domain::form::Form;
 use handoff_domain::ids::{AgreementId, ClientId, DeploymentId, Digest, HandoffId, IncidentId, SupportId, UnitId};
@@ -233,10 +236,26 @@ async fn merged(world: &World) {
     received(world, "A-01", SURVIVOR).await;
     let merge = || Act::ProposeMerge { other: SURVIVOR, survivor: SURVIVOR };
     world.done(&a, MERGED, merge()).await;
-    world.refused(&a, MERGED, Act::AddLabel(handoff_domain::event::incident::LabelAdded { number: label("x") })).await;
-    world.done(&a, MERGED, note()).await;
+    world.refused(&a, MERGED, Act::DeclareHandled(Handled { code: None, referred_to: None, result: None })).await;
+    // Old ids resolve: what is sent to the alias is recorded in its survivor.
+    assert_eq!(world.done(&a, MERGED, note()).await.incident, SURVIVOR);
+    let open = Act::OpenCaller(CallerOpened { code: Code::of("CALL_BACK"), of: None });
+    assert_eq!(world.done(&a, MERGED, open).await.incident, SURVIVOR);
     world.done(&a, MERGED, Act::Unmerge { other: SURVIVOR, code: Code::of("TWO_AFTER_ALL") }).await;
     unit(world, "A-01", MERGED, 4, UnitStatus::Assigned).await;
+    world.done(&a, MERGED, merge()).await;
+    // The unit came with it, arrives under the old id, goes back, and is there.
+    unit(world, "A-01", MERGED, 4, UnitStatus::OnScene).await;
+    assert_eq!(world.case(SURVIVOR).await.phase(), Phase::OnScene);
+    let handoff = HandoffId(Uuid::from_u128(0xF4));
+    world.done(&a, SURVIVOR, offer(handoff, "B-01", OfferBasis::UnitAssigned)).await;
+    world.done(&a, SURVIVOR, Act::Recall(Recalled { handoff, code: Code::of("NEW_FACTS"), note: None })).await;
+    world.done(&system("B-01"), SURVIVOR, Act::ReceiveRecall(RecallReceived { handoff })).await;
+    world.done(&a, MERGED, Act::Unmerge { other: SURVIVOR, code: Code::of("TWO_AFTER_ALL") }).await;
+    assert_eq!(world.case(MERGED).await.phase(), Phase::OnScene);
+    assert_eq!(world.case(SURVIVOR).await.phase(), Phase::Received);
+    let handoff = HandoffId(Uuid::from_u128(0xF5));
+    world.refused(&a, SURVIVOR, offer(handoff, "B-01", OfferBasis::UnitAssigned)).await;
     world.done(&a, MERGED, merge()).await;
 }
 

@@ -77,7 +77,7 @@ samples! {
     Reopened { code, to, tenure, note }
     Escalated { duty, by, scope, due, rung, next_due }
     Acknowledged { duty, by, scope, rung }
-    CallerOpened { code }
+    CallerOpened { code, of }
     ErasedField { seq, path }
     Erased { fields, basis }
     SupportRequested { support, to, skills, count, note, terms }
@@ -92,8 +92,13 @@ samples! {
     JointEndAnswered { joint, yes, code }
     MergeProposed { other, survivor, by, to }
     MergeRefused { other, code }
-    Merged { alias, survivor, readers, confirmer }
-    Unmerged { alias, survivor, code }
+    MovedUnit { deployment, unit, of, crew, support, status }
+    MovedAlert { to, at, seen, terms }
+    MovedSupport { support, from, to, at, answer, answered_at, terms }
+    Moved { needs_unit, units, alerts, supports, confirmer, ground }
+    Merged { alias, survivor, readers, moved }
+    UnitBack { deployment, status }
+    Unmerged { alias, survivor, code, units }
     SplitOff { part, code }
     Linked { other, link }
 

@@ -143,7 +143,7 @@ fn of_incident(type_name: &str) -> Option<&'static [Row]> {
         "reopened" => &[(Everyone, "", &["code", "to", "tenure", "note"])],
         "escalated" => &[(Everyone, "", &["duty", "scope", "due", "rung", "next_due"]), (Everyone, "by", STATION)],
         "acknowledged" => &[(Everyone, "", &["duty", "scope", "rung"]), (Everyone, "by", STATION)],
-        "caller_opened" => &[(Own, "", &["code"])],
+        "caller_opened" => &[(Own, "", &["code", "of"])],
         "erased" => &[(Everyone, "", &["fields.*.seq", "fields.*.path", "basis"])],
         _ => return None,
     })
@@ -177,10 +177,21 @@ fn of_parts(type_name: &str) -> Option<&'static [Row]> {
         }
         "merge_refused" => &[(Everyone, "", &["other", "code"])],
         "merged" => &[
-            (Everyone, "", &["alias", "survivor", "readers.*.org", "readers.*.station"]),
-            (Everyone, "confirmer", STATION),
+            (Everyone, "", &["alias", "survivor", "readers.*.org", "readers.*.station", "moved.needs_unit"]),
+            (Everyone, "moved.units.*", &["deployment", "unit", "of.org", "of.station", "support", "status"]),
+            // Officers of either side, whoever merges.
+            (Nobody, "", &["moved.units.*.crew.*"]),
+            (Everyone, "moved.alerts.*", &["to.org", "to.station", "at", "seen"]),
+            (Everyone, "moved.alerts.*.terms", TERMS),
+            (Control, "moved.alerts.*.terms", TERMS_IN_FULL),
+            (Everyone, "moved.supports.*", &["support", "from.org", "from.station", "to.org", "to.station"]),
+            (Everyone, "moved.supports.*", &["at", "answer", "answered_at"]),
+            (Everyone, "moved.supports.*.terms", TERMS),
+            (Control, "moved.supports.*.terms", TERMS_IN_FULL),
+            (Everyone, "moved.confirmer", STATION),
+            (Everyone, "moved.ground.*", STATION),
         ],
-        "unmerged" => &[(Everyone, "", &["alias", "survivor", "code"])],
+        "unmerged" => &[(Everyone, "", &["alias", "survivor", "code", "units.*.deployment", "units.*.status"])],
         "split_off" => &[(Everyone, "", &["part", "code"])],
         "linked" => &[(Everyone, "", &["other", "link"])],
         _ => return None,

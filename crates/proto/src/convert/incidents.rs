@@ -74,7 +74,7 @@ command!(AcknowledgeRequest, fact, (duty: word, by: maybe_station, scope: maybe_
     Act::Acknowledge { duty, by, scope }
 });
 
-command!(OpenCallerDataRequest, fact, (code: code) => Act::OpenCaller(CallerOpened { code }));
+command!(OpenCallerDataRequest, fact, (code: code) => Act::OpenCaller(CallerOpened { code, of: None }));
 
 command!(EraseRequest, fact, (fields: field_refs, basis: code) => Act::Erase { fields, basis });
 

@@ -41,8 +41,8 @@ command!(AnswerJointEndRequest, decision, (joint: id, yes: yes, code: maybe_code
 
 command!(ProposeMergeRequest, decision, (other: id, survivor: id) => Act::ProposeMerge { other, survivor });
 
-command!(AnswerMergeRequest, decision, (other: id, yes: yes, code: maybe_code) => {
-    Act::AnswerMerge { other, yes, code }
+command!(AnswerMergeRequest, decision, (other: id, yes: yes, survivor: maybe_id, code: maybe_code) => {
+    Act::AnswerMerge { other, yes, survivor, code }
 });
 
 command!(UnmergeRequest, decision, (other: id, code: code) => Act::Unmerge { other, code });

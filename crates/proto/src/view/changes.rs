@@ -57,7 +57,7 @@ fn facts(case: &Case) -> Facts {
     facts.put("calls", &case.calls);
     facts.maybe("drill", case.drill);
     facts.maybe("alias_of", case.alias_of);
-    facts.put("aliases", &words(case.aliases.iter()));
+    facts.put("aliases", &words(case.aliases.keys()));
     facts.put("links", &words(case.links.iter().map(|(other, link)| format!("{link} {other}"))));
     for (org, part) in &case.superiors {
         facts.put(format!("superior.{org}"), &part.until.map_or("READS".to_owned(), |last| format!("UNTIL {last}")));

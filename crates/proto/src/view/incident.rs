@@ -56,7 +56,7 @@ pub fn incident_view(case: &Case, recipient: &Recipient, disclosed: &dyn Disclos
         superseded_closures: case.superseded,
         merge: case.merge.as_ref().map(merge),
         alias_of: text(case.alias_of.as_ref()),
-        aliases: case.aliases.iter().map(ToString::to_string).collect(),
+        aliases: case.aliases.keys().map(ToString::to_string).collect(),
         links: case
             .links
             .iter()

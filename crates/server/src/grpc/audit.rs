@@ -29,8 +29,9 @@ impl AuditService for Gate {
         let (id, after_seq) = convert::trace(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
+        let survivor = self.survivor(&found).await?;
         let (out, stream) = mpsc::channel(TRACE_BUFFER_PAGES);
-        let trace = Trace { gate: self.clone(), session, found, opened, after_seq };
+        let trace = Trace { gate: self.clone(), session, found, survivor, opened, after_seq };
         self.tasks().spawn(trace.run(out));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -76,7 +77,9 @@ impl AuditService for Gate {
         // The opening is recorded first; without the record nothing is shown.
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
         let found = self.visible(&session.caller, id).await?;
-        if !may_open_caller(&found, &session.caller) {
+        // The caller of an alias is for whoever may open its survivor's.
+        let answers = self.survivor(&found).await?;
+        if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
             return Err(status(&Refusal::new(Reason::WrongSide)));
         }
         let rows = self.engine().reader().personal(id, 1, found.case.version).await.map_err(|e| store_away(&e))?;

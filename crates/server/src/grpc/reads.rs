@@ -1,6 +1,6 @@
 //! Reads of cases, and the projection they share with the feed: what may be shown to whom.
 
-use super::{Gate, pages, store_away, violations};
+use super::{Gate, pages, store_away, unreadable, violations};
 use crate::error::status;
 use handoff_domain::access;
 use handoff_domain::caller::{Caller, Role};
@@ -81,7 +81,10 @@ pub(super) fn feed_batch(caller: &Caller, command: &[Arc<FeedEntry>], resume_tok
         }
         shown.push(told.event.incident);
         let case = &told.after.case;
-        batch.incidents.push(incident_view(case, &recipient, &Nothing));
+        let survivor = command.iter().map(|other| &other.after).find(|other| case.alias_of == Some(other.case.id));
+        let mut view = incident_view(case, &recipient, &Nothing);
+        show_custodian(&mut view, survivor.map(AsRef::as_ref));
+        batch.incidents.push(view);
         if let Some(handoff) = case.handoffs.last() {
             batch.handoffs.push(handoff_view(case, handoff, &Nothing));
         }
@@ -90,9 +93,16 @@ pub(super) fn feed_batch(caller: &Caller, command: &[Arc<FeedEntry>], resume_tok
 }
 
 impl Gate {
-    /// Sealed values of a case that the caller may read, caller data left out.
+    /// The survivor of a case that is an alias.
+    pub(super) async fn survivor(&self, found: &Entry) -> Result<Option<Entry>, Status> {
+        self.engine().survivor(found).await.map_err(|error| unreadable(&error))
+    }
+
+    /// Sealed values of a case that the caller may read, caller data left out. An alias is read by whoever reads its
+    /// survivor.
     pub(super) async fn opened(&self, caller: &Caller, found: &Entry) -> Result<Opened, Status> {
-        if !may_read(found, caller) {
+        let survivor = self.survivor(found).await?;
+        if !may_read(found, caller) && !survivor.is_some_and(|survivor| may_read(&survivor, caller)) {
             return Ok(Opened::default());
         }
         let rows = self.engine().reader().personal(found.case.id, 1, found.case.version).await;
@@ -115,8 +125,11 @@ impl Gate {
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
+        let survivor = self.survivor(&found).await?;
         let mut view = incident_view(&found.case, &recipient(&session.caller), &opened);
-        view.legal_moves = names(moves::legal(&found.case, None, &session.caller, self.now()));
+        show_custodian(&mut view, survivor.as_ref());
+        let survivor = survivor.as_ref().map(|survivor| &survivor.case);
+        view.legal_moves = names(moves::legal_of(&found.case, survivor, None, &session.caller, self.now()));
         Ok(Response::new(view))
     }
 
@@ -134,7 +147,15 @@ impl Gate {
         let page = self.engine().reader().cases(filter, after, asked.page_size).await;
         let page = page.map_err(|error| store_away(&error))?;
         let next_page_token = page.next.map(|next| pages.token(&case_place(next))).unwrap_or_default();
-        let incidents = page.cases.iter().map(summary).collect();
+        let mut incidents = Vec::with_capacity(page.cases.len());
+        for row in &page.cases {
+            let mut shown = summary(row);
+            if let Some(survivor) = row.alias_of {
+                let survivor = self.engine().reader().case(survivor).await.map_err(|error| store_away(&error))?;
+                shown.custodian = survivor.map(|survivor| station_ref(&survivor.custodian)).or(shown.custodian);
+            }
+            incidents.push(shown);
+        }
         Ok(Response::new(v1::ListIncidentsResponse { incidents, next_page_token }))
     }
 
@@ -151,6 +172,13 @@ impl Gate {
         let mut view = handoff_view(&found.case, handoff, &opened);
         view.legal_moves = names(moves::legal(&found.case, Some(handoff), &session.caller, self.now()));
         Ok(Response::new(view))
+    }
+}
+
+/// An alias shows its survivor's custodian (invariant 1).
+pub(super) fn show_custodian(alias: &mut v1::Incident, survivor: Option<&Entry>) {
+    if let Some(survivor) = survivor {
+        alias.custodian = Some(station_ref(&survivor.case.custodian));
     }
 }
 
@@ -171,6 +199,12 @@ pub(super) fn last_seen(caller: &Caller, case: &Case) -> u64 {
         return case.version;
     }
     own.map(|party| party.until.unwrap_or(case.version)).max().unwrap_or(case.version)
+}
+
+/// Whether a caller's organisation has a part in the case now, or something is before it as superior.
+pub(super) fn takes_part(caller: &Caller, case: &Case) -> bool {
+    let party = case.parties.iter().any(|(seat, party)| seat.org == caller.org && party.is_in());
+    party || case.superiors.get(&caller.org).is_some_and(handoff_domain::case::Party::is_in)
 }
 
 /// The station a list is narrowed to: the own one, or for a supervisor any of the organisation.

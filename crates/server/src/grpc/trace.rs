@@ -1,6 +1,6 @@
 //! The trace of a case: each entry with what it changed, found by applying the events again.
 
-use super::reads::{Opened, recipient};
+use super::reads::{Opened, recipient, show_custodian};
 use super::{Gate, unreadable};
 use crate::auth::Session;
 use crate::error::status;
@@ -26,6 +26,8 @@ pub(super) struct Trace {
     pub(super) session: Arc<Session>,
     /// The case as the reader last sees it.
     pub(super) found: Entry,
+    /// Where the case is an alias: whose custodian it shows.
+    pub(super) survivor: Option<Entry>,
     pub(super) opened: Opened,
     pub(super) after_seq: u64,
 }
@@ -65,7 +67,9 @@ impl Trace {
             }
             let last = !full || chain.seq() >= until;
             if last {
-                page.incident = Some(incident_view(&self.found.case, &reader, &self.opened));
+                let mut view = incident_view(&self.found.case, &reader, &self.opened);
+                show_custodian(&mut view, self.survivor.as_ref());
+                page.incident = Some(view);
             }
             let gone = (last || !page.entries.is_empty()) && out.send(Ok(page)).await.is_err();
             if gone || last {
