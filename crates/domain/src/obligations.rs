@@ -8,6 +8,7 @@ use crate::caller::Role;
 use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::phase::{Phase, Standing};
+use crate::directory::Shifts;
 use crate::ids::{HandoffId, Scope, StationRef};
 use crate::time::Millis;
 use crate::timers::{Duty, FINAL_FEEDBACK_AGAIN_MS, Rung, Timers};
@@ -40,8 +41,16 @@ pub struct Owed {
     pub rung: Rung,
     /// Whether the rung it is on still has somebody above it to tell.
     pub climbs: bool,
-    /// The notified rung has taken notice.
-    pub acknowledged: bool,
+    /// When the notified rung took notice.
+    pub acknowledged: Option<Millis>,
+}
+
+/// Whether the notified rung has taken notice and still counts as having done so. What the duty role owes is unseen
+/// again once a new shift begins at its station; in the very millisecond it begins, too: rather rung once too often.
+#[must_use]
+pub fn is_noticed(key: &Key, owed: &Owed, shifts: &Shifts) -> bool {
+    let began = key.by.as_ref().filter(|_| owed.rung == Rung::Duty).and_then(|by| shifts.get(&by.station));
+    owed.acknowledged.is_some_and(|at| began.is_none_or(|began| at > *began))
 }
 
 /// Everything owed in one incident.
@@ -70,7 +79,7 @@ impl Walk<'_> {
     fn owe_until(&mut self, duty: Duty, by: Option<&StationRef>, role: Role, scope: Option<Scope>, span: Span) {
         let Span { since, due, granted } = span;
         let key = Key { duty, scope, by: by.cloned() };
-        let owed = Owed { role, since, due, granted, rung: Rung::Duty, climbs: true, acknowledged: false };
+        let owed = Owed { role, since, due, granted, rung: Rung::Duty, climbs: true, acknowledged: None };
         self.found.insert(key, owed);
     }
 }
@@ -79,13 +88,16 @@ fn of_terms(terms: Option<&Terms>) -> Option<&Timers> {
     terms.and_then(|terms| terms.timers.as_ref())
 }
 
-/// The timers an obligation runs by, where they differ from the defaults: of its handoff, of the alert, else of the
-/// incident.
+/// The timers an obligation runs by, where they differ from the defaults: of its handoff, of joint handling, of the
+/// alert, else of the incident.
 #[must_use]
 pub fn timers_of<'a>(case: &'a Case, key: &Key) -> Option<&'a Timers> {
     let of_scope = case.handoffs.iter().find(|handoff| key.scope == Some(handoff.id.into()));
     if let Some(handoff) = of_scope {
         return of_terms(handoff.terms.as_ref());
+    }
+    if let Some(joint) = case.joint.as_ref().filter(|joint| key.scope == Some(joint.id.into())) {
+        return of_terms(joint.terms.as_ref());
     }
     let alert = key.by.as_ref().filter(|_| key.duty == Duty::AlertSeen).and_then(|by| case.alerts.get(by));
     of_terms(alert.map_or(case.terms.as_ref(), |alert| alert.terms.as_ref()))
@@ -105,7 +117,8 @@ pub fn derive(case: &Case) -> Ledger {
     alerts(case, &defaults, &mut walk);
     walk.timers = own;
     supports(case, &mut walk);
-    joint(case, &mut walk);
+    joint(case, &defaults, &mut walk);
+    walk.timers = own;
     if let Some(merge) = &case.merge {
         let scope = Some(merge.other.into());
         walk.owe(Duty::MergeAnswer, Some(&merge.to), Role::DutyOfficer, scope, merge.at);
@@ -165,8 +178,9 @@ fn supports(case: &Case, walk: &mut Walk<'_>) {
     }
 }
 
-fn joint(case: &Case, walk: &mut Walk<'_>) {
+fn joint<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     let Some(joint) = case.joint_now() else { return };
+    walk.timers = of_terms(joint.terms.as_ref()).unwrap_or(defaults);
     let scope = Some(joint.id.into());
     if !joint.acknowledged {
         walk.owe(Duty::JointAnswer, Some(&joint.with), Role::DutyOfficer, scope, joint.at);

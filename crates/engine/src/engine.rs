@@ -221,19 +221,11 @@ impl Engine {
         self.directory().seat(station).filter(|seat| seat.org == caller.org)
     }
 
-    /// What the map in force for a station says of a place; `None` where no map covers it.
+    /// What the maps in force for a station say of a place; `None` where it has none.
     pub async fn territory(&self, station: &StationRef, point: &QueryPoint) -> Option<Territory> {
         let directory = self.directory();
-        let map = directory.map_of(station)?.clone();
-        match self.0.maps.get(self.reader(), &map).await {
-            Ok(Some(index)) => Some(territory(&index, &map, &directory, point)),
-            Ok(None) => None,
-            Err(error) => {
-                // Intake never waits for a map: without an answer the place is recorded without one.
-                tracing::error!(error = %error, "the boundary map could not be read");
-                None
-            }
-        }
+        let maps = self.0.maps.of(self.reader(), &directory, station).await;
+        territory(&maps, &directory, point)
     }
 
     /// A case as of the log, whoever asks.
@@ -244,12 +236,17 @@ impl Engine {
         load(self.reader(), incident, None).await
     }
 
-    /// A case the caller may see; one it may not see does not exist for it.
+    /// A case the caller may see, as far as it may see it: one whose part has ended sees the case as it was then. One it
+    /// may not see does not exist for it.
     ///
     /// # Errors
     /// [`LoadError`].
     pub async fn case(&self, caller: &Caller, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
-        Ok(self.entry(incident).await?.filter(|entry| access::may_see(&entry.case, caller)))
+        let now = self.entry(incident).await?.filter(|entry| access::may_see(&entry.case, caller));
+        match now.as_ref().and_then(|entry| access::sees_until(&entry.case, caller)) {
+            Some(until) => load(self.reader(), incident, Some(until)).await,
+            None => Ok(now),
+        }
     }
 
     /// The next entries of an organisation's feed.

@@ -2,6 +2,7 @@
 //! takes its part away (product, *Sealed and erasable*; reliability, 6).
 
 use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
+use crate::case::phase::Phase;
 use crate::case::{Case, Party};
 use crate::event::{Body, Event};
 use crate::ids::{HandoffId, StationRef};
@@ -20,7 +21,9 @@ fn now(case: &Case) -> BTreeSet<StationRef> {
     if case.joint_result.is_some() {
         seats.extend(case.joint.iter().flat_map(|joint| [joint.by.clone(), joint.with.clone()]));
     }
-    seats.extend(case.supports.values().filter(|support| !support.ended).map(|support| support.to.clone()));
+    // Nothing is lent to a closed incident any more.
+    let lent = case.supports.values().filter(|support| !support.ended && case.phase() != Phase::Closed);
+    seats.extend(lent.map(|support| support.to.clone()));
     seats.extend(case.merge.iter().flat_map(|merge| [merge.by.clone(), merge.to.clone()]));
     seats.extend(case.closure.iter().filter_map(|closure| closure.told.as_ref()).map(|(told, _)| told.clone()));
     let active = case.unit_statuses().into_iter().filter(|(_, status)| status.is_active());

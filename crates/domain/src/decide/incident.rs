@@ -12,11 +12,12 @@ use crate::event::incident::{
     UnitStatus,
 };
 use crate::ids::{DeploymentId, IncidentId, OfficerId, Scope, StationId, StationRef, SupportId, UnitId};
-use crate::obligations::{Key, timers_of};
+use crate::obligations::{Key, is_noticed, timers_of};
 use crate::refusal::{Reason, Refusal};
 use crate::time::Millis;
 use crate::timers::{Duty, OBJECT_WITHIN_MS, Rung};
 use crate::values::{Code, Ground, Label, Place, Salt, Sealed, Territory, is_late_entry};
+use std::collections::BTreeSet;
 
 /// A place with what territory said of it, and what has to be flagged.
 fn placed(place: &Place, territory: Option<&Territory>, flags: &mut Vec<Code>) -> Place {
@@ -76,7 +77,10 @@ impl Draft<'_> {
     ) -> Result<(), Refusal> {
         let role = self.intake_role()?;
         let seat = self.seat()?;
-        self.drill_open(receive, &seat)?;
+        // A part of an exercise is an exercise, whenever it is split off and by whom.
+        if split_from.is_none() {
+            self.drill_open(receive, &seat)?;
+        }
         let mut flags = receive.flags.clone();
         if receive.kind.as_ref().is_none_or(|kind| !KINDS.contains(&kind.as_str())) {
             flag(&mut flags, UNMAPPED);
@@ -239,16 +243,20 @@ impl Draft<'_> {
 
     pub(super) fn close(&mut self, code: &Code, case_number: Option<Label>) -> Result<(), Refusal> {
         let case = self.case()?;
-        // Closed without handoff or joint handling on ground that is another's: that side is told and may object.
-        let alone = case.former.is_empty() && case.joint.is_none();
+        // Closed on ground that is another's, who had neither custody nor joint handling of it: that side is told and
+        // may object. One can be: of several the first.
+        let with = case.joint.iter().flat_map(|joint| [&joint.by, &joint.with]);
+        let had_it: BTreeSet<&StationRef> = case.former.iter().chain(with).collect();
         let ground = case.places.iter().rev().find_map(|(_, place)| place.territory.as_ref());
+        let known = |claimant: &&StationRef| self.ctx.directory.seat(&claimant.station).as_ref() == Some(*claimant);
         let told = match ground {
-            Some(Territory { ground: Ground::Claimed, claimants, .. }) if alone => {
-                claimants.first().filter(|claimant| **claimant != case.custodian).cloned()
+            Some(Territory { ground: Ground::Claimed | Ground::Shared, claimants, .. })
+                if !claimants.contains(&case.custodian) =>
+            {
+                claimants.iter().filter(known).find(|claimant| !had_it.contains(claimant)).cloned()
             }
             Some(_) | None => None,
         };
-        let told = told.filter(|claimant| self.ctx.directory.seat(&claimant.station).is_some());
         let object_until = told.is_some().then(|| self.now.plus(OBJECT_WITHIN_MS));
         self.push(Closed { code: code.clone(), case_number, told, object_until })
     }
@@ -287,6 +295,12 @@ impl Draft<'_> {
             return Err(Refusal::new(Reason::ObjectNotFound).field("duty"));
         };
         let rung = owed.rung;
-        self.push(Acknowledged { duty, by: by.cloned(), scope, rung })
+        let noticed = is_noticed(&key, owed, &self.ctx.directory.shifts);
+        let body = Acknowledged { duty, by: by.cloned(), scope, rung };
+        if noticed {
+            self.actor_for(&body.into())?;
+            return Err(Refusal::new(Reason::MoveNotLegal));
+        }
+        self.push(body)
     }
 }

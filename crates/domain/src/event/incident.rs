@@ -273,7 +273,7 @@ crate::record! {
         pub next_due: Option<Millis>,
     }
 
-    /// The rung that was notified has taken notice.
+    /// The rung that was notified has taken notice; at the duty role it counts until the station's next shift begins.
     pub struct Acknowledged {
         /// What is owed.
         pub duty: Duty,
@@ -399,6 +399,8 @@ crate::record! {
         pub joint: JointId,
         /// Why.
         pub code: Code,
+        /// Sealed.
+        pub note: Option<Sealed>,
     }
 
     /// The other side's answer; a no goes up as an obligation.
@@ -409,6 +411,8 @@ crate::record! {
         pub yes: bool,
         /// Why not.
         pub code: Option<Code>,
+        /// Sealed.
+        pub note: Option<Sealed>,
     }
 
     /// A duty officer proposes that two incidents are one. Stands in both.

@@ -56,7 +56,8 @@ impl AuditService for Gate {
                 }
                 let last = !full || from > until;
                 if last {
-                    page.incident = Some(incident_view(&found.case, &reader, &opened));
+                    page.incident =
+                        Some(incident_view(&found.case, &gate.engine().directory().shifts, &reader, &opened));
                 }
                 if out.send(Ok(page)).await.is_err() || last {
                     return;
@@ -70,7 +71,8 @@ impl AuditService for Gate {
         let session = self.session(&request, "AuditService/why_open")?;
         let id = IncidentId(uuid("incident", &request.into_inner().incident)?);
         let found = self.visible(&session.caller, id).await?;
-        let case = &found.case;
+        let (case, directory) = (&found.case, self.engine().directory());
+        let shifts = &directory.shifts;
         let open_handoff = case.open_handoff().map(|open| v1::HandoffRef {
             id: open.id.to_string(),
             number: open.number,
@@ -82,7 +84,7 @@ impl AuditService for Gate {
         let next_moves = moves.into_iter().map(|name| v1::NextMove { r#move: name, by: None }).collect();
         Ok(Response::new(v1::WhyOpenResponse {
             state: case.phase().to_string(),
-            obligations: case.ledger.iter().map(|(key, owed)| obligation_view(id, key, owed)).collect(),
+            obligations: case.ledger.iter().map(|(key, owed)| obligation_view(id, key, owed, shifts)).collect(),
             open_handoff,
             next_moves,
         }))

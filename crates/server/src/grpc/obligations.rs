@@ -33,6 +33,7 @@ impl ObligationService for Gate {
         let reader = self.engine().reader();
         let owed = reader.obligations_of(caller.org.clone(), station, None, limit).await;
         let owed = owed.map_err(|error| store_away(&error))?;
+        let directory = self.engine().directory();
         let mut obligations = Vec::with_capacity(owed.len());
         for incident in incidents_of(&owed) {
             let Ok(entry) = self.visible(caller, incident).await else { continue };
@@ -44,7 +45,7 @@ impl ObligationService for Gate {
                         && row.station == key.by.as_ref().map(|seat| seat.station.clone())
                 })
             });
-            obligations.extend(ours.map(|(key, owed)| obligation_view(incident, key, owed)));
+            obligations.extend(ours.map(|(key, owed)| obligation_view(incident, key, owed, &directory.shifts)));
         }
         obligations.sort_by_key(|obligation| obligation.due_time.as_ref().map(|due| (due.seconds, due.nanos)));
         Ok(Response::new(v1::ListObligationsResponse { obligations, next_page_token: String::new() }))
@@ -52,6 +53,10 @@ impl ObligationService for Gate {
 
     async fn acknowledge(&self, request: Request<v1::AcknowledgeRequest>) -> Result<Response<v1::MoveReply>, Status> {
         self.command("ObligationService/acknowledge", request).await
+    }
+
+    async fn take_shift(&self, request: Request<v1::TakeShiftRequest>) -> Result<Response<v1::MoveReply>, Status> {
+        self.order("ObligationService/take_shift", request).await
     }
 }
 
@@ -82,7 +87,9 @@ impl Gate {
     async fn owed_in(&self, caller: &Caller, incident: &str) -> Result<Response<v1::ListObligationsResponse>, Status> {
         let id = IncidentId(super::reads::uuid("incident", incident)?);
         let entry = self.visible(caller, id).await?;
-        let owed = entry.case.ledger.iter().map(|(key, owed)| obligation_view(id, key, owed)).collect();
+        let directory = self.engine().directory();
+        let view = |(key, owed)| obligation_view(id, key, owed, &directory.shifts);
+        let owed = entry.case.ledger.iter().map(view).collect();
         Ok(Response::new(v1::ListObligationsResponse { obligations: owed, next_page_token: String::new() }))
     }
 
@@ -100,12 +107,12 @@ impl Gate {
             ..Default::default()
         };
         let page = self.engine().reader().cases(filter, None, limit).await.map_err(|error| store_away(&error))?;
-        let mut obligations = Vec::new();
+        let (directory, mut obligations) = (self.engine().directory(), Vec::new());
         for row in page.cases {
             let Ok(entry) = self.visible(caller, row.incident).await else { continue };
             let theirs = |org: Option<&OrgId>| org != Some(&caller.org);
             let owed = entry.case.ledger.iter().filter(|(key, _)| theirs(key.by.as_ref().map(|seat| &seat.org)));
-            obligations.extend(owed.map(|(key, owed)| obligation_view(row.incident, key, owed)));
+            obligations.extend(owed.map(|(key, owed)| obligation_view(row.incident, key, owed, &directory.shifts)));
         }
         obligations.sort_by_key(|obligation| obligation.due_time.as_ref().map(|due| (due.seconds, due.nanos)));
         Ok(Response::new(v1::ListObligationsResponse { obligations, next_page_token: String::new() }))

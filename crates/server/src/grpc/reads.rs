@@ -3,10 +3,12 @@
 use super::obligations::page_size;
 use super::{Gate, store_away};
 use crate::error::{FieldViolation, invalid_fields, status};
+use handoff_domain::Case;
 use handoff_domain::access;
 use handoff_domain::caller::{Actor, Caller, Role};
 use handoff_domain::case::handoff::Handoff;
 use handoff_domain::decide::Statement;
+use handoff_domain::directory::Shifts;
 use handoff_domain::ids::{HandoffId, IncidentId, StationId, StationRef};
 use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
@@ -85,14 +87,17 @@ fn may_read(entry: &Entry, caller: &Caller) -> bool {
     if caller.has(Role::Superior) {
         return entry.case.at_superior.as_ref() == Some(&caller.org);
     }
-    let active = |seat: &StationRef| {
-        seat.org == caller.org && entry.case.parties.get(seat).is_some_and(|party| party.until.is_none())
-    };
-    entry.case.parties.keys().any(active)
+    // A station whose part has ended keeps what it saw: the case it is shown ends there, and so do the values.
+    entry.case.parties.keys().any(|seat| seat.org == caller.org)
 }
 
 /// One command's entries as their reader may see them, with the views after it.
-pub(super) fn feed_batch(caller: &Caller, command: &[Arc<FeedEntry>], resume_token: String) -> v1::FeedBatch {
+pub(super) fn feed_batch(
+    caller: &Caller,
+    shifts: &Shifts,
+    command: &[Arc<FeedEntry>],
+    resume_token: String,
+) -> v1::FeedBatch {
     let recipient = recipient(caller);
     let mut batch = v1::FeedBatch { resume_token, ..Default::default() };
     let mut shown: Vec<IncidentId> = Vec::new();
@@ -104,7 +109,7 @@ pub(super) fn feed_batch(caller: &Caller, command: &[Arc<FeedEntry>], resume_tok
         }
         shown.push(told.event.incident);
         let case = &told.after.case;
-        batch.incidents.push(incident_view(case, &recipient, &Nothing));
+        batch.incidents.push(incident_view(case, shifts, &recipient, &Nothing));
         if let Some(handoff) = case.handoffs.last() {
             batch.handoffs.push(handoff_view(case, handoff, &Nothing));
         }
@@ -138,7 +143,8 @@ impl Gate {
         let id = IncidentId(uuid("incident", &request.into_inner().incident)?);
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
-        let mut view = incident_view(&found.case, &recipient(&session.caller), &opened);
+        let directory = self.engine().directory();
+        let mut view = incident_view(&found.case, &directory.shifts, &recipient(&session.caller), &opened);
         view.legal_moves = names(moves::legal(&found.case, None, &session.caller, self.now()));
         Ok(Response::new(view))
     }
@@ -156,7 +162,14 @@ impl Gate {
         let limit = page_size(asked.page_size, PAGE_INCIDENTS);
         let page = self.engine().reader().cases(filter, after, limit).await.map_err(|error| store_away(&error))?;
         let next_page_token = page.next.map(|next| self.seal_cursor(method, caller, next)).unwrap_or_default();
-        let incidents = page.cases.iter().map(summary).collect();
+        let mut incidents = Vec::with_capacity(page.cases.len());
+        for row in &page.cases {
+            if !asked.former {
+                incidents.push(summary(row));
+            } else if let Ok(found) = self.visible(caller, row.incident).await {
+                incidents.push(summary_then(&found.case));
+            }
+        }
         Ok(Response::new(v1::ListIncidentsResponse { incidents, next_page_token }))
     }
 
@@ -190,6 +203,11 @@ impl Gate {
         let handoff = find(&found, &asked.handoff)?;
         let opened = self.opened(&session.caller, &found).await?;
         let mut view = handoff_view(&found.case, handoff, &opened);
+        if handoff.version > 0 && handoff.state.is_open() {
+            let reach = self.reach(&handoff.to);
+            view.receiver_connected = Some(reach.is_none());
+            view.receiver_disconnect_time = reach.map(timestamp);
+        }
         view.legal_moves = names(moves::legal(&found.case, Some(handoff), &session.caller, self.now()));
         Ok(Response::new(view))
     }
@@ -258,13 +276,35 @@ fn list_filter(caller: &Caller, asked: &v1::ListIncidentsRequest) -> Result<Case
             return Err(status(&Refusal::new(Reason::RoleNotAllowed)));
         }
     }
-    filter.open = Some(!asked.closed);
+    // Of those it has no part in any more a station is not told either whether they are closed by now.
+    filter.open = (!asked.former).then_some(!asked.closed);
+    filter.active = filter.org.as_ref().map(|_| !asked.former);
     if !asked.station.is_empty() && filter.station.is_none() {
         let named = StationId::new(&asked.station);
         filter.station =
             Some(named.ok_or_else(|| invalid_fields(&[FieldViolation::of("station", "NOT_A_NAME", &[])]))?);
     }
     Ok(filter)
+}
+
+/// A case as it was when the reader's part in it ended.
+fn summary_then(case: &Case) -> v1::IncidentSummary {
+    let text = |value: Option<String>| value.unwrap_or_default();
+    v1::IncidentSummary {
+        id: case.id.to_string(),
+        version: case.version,
+        state: case.phase().to_string(),
+        custodian: Some(station_ref(&case.custodian)),
+        tenure: case.tenure,
+        first_receiver: Some(station_ref(&case.first_receiver)),
+        kind: text(case.kind.as_ref().map(ToString::to_string)),
+        severity: case.severity.to_string(),
+        drill: text(case.drill.map(|drill| drill.to_string())),
+        alias_of: text(case.alias_of.map(|of| of.to_string())),
+        received_time: Some(timestamp(case.opened_at)),
+        closed_time: case.closure.as_ref().map(|closure| timestamp(closure.at)),
+        update_time: Some(timestamp(case.updated_at)),
+    }
 }
 
 fn summary(row: &handoff_store::rows::CaseRow) -> v1::IncidentSummary {
