@@ -268,7 +268,7 @@ def result(play):
     )
     play.move(play["b-duty"].handoffs.Report, play.about(report))
     play.stands("the report", "HANDLED", "B/B-07", "REPORTED")
-    confirm = result_moves.ConfirmRequest(expected=play.seen_result("a-duty"), level="attested")
+    confirm = result_moves.ConfirmRequest(expected=play.seen_result("a-duty"), report=1, level="attested")
     play.move(play["a-duty"].handoffs.Confirm, play.about(confirm))
     play.stands("the confirmation", "HANDLED", "B/B-07", "CONFIRMED")
     close = incident_moves.CloseRequest(expected=play.seen("b-duty"), code="DONE")
@@ -277,7 +277,8 @@ def result(play):
     play.tally.equal("a closed case owes nothing", len(case.obligations), 0)
     marks = case.milestones
     done = [marks.received, marks.dispatched, marks.handled, marks.transferred, marks.signed_off, marks.closed]
-    play.tally.equal("every milestone is done", done, ["DONE"] * 6)
+    play.tally.equal("every milestone is done", [one.mark for one in done], ["DONE"] * 6)
+    play.tally.check("each with its time", all(one.HasField("reach_time") for one in done), done)
 
 
 def trace(play):

@@ -44,9 +44,9 @@ const FACT: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::Responder, Role::
 const INTAKE: &[Role] = &[Role::Adapter, Role::CallTaker, Role::DutyOfficer, Role::Supervisor];
 /// Whoever takes a call also alerts: the alerts of an intake go out under the caller's own role.
 const ALERT: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::CallTaker, Role::DutyOfficer, Role::Supervisor];
-const DESK: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
+pub(crate) const DESK: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
 /// Nothing a machine does by itself.
-const DISPATCH: &[Role] = &[Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
+pub(crate) const DISPATCH: &[Role] = &[Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
 pub(crate) const PERSON: &[Role] = &[Role::Dispatcher, Role::Responder, Role::DutyOfficer, Role::Supervisor];
 const DECIDE: &[Role] = &[Role::DutyOfficer, Role::Supervisor];
 const REOPEN: &[Role] = &[Role::DutyOfficer, Role::Supervisor, Role::Auditor];
@@ -74,6 +74,7 @@ pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
         | Body::CatalogueSet(_)
         | Body::MapPublished(_)
         | Body::MapRatified(_)
+        | Body::ShiftBegun(_)
         | Body::DrillOpened(_)
         | Body::DrillJoined(_)
         | Body::DrillEnded(_) => return None,
@@ -334,13 +335,31 @@ pub fn may_see(case: &Case, caller: &Caller) -> bool {
     if caller.has(Role::Superior) {
         return case.superiors.contains_key(&caller.org);
     }
-    let at_station = |seat: &StationRef| match &caller.station {
-        Some(station) => seat.station == *station || caller.has(Role::Supervisor),
-        None => caller.has(Role::Supervisor),
-    };
     let reads = caller.roles.iter().any(|role| !matches!(role, Role::Admin));
-    let party = case.parties.keys().any(|seat| seat.org == caller.org && at_station(seat));
+    let party = case.parties.keys().any(|seat| is_at(caller, seat));
     reads && (party || case.open_handoff().is_some_and(|open| named_signer(open, caller)))
+}
+
+/// Number of the last entry a caller may see of a case it may know of; `None` where it sees every one. A station that
+/// has no part any more, and a superior with nothing before it, keep what they saw and see nothing new (product, *Sealed
+/// and erasable*).
+#[must_use]
+pub fn sees_until(case: &Case, caller: &Caller) -> Option<u64> {
+    if let (true, Some(part)) = (caller.has(Role::Superior), case.superiors.get(&caller.org)) {
+        return part.until;
+    }
+    let reads_all = [Role::Auditor, Role::Service].iter().any(|role| caller.has(*role));
+    if reads_all || case.open_handoff().is_some_and(|open| named_signer(open, caller)) {
+        return None;
+    }
+    let own = case.parties.iter().filter(|(seat, _)| is_at(caller, seat));
+    let ends: Option<Vec<u64>> = own.map(|(_, party)| party.until).collect();
+    ends.map(|ends| ends.into_iter().max().unwrap_or(0))
+}
+
+/// Whether a caller looks from that station: from the one its token names, a supervisor from any of its organisation.
+fn is_at(caller: &Caller, seat: &StationRef) -> bool {
+    seat.org == caller.org && (caller.has(Role::Supervisor) || caller.station.as_ref() == Some(&seat.station))
 }
 
 /// Whether the caller is the officer named to sign for its organisation's side, who may be of a station without a part.
@@ -352,11 +371,11 @@ fn named_signer(handoff: &Handoff, caller: &Caller) -> bool {
 }
 
 /// Whether a station may open the caller's data: the custodian, the station it is offered to, a station with a unit
-/// on it (product, *Sealed and erasable*). Whoever declined has no offer any more.
+/// on it (product, *Sealed and erasable*). Whoever said no to the version on the table has no offer any more, in a
+/// dispute over it neither.
 #[must_use]
 pub fn may_open_caller(case: &Case, seat: &StationRef) -> bool {
-    let declined = |open: &Handoff| open.state.name() == crate::case::handoff::HandoffName::Declined;
     *seat == case.custodian
-        || case.open_handoff().is_some_and(|open| open.version > 0 && open.to == *seat && !declined(open))
+        || case.open_handoff().is_some_and(|open| open.version > 0 && open.to == *seat && !open.is_declined())
         || case.has_active_unit(seat)
 }

@@ -22,10 +22,12 @@ pub(crate) use signing::may_sign;
 
 use crate::access;
 use crate::case::{Case, INCIDENT_EVENTS_MAX};
+use crate::codes;
 use crate::event::{Body, Event};
 use crate::ids::{HandoffId, IncidentId};
 use crate::obligations;
 use crate::refusal::{Reason, Refusal};
+use crate::values::{Code, Sealed};
 
 /// An event that does not follow from the state it meets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +53,14 @@ fn refuse(reason: Reason) -> Verdict {
 /// A rule that must hold, or the reason why not.
 fn need(holds: bool, reason: Reason) -> Verdict {
     if holds { Ok(()) } else { refuse(reason) }
+}
+
+/// OTHER always comes with a text that says what.
+fn explained(code: &Code, note: Option<&Sealed>) -> Verdict {
+    if code.is(codes::OTHER) && note.is_none() {
+        return Err(Refusal::new(Reason::InvalidField).field("note"));
+    }
+    Ok(())
 }
 
 /// The case after one event; the first event of an incident makes it.
@@ -127,6 +137,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         | Body::CatalogueSet(_)
         | Body::MapPublished(_)
         | Body::MapRatified(_)
+        | Body::ShiftBegun(_)
         | Body::DrillOpened(_)
         | Body::DrillJoined(_)
         | Body::DrillEnded(_)
@@ -151,7 +162,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::Objected(b) => incident::objected(case, event, b),
         Body::Reopened(b) => incident::reopened(case, event, b),
         Body::Escalated(b) => incident::escalated(case, event, b),
-        Body::Acknowledged(b) => incident::acknowledged(case, b),
+        Body::Acknowledged(b) => incident::acknowledged(case, event, b),
         Body::SupportRequested(b) => joint::support_requested(case, event, b),
         Body::SupportAnswered(b) => joint::support_answered(case, event, b),
         Body::SupportRecalled(b) => joint::support_recalled(case, b),
@@ -200,7 +211,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::FeedbackGiven(_) => result::feedback_given(case, event),
         Body::Reported(b) => result::reported(case, event, b),
         Body::ReportTakenBack(_) => result::report_taken_back(case, event),
-        Body::Contested(_) => result::contested(case, event),
-        Body::Confirmed(_) => result::confirmed(case, event, false),
+        Body::Contested(b) => result::contested(case, event, b),
+        Body::Confirmed(b) => result::signed_off(case, event, b),
     }
 }

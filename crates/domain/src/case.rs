@@ -4,6 +4,7 @@ pub mod handoff;
 pub mod phase;
 pub mod view;
 
+use crate::caller::Actor;
 use crate::event::incident::{LinkKind, SupportAnswer, UnitStatus};
 use crate::ids::{DeploymentId, DrillId, IncidentId, JointId, OfficerId, OrgId, StationRef, SupportId, UnitId};
 use crate::obligations::Ledger;
@@ -41,10 +42,29 @@ pub struct Fact {
     pub claimed_at: Option<Millis>,
     /// The station that entered it.
     pub by: StationRef,
+    /// The officer who did; a dispatch system has none.
+    pub officer: Option<OfficerId>,
     /// What.
     pub what: FactKind,
     /// Entered by mistake.
     pub struck: bool,
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hand {
+    /// The organisation.
+    pub org: OrgId,
+    /// The officer's pseudonym; a dispatch system has none.
+    pub officer: Option<OfficerId>,
+}
+
+impl Hand {
+    /// Whose hand an actor's is.
+    #[must_use]
+    pub fn of(actor: &Actor) -> Self {
+        Self { org: actor.org.clone(), officer: actor.officer.clone() }
+    }
 }
 
 /// What bears on the incident's state.
@@ -153,6 +173,8 @@ pub struct Joint {
     pub ended: bool,
     /// The common superior.
     pub superior: Option<OrgId>,
+    /// The terms of the two sides: its timers run by them.
+    pub terms: Option<Terms>,
 }
 
 impl Joint {
@@ -253,6 +275,8 @@ pub struct Case {
     pub version: u64,
     /// When it was received.
     pub opened_at: Millis,
+    /// Who received it.
+    pub opened_by: Hand,
     /// Recorded time of its last event.
     pub updated_at: Millis,
     /// The station that took the call.
@@ -263,6 +287,8 @@ pub struct Case {
     pub tenure: u64,
     /// Since when the custodian has it.
     pub custody_since: Millis,
+    /// Who entered the last takeover.
+    pub taken_over_by: Option<Hand>,
     /// Everybody who had it before.
     pub former: Vec<StationRef>,
     /// The exercise it belongs to.

@@ -87,6 +87,8 @@ pub struct AgreeParts {
     pub category: Option<Category>,
     /// The receiver's signer.
     pub signer: Option<Signer>,
+    /// Digest of the paper this enters.
+    pub paper: Option<Digest>,
 }
 
 /// How a signature is given.
@@ -100,6 +102,8 @@ pub struct SignParts {
     pub lang: Option<Label>,
     /// Template it was shown with.
     pub template: Option<Label>,
+    /// Digest of the paper this enters.
+    pub paper: Option<Digest>,
 }
 
 /// Declares the moves: name on the wire (also in *legal moves*) and what each carries.
@@ -214,7 +218,7 @@ acts! {
     /// Offer a transfer, or answer a claim with one.
     Offer = "offer" {
         handoff: HandoffId, to: StationId, basis: OfferBasis, form: Form, signer: Option<Signer>,
-        parent: Option<HandoffId>
+        parent: Option<HandoffId>, paper: Option<Digest>
     };
     /// Edit the form: agreement and signatures are void.
     Revise = "revise" { handoff: HandoffId, form: Form, signer: Option<Signer> };
@@ -272,7 +276,7 @@ acts! {
     /// Do not confirm.
     Contest = "contest" (Contested);
     /// Confirm.
-    Confirm = "confirm" { level: Level, statement: Option<Digest> };
+    Confirm = "confirm" { report: u64, level: Level, statement: Option<Digest> };
 }
 
 impl Act {
@@ -491,6 +495,8 @@ pub enum Order {
     PublishMap(MapPublished),
     /// A boundary map ratified by one side.
     RatifyMap(MapRatified),
+    /// The incoming duty officer takes a station's shift.
+    TakeShift(StationId),
     /// An exercise opened beforehand.
     OpenDrill {
         /// The exercise.

@@ -204,6 +204,7 @@ impl<'a> Draft<'a> {
         };
         let now = moves::state_seen(case, &self.command.act);
         let handoff = self.command.act.handoff().and_then(|id| case.handoff(id));
+        let shut_out = access::sees_until(case, self.caller).is_some();
         let version_stale = match (handoff, form_version) {
             (Some(handoff), Some(version)) => handoff.version != *version,
             (Some(_), None) => {
@@ -211,7 +212,12 @@ impl<'a> Draft<'a> {
             }
             (None, _) => false,
         };
-        if *state != now || *tenure != case.tenure || version_stale {
+        let stale = *state != now || *tenure != case.tenure || version_stale;
+        if stale && shut_out {
+            // Whoever has no part any more hears nothing of what has become of the case.
+            return Err(Refusal::new(Reason::WrongSide));
+        }
+        if stale {
             return Err(Refusal::new(Reason::StaleVersion)
                 .with("state_now", now)
                 .with("tenure_now", case.tenure)
@@ -224,6 +230,9 @@ impl<'a> Draft<'a> {
     fn explain(&self, mut refusal: Refusal) -> Refusal {
         let Ok(case) = self.case() else { return refusal };
         if refusal.reason == Reason::IncidentNotFound {
+            return refusal;
+        }
+        if access::sees_until(case, self.caller).is_some() {
             return refusal;
         }
         let handoff = self.command.act.handoff().and_then(|id| case.handoff(id));

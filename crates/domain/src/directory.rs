@@ -91,7 +91,12 @@ pub struct Directory {
     pub maps: BTreeMap<(Uuid, u64), Map>,
     /// Exercises.
     pub drills: BTreeMap<DrillId, Drill>,
+    /// When each station's shift began.
+    pub shifts: Shifts,
 }
+
+/// When each station's shift began, for those that have said so.
+pub type Shifts = BTreeMap<StationId, Millis>;
 
 /// Namespace of the streams of directory objects: their ids follow from their code names, so that every replica and
 /// verifier finds the same stream.
@@ -130,17 +135,42 @@ impl Directory {
         self.in_force().find(|agreement| agreement.terms.a == *station || agreement.terms.b == *station)
     }
 
-    /// The newest map in force that claims ground for a station's organisation.
+    /// The map of an agreement: the one it names, else the newest in force that both its organisations are parties of.
+    fn map_under(&self, agreement: &Agreement) -> Option<&MapRef> {
+        let AgreementProposed { a, b, map, .. } = &agreement.terms;
+        let named = map.as_ref().and_then(|map| self.maps.get(&(map.id.0, map.version)));
+        named.filter(|map| map.in_force()).or_else(|| self.newest_map(&[&a.org, &b.org])).map(|map| &map.published.map)
+    }
+
+    fn newest_map(&self, parties: &[&OrgId]) -> Option<&Map> {
+        let of_all = |map: &&Map| parties.iter().all(|org| map.published.parties.contains(org));
+        self.maps.values().rev().filter(|map| map.in_force()).find(of_all)
+    }
+
+    /// The boundary map between two stations.
     #[must_use]
-    pub fn map_of(&self, station: &StationRef) -> Option<&MapRef> {
-        let named = self.agreement_of(station).and_then(|agreement| agreement.terms.map.as_ref());
-        named.or_else(|| {
-            self.maps
-                .values()
-                .rev()
-                .find(|map| map.in_force() && map.published.parties.contains(&station.org))
-                .map(|map| &map.published.map)
-        })
+    pub fn map_between(&self, one: &StationRef, other: &StationRef) -> Option<&MapRef> {
+        match self.agreement(one, other) {
+            Some(agreement) => self.map_under(agreement),
+            None => self.newest_map(&[&one.org, &other.org]).map(|map| &map.published.map),
+        }
+    }
+
+    /// Every boundary map in force for a station, one of each of its agreements: a place is asked of all of them. A
+    /// station without agreements has its organisation's newest.
+    #[must_use]
+    pub fn maps_of(&self, station: &StationRef) -> Vec<&MapRef> {
+        let own = self.in_force().filter(|agreement| agreement.terms.a == *station || agreement.terms.b == *station);
+        let mut maps: Vec<&MapRef> = Vec::new();
+        for map in own.filter_map(|agreement| self.map_under(agreement)) {
+            if !maps.contains(&map) {
+                maps.push(map);
+            }
+        }
+        if maps.is_empty() {
+            maps.extend(self.newest_map(&[&station.org]).map(|map| &map.published.map));
+        }
+        maps
     }
 
     /// Takes one directory event in; others are none of its business.
@@ -163,6 +193,9 @@ impl Directory {
     fn take_in(&mut self, event: &Event, hash: Option<Digest>) {
         let org = event.actor.org.clone();
         self.take_own(&event.body, &org);
+        if let Body::ShiftBegun(is) = &event.body {
+            self.shifts.insert(is.station.clone(), event.at);
+        }
         self.take_shared(&event.body, &org, hash);
         self.take_drill(&event.body);
     }
@@ -232,6 +265,7 @@ pub fn is_directory(body: &Body) -> bool {
             | Body::CatalogueSet(_)
             | Body::MapPublished(_)
             | Body::MapRatified(_)
+            | Body::ShiftBegun(_)
             | Body::DrillOpened(_)
             | Body::DrillJoined(_)
             | Body::DrillEnded(_)

@@ -71,6 +71,7 @@ bodies! {
     "catalogue_set" => CatalogueSet,
     "map_published" => MapPublished,
     "map_ratified" => MapRatified,
+    "shift_begun" => ShiftBegun,
     "drill_opened" => DrillOpened,
     "drill_joined" => DrillJoined,
     "drill_ended" => DrillEnded,

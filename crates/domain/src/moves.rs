@@ -1,14 +1,17 @@
 //! Which moves are legal now, for whom: what a refusal and a screen show. The table states the design's own table
 //! (product, *Handoff*) a second time on purpose; a test runs every cell of it through [`crate::decide()`].
 
+use crate::access::choose;
 use crate::apply::{may_sign, overdue, rulable};
 use crate::caller::{Caller, Role};
-use crate::case::Case;
 use crate::case::handoff::{AgreedForm, Dispute, Handoff, HandoffState, ResultLoop};
 use crate::case::phase::Phase;
+use crate::case::{Case, Fact, FactKind, LINKS_MAX};
 use crate::command::Act;
 use crate::decide::result_name;
+use crate::event::incident::Acknowledged;
 use crate::ids::StationRef;
+use crate::obligations::{Key, Owed};
 use crate::time::Millis;
 use crate::timers::Duty;
 
@@ -57,7 +60,8 @@ pub fn legal_of(
         seat.org == caller.org && (caller.has(Role::Supervisor) || caller.station.as_ref() == Some(&seat.station))
     };
     let answers = survivor.map(|survivor| &survivor.custodian);
-    let seats: Vec<StationRef> = case.parties.keys().chain(answers).filter(own).cloned().collect();
+    let involved = case.parties.iter().filter(|(_, party)| party.is_in()).map(|(seat, _)| seat);
+    let seats: Vec<StationRef> = involved.chain(answers).filter(own).cloned().collect();
     let decides = caller.has(Role::DutyOfficer) || caller.has(Role::Supervisor);
     let hands = Hands { case, caller, now, seats, decides };
     let mut moves = match handoff {
@@ -146,7 +150,7 @@ impl Hands<'_> {
             }
             HandoffState::Disputed(dispute) => {
                 moves.extend(in_dispute(dispute, &handoff.from));
-                moves.extend((handoff.version > 0).then_some("withdraw_dispute"));
+                moves.push(if handoff.is_claim() { "offer" } else { "withdraw_dispute" });
             }
             HandoffState::Kept
             | HandoffState::Recalled { .. }
@@ -173,7 +177,10 @@ impl Hands<'_> {
             }
             HandoffState::Countered { .. } => moves.push("agree"),
             HandoffState::Agreed(agreed) => moves.extend(self.of_agreed_receiver(handoff, agreed)),
-            HandoffState::Disputed(dispute) => moves.extend(in_dispute(dispute, &handoff.to)),
+            HandoffState::Disputed(dispute) => {
+                moves.extend(in_dispute(dispute, &handoff.to));
+                moves.extend(handoff.is_claim().then_some("drop_claim"));
+            }
             HandoffState::Recalled { received: false, .. } => moves.push("receive_recall"),
             HandoffState::Declined { .. }
             | HandoffState::Kept
@@ -242,8 +249,10 @@ impl Hands<'_> {
 
     fn may_offer(&self) -> bool {
         let open = self.case.open_handoff();
-        let free = open.is_none_or(|open| matches!(open.state, HandoffState::Claimed { .. }));
-        self.decides && free && self.has(&self.case.custodian) && self.case.phase() != Phase::Closed
+        self.decides
+            && open.is_none_or(Handoff::is_claim)
+            && self.has(&self.case.custodian)
+            && self.case.phase() != Phase::Closed
     }
 
     fn about_incident(&self) -> Moves {
@@ -255,6 +264,8 @@ impl Hands<'_> {
         }
         moves.extend(self.about_result());
         moves.extend(self.rules(None).then_some("rule"));
+        moves.extend(self.answers(phase));
+        moves.extend(self.of_supports());
         if phase == Phase::Closed {
             let reopens = self.has(&case.custodian) || self.has(&case.first_receiver);
             moves.extend((self.decides && reopens || self.caller.has(Role::Auditor)).then_some("reopen"));
@@ -267,6 +278,50 @@ impl Hands<'_> {
         moves.extend(self.of_custodian(phase));
         if self.decides {
             moves.extend(self.of_any_party());
+        }
+        moves
+    }
+
+    fn holds(&self, roles: &[Role]) -> bool {
+        roles.iter().any(|role| self.caller.has(*role))
+    }
+
+    /// Facts that answer, correct or connect what is there.
+    fn answers(&self, phase: Phase) -> Moves {
+        let case = self.case;
+        let mut moves = Moves::new();
+        let (desk, dispatches) = (self.holds(crate::access::DESK), self.holds(crate::access::DISPATCH));
+        moves.extend((desk && case.alerts.keys().any(|seat| self.has(seat))).then_some("answer_alert"));
+        let own = |fact: &Fact| match fact.what {
+            FactKind::Unit { .. } => !fact.struck && self.has(&fact.by),
+            // HANDLED is the custodian's word.
+            FactKind::Handled { .. } => !fact.struck && self.has(&fact.by) && fact.by == case.custodian,
+            FactKind::Units { .. } | FactKind::Closed | FactKind::Reopened { .. } => false,
+        };
+        moves.extend((desk && phase != Phase::Closed && case.facts.iter().any(own)).then_some("strike"));
+        let links = dispatches && !self.seats.is_empty() && case.links.len() < LINKS_MAX;
+        moves.extend(links.then_some("link"));
+        let told = case.closure.as_ref().filter(|closure| closure.objection.is_none());
+        let told = told.and_then(|closure| closure.told.as_ref());
+        let objects = told.is_some_and(|(told, until)| self.has(told) && self.now <= *until);
+        moves.extend((self.decides && objects).then_some("object"));
+        let unnoticed = |(key, owed): (&Key, &Owed)| {
+            let Key { duty, scope, by } = key.clone();
+            let body = Acknowledged { duty, by, scope, rung: owed.rung };
+            owed.acknowledged.is_none() && choose(case, &body.into(), self.caller, None).is_ok()
+        };
+        moves.extend(case.ledger.iter().any(unnoticed).then_some("acknowledge"));
+        moves
+    }
+
+    fn of_supports(&self) -> Moves {
+        let mut moves = Moves::new();
+        let dispatches = self.holds(crate::access::DISPATCH);
+        for support in self.case.supports.values().filter(|support| !support.ended) {
+            let (lends, asks) = (self.has(&support.to), self.has(&support.from));
+            moves.extend((self.decides && lends && support.answer.is_none()).then_some("answer_support"));
+            moves.extend((dispatches && lends).then_some("recall_support"));
+            moves.extend((dispatches && asks).then_some("end_support"));
         }
         moves
     }

@@ -7,6 +7,7 @@ use crate::caller::Role;
 use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::phase::{Phase, Standing};
+use crate::directory::Shifts;
 use crate::ids::{OrgId, Scope, StationRef};
 use crate::matter;
 use crate::time::Millis;
@@ -44,8 +45,16 @@ pub struct Owed {
     pub superior: Option<OrgId>,
     /// Whether the rung it is on still has somebody above it to tell.
     pub climbs: bool,
-    /// The notified rung has taken notice.
-    pub acknowledged: bool,
+    /// When the notified rung took notice.
+    pub acknowledged: Option<Millis>,
+}
+
+/// Whether the notified rung has taken notice and still counts as having done so. What the duty role owes is unseen
+/// again once a new shift begins at its station; in the very millisecond it begins, too: rather rung once too often.
+#[must_use]
+pub fn is_noticed(key: &Key, owed: &Owed, shifts: &Shifts) -> bool {
+    let began = key.by.as_ref().filter(|_| owed.rung == Rung::Duty).and_then(|by| shifts.get(&by.station));
+    owed.acknowledged.is_some_and(|at| began.is_none_or(|began| at > *began))
 }
 
 /// Everything owed in one incident.
@@ -75,7 +84,7 @@ impl Walk<'_> {
     fn owe_until(&mut self, duty: Duty, by: Option<&StationRef>, role: Role, scope: Option<Scope>, span: Span) {
         let Span { since, due, granted } = span;
         let key = Key { duty, scope, by: by.cloned() };
-        let (rung, risen, superior, climbs, acknowledged) = (Rung::Duty, since, None, true, false);
+        let (rung, risen, superior, climbs, acknowledged) = (Rung::Duty, since, None, true, None);
         let owed = Owed { role, since, due, granted, rung, risen, superior, climbs, acknowledged };
         self.found.insert(key, owed);
     }
@@ -105,8 +114,8 @@ fn of_terms(terms: Option<&Terms>) -> Option<&Timers> {
     terms.and_then(|terms| terms.timers.as_ref())
 }
 
-/// The timers an obligation runs by, where they differ from the defaults: of its handoff, of the alert, else of the
-/// incident.
+/// The timers an obligation runs by, where they differ from the defaults: of its handoff, of joint handling, of the
+/// alert, else of the incident.
 #[must_use]
 pub fn timers_of<'a>(case: &'a Case, key: &Key) -> Option<&'a Timers> {
     let of_scope = case.handoffs.iter().find(|handoff| key.scope == Some(handoff.id.into()));
@@ -115,6 +124,9 @@ pub fn timers_of<'a>(case: &'a Case, key: &Key) -> Option<&'a Timers> {
     }
     if let Some((_, asked)) = case.supports.iter().find(|(id, _)| key.scope == Some((**id).into())) {
         return of_terms(asked.terms.as_ref());
+    }
+    if let Some(joint) = case.joint.as_ref().filter(|joint| key.scope == Some(joint.id.into())) {
+        return of_terms(joint.terms.as_ref());
     }
     let alert = key.by.as_ref().filter(|_| key.duty == Duty::AlertSeen).and_then(|by| case.alerts.get(by));
     of_terms(alert.map_or(case.terms.as_ref(), |alert| alert.terms.as_ref()))
@@ -134,7 +146,8 @@ pub fn derive(case: &Case) -> Ledger {
     alerts(case, &defaults, &mut walk);
     supports(case, &defaults, &mut walk);
     walk.timers = own;
-    joint(case, &mut walk);
+    joint(case, &defaults, &mut walk);
+    walk.timers = own;
     if let Some(merge) = &case.merge {
         let scope = Some(merge.other.into());
         walk.owe(Duty::MergeAnswer, Some(&merge.to), Role::DutyOfficer, scope, merge.at);
@@ -196,8 +209,9 @@ fn supports<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     }
 }
 
-fn joint(case: &Case, walk: &mut Walk<'_>) {
+fn joint<'a>(case: &'a Case, defaults: &'a Timers, walk: &mut Walk<'a>) {
     let Some(joint) = case.joint_now() else { return };
+    walk.timers = of_terms(joint.terms.as_ref()).unwrap_or(defaults);
     let scope = Some(joint.id.into());
     if !joint.acknowledged {
         walk.owe(Duty::JointAnswer, Some(&joint.with), Role::DutyOfficer, scope, joint.at);

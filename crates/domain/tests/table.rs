@@ -16,8 +16,14 @@ mod moves;
 mod parts;
 #[path = "table/rulings.rs"]
 mod rulings;
+#[path = "table/shifts.rs"]
+mod shifts;
 #[path = "table/states.rs"]
 mod states;
+#[path = "table/terms.rs"]
+mod terms;
+#[path = "table/words.rs"]
+mod words;
 #[path = "table/world.rs"]
 mod world;
 
@@ -83,9 +89,14 @@ fn verb(name: &'static str) -> &'static str {
     name.split_once(' ').map_or(name, |(verb, _)| verb)
 }
 
+/// Facts of which the list is exact, too.
+const EXACT_FACTS: &[&str] =
+    &["answer_alert", "strike", "object", "answer_support", "recall_support", "end_support", "link"];
+
 /// Moves that decide, and every move of a handoff: of these the list is exact. Other facts it names as a reminder.
-fn is_listed(name: &str, play: &Play, who: Who) -> bool {
-    HANDOFF_MOVES.contains(&name) || moves::act(name, play, who).decides()
+fn is_listed(name: &'static str, play: &Play, who: Who) -> bool {
+    let exact = HANDOFF_MOVES.contains(&name) || EXACT_FACTS.contains(&verb(name));
+    exact || moves::act(name, play, who).decides()
 }
 
 /// Moves that record something for this caller now.

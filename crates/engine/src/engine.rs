@@ -228,19 +228,11 @@ impl Engine {
         self.directory().seat(station).filter(|seat| seat.org == caller.org)
     }
 
-    /// What the map in force for a station says of a place; `None` where no map covers it.
+    /// What the maps in force for a station say of a place; `None` where it has none.
     pub async fn territory(&self, station: &StationRef, point: &QueryPoint) -> Option<Territory> {
         let directory = self.directory();
-        let map = directory.map_of(station)?.clone();
-        match self.0.maps.get(self.reader(), &map).await {
-            Ok(Some(index)) => Some(territory(&index, &map, &directory, point)),
-            Ok(None) => None,
-            Err(error) => {
-                // Intake never waits for a map: without an answer the place is recorded without one.
-                tracing::error!(error = %error, "the boundary map could not be read");
-                None
-            }
-        }
+        let maps = self.0.maps.of(self.reader(), &directory, station).await;
+        territory(&maps, &directory, point)
     }
 
     /// A case as of the log, whoever asks.
@@ -251,18 +243,28 @@ impl Engine {
         load(self.reader(), incident, None).await
     }
 
-    /// A case the caller may see; one it may not see does not exist for it. Whoever may see the survivor of an alias may
-    /// see the alias: old ids resolve for ever.
+    /// A case the caller may see, as far as it may see it: one whose part has ended sees the case as it was then. One it
+    /// may not see does not exist for it. Whoever may see the survivor of an alias may see the alias: old ids resolve for
+    /// ever.
     ///
     /// # Errors
     /// [`LoadError`].
     pub async fn case(&self, caller: &Caller, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
         let Some(entry) = self.entry(incident).await? else { return Ok(None) };
-        if access::may_see(&entry.case, caller) {
-            return Ok(Some(entry));
-        }
         let survivor = self.survivor(&entry).await?;
-        Ok(survivor.is_some_and(|survivor| access::may_see(&survivor.case, caller)).then_some(entry))
+        if let Some(survivor) = survivor.filter(|survivor| access::may_see(&survivor.case, caller)) {
+            // Whoever has a part in the survivor sees all of the alias.
+            if access::sees_until(&survivor.case, caller).is_none() || !access::may_see(&entry.case, caller) {
+                return Ok(Some(entry));
+            }
+        }
+        if !access::may_see(&entry.case, caller) {
+            return Ok(None);
+        }
+        match access::sees_until(&entry.case, caller) {
+            Some(until) => load(self.reader(), incident, Some(until)).await,
+            None => Ok(Some(entry)),
+        }
     }
 
     /// The survivor of a case that is an alias: it answers for both.

@@ -4,7 +4,7 @@ use handoff_domain::directory::Directory;
 use handoff_domain::ids::{MapRef, StationId, StationRef};
 use handoff_domain::values::{Code, Ground, Territory};
 use handoff_store::{Reader, StoreError};
-use handoff_territory::{BoundaryMap, Datum, Index, MapError, ParseOptions, Position, Repair, Standing};
+use handoff_territory::{BoundaryMap, Datum, Index, MapError, ParseOptions, Position, Repair, Standing, together};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -55,6 +55,25 @@ pub fn read_map(bytes: &[u8]) -> Result<(Index, Vec<Repair>), MapError> {
 }
 
 impl Maps {
+    /// Every map in force for a station, prepared. One that cannot be read is left out and told to the operator: intake
+    /// never waits for a map.
+    pub async fn of(
+        &self,
+        reader: &dyn Reader,
+        directory: &Directory,
+        station: &StationRef,
+    ) -> Vec<(MapRef, Arc<Index>)> {
+        let mut maps = Vec::new();
+        for map in directory.maps_of(station) {
+            match self.get(reader, map).await {
+                Ok(Some(index)) => maps.push((map.clone(), index)),
+                Ok(None) => {}
+                Err(error) => tracing::error!(error = %error, "the boundary map could not be read"),
+            }
+        }
+        maps
+    }
+
     /// The prepared map, read from the store at first use. `None`: no such map, or bytes that no longer read.
     ///
     /// # Errors
@@ -79,12 +98,14 @@ impl Maps {
     }
 }
 
-/// What a map says of a place, as the fact that goes into the event.
+/// What the maps say of a place together, as the fact that goes into the event. `None` without a map.
 #[must_use]
-pub fn territory(index: &Index, map: &MapRef, directory: &Directory, point: &QueryPoint) -> Territory {
+pub fn territory(maps: &[(MapRef, Arc<Index>)], directory: &Directory, point: &QueryPoint) -> Option<Territory> {
     #[expect(clippy::cast_precision_loss, reason = "metres")]
     let precision = point.precision_m as f64;
-    let owners = index.owners(point.position(), Datum::from_name(&point.datum), precision);
+    let (position, datum) = (point.position(), Datum::from_name(&point.datum));
+    let answers: Vec<_> = maps.iter().map(|(_, index)| index.owners(position, datum, precision)).collect();
+    let (decided, owners) = together(&answers)?;
     let ground = match owners.standing {
         Standing::Owned => Ground::Claimed,
         Standing::Shared => Ground::Shared,
@@ -94,13 +115,13 @@ pub fn territory(index: &Index, map: &MapRef, directory: &Directory, point: &Que
     let claimants = owners.claimants.iter().filter_map(|name| StationId::new(name));
     let claimants: Vec<StationRef> =
         claimants.filter_map(|station| directory.seat(&station)).take(CLAIMANTS_MAX).collect();
-    Territory {
+    Some(Territory {
         ground,
         claimants,
         border_m: owners.distance_to_border_m.map(metres),
         why: owners.reason.and_then(|reason| Code::new(reason.as_str())),
-        map: Some(map.clone()),
-    }
+        map: maps.get(decided).map(|(map, _)| map.clone()),
+    })
 }
 
 /// Most claimants of one place that an event names; the map's own overlap report shows more.

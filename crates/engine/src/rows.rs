@@ -175,7 +175,7 @@ pub(crate) fn obligation(case: &Case, key: &Key, owed: &Owed, done: bool) -> Obl
         due: owed.due,
         raise_at: owed.climbs.then_some(owed.due),
         rung: owed.rung,
-        acknowledged: owed.acknowledged,
+        acknowledged: owed.acknowledged.is_some(),
         done,
     }
 }

@@ -15,7 +15,7 @@ pub use changes::{agreement_of, changes, rule_of, settled_by};
 pub use directory::{agreement, boundary_map, catalogue, drill, officer, post, station, unit};
 pub use entry::{Located, entry, is_caller_data};
 pub use handoff::handoff_view;
-pub use incident::{incident_view, milestones, obligation_view};
+pub use incident::{incident_view, obligation_view};
 pub use values::{actor, opened_field, sealed_point, sealed_text, station_ref, terms, timestamp};
 
 use crate::v1;
@@ -98,5 +98,6 @@ impl Disclosed for Nothing {
 /// The answer to a command.
 #[must_use]
 pub fn move_reply(position: u64, incident: IncidentId, version: u64, hash: Digest, replayed: bool) -> v1::MoveReply {
-    v1::MoveReply { position, incident: incident.to_string(), version, event_hash: hash.to_string(), replayed }
+    let (incident, event_hash) = (incident.to_string(), hash.to_string());
+    v1::MoveReply { position, incident, version, event_hash, replayed, ..v1::MoveReply::default() }
 }

@@ -15,13 +15,15 @@ use crate::cursors::CursorKey;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
 use handoff_domain::caller::Caller;
-use handoff_domain::ids::IncidentId;
+use handoff_domain::command::Act;
+use handoff_domain::ids::{IncidentId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
-use handoff_engine::memory::{Entry, LoadError, load};
+use handoff_engine::memory::{Entry, LoadError};
 use handoff_engine::sealing::Sealing;
 use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
 use handoff_proto::v1;
+use handoff_proto::view::timestamp;
 use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -37,6 +39,7 @@ struct Parts {
     cursors: CursorKey,
     tasks: Tasks,
     map_bytes_max: usize,
+    feeds: feed::Feeds,
 }
 
 /// Seals with the engine's salts while a message is converted.
@@ -56,7 +59,8 @@ impl Gate {
     /// A gate before an engine.
     #[must_use]
     pub fn new(engine: Engine, auth: Authenticator, cursors: CursorKey, tasks: Tasks, map_bytes_max: usize) -> Self {
-        Self(Arc::new(Parts { engine, auth, cursors, tasks, map_bytes_max }))
+        let feeds = feed::Feeds::new(engine.clock().now());
+        Self(Arc::new(Parts { engine, auth, cursors, tasks, map_bytes_max, feeds }))
     }
 
     fn engine(&self) -> &Engine {
@@ -79,6 +83,15 @@ impl Gate {
 
     fn tasks(&self) -> &Tasks {
         &self.0.tasks
+    }
+
+    fn feeds(&self) -> &feed::Feeds {
+        &self.0.feeds
+    }
+
+    /// `None` while somebody of a station reads a feed here, else since when nobody does.
+    fn reach(&self, station: &StationRef) -> Option<Millis> {
+        self.feeds().absent_since(station, &self.engine().directory())
     }
 
     /// Largest boundary map, in bytes.
@@ -126,10 +139,16 @@ impl Gate {
             datum: point.datum,
             precision_m: point.precision_m.unwrap_or(0),
         });
-        let caller = session.caller.clone();
+        let (caller, receiver) = (session.caller.clone(), told_to(&command.act).cloned());
         let task = Task::Incident(command);
         let reply = self.engine().submit(caller, request_id, content, task, disclosures, point).await;
-        self.reply(&session.caller, method, reply)
+        let mut reply = self.reply(&session.caller, method, reply)?;
+        if let Some(receiver) = receiver.and_then(|station| self.engine().directory().seat(&station)) {
+            let reach = self.reach(&receiver);
+            reply.get_mut().receiver_connected = Some(reach.is_none());
+            reply.get_mut().receiver_disconnect_time = reach.map(timestamp);
+        }
+        Ok(reply)
     }
 
     /// One change of the directory.
@@ -160,6 +179,7 @@ impl Gate {
                 version: done.version,
                 event_hash: done.hash.to_string(),
                 replayed,
+                ..v1::MoveReply::default()
             })),
             Ok(Reply { answer: Answer::Refused(refusal), .. }) => {
                 if denies(refusal.reason) {
@@ -179,18 +199,15 @@ impl Gate {
     async fn visible(&self, caller: &Caller, incident: IncidentId) -> Result<Entry, Status> {
         let missing = || status(&Refusal::new(Reason::IncidentNotFound).field("incident"));
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
-        let found = found.ok_or_else(missing)?;
-        // Whoever has a part in the survivor of an alias sees all of it.
-        let survivor = self.survivor(&found).await?;
-        if survivor.is_some_and(|survivor| reads::takes_part(caller, &survivor.case)) {
-            return Ok(found);
-        }
-        let until = reads::last_seen(caller, &found.case);
-        if until == found.case.version {
-            return Ok(found);
-        }
-        let then = load(self.engine().reader(), incident, Some(until)).await.map_err(|error| unreadable(&error))?;
-        then.ok_or_else(missing)
+        found.ok_or_else(missing)
+    }
+}
+
+/// The station a move makes something known to, which may have nobody there to hear of it.
+fn told_to(act: &Act) -> Option<&StationId> {
+    match act {
+        Act::Offer { to, .. } | Act::Alert { to } => Some(to),
+        _ => None,
     }
 }
 

@@ -43,4 +43,4 @@ pub use index::Index;
 pub use map::{Area, AreaKeys, BoundaryMap, CollapsedRings, FallbackPoint, ParseOptions, Part};
 pub use nearest::{Found, Nearest, Side, Site, SiteKind, nearest};
 pub use position::{Position, distance_m};
-pub use resolve::{Answer, Ownership, Query, Reason, Standing, Verdict};
+pub use resolve::{Answer, Ownership, Query, Reason, Standing, Verdict, together};

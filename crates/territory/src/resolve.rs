@@ -75,6 +75,8 @@ pub enum Reason {
     Overlap,
     /// An embedded zone.
     Zone,
+    /// Each of several maps has it as another's ground.
+    MapsDisagree,
     /// The datum was not stated.
     UnknownDatum,
     /// A point the geocoder returns for what it cannot place.
@@ -93,6 +95,7 @@ impl Reason {
             Self::Band => "BAND",
             Self::Overlap => "OVERLAP",
             Self::Zone => "ZONE",
+            Self::MapsDisagree => "MAPS_DISAGREE",
             Self::UnknownDatum => "UNKNOWN_DATUM",
             Self::FallbackPoint => "FALLBACK_POINT",
             Self::NoSuchPlace => "NO_SUCH_PLACE",
@@ -140,22 +143,62 @@ pub struct Answer {
     pub map_version: String,
 }
 
+impl Ownership {
+    /// The same, seen by one station.
+    #[must_use]
+    pub fn seen_by(&self, asking_station: &str) -> Verdict {
+        match self.standing {
+            Standing::Owned if self.claimants.iter().any(|station| station == asking_station) => Verdict::Ours,
+            Standing::Owned => Verdict::Theirs,
+            Standing::Shared => Verdict::Shared,
+            Standing::Outside => Verdict::Outside,
+            Standing::Untrusted => Verdict::Untrusted,
+        }
+    }
+}
+
+/// What several maps say of one place together, and which of them decided it. The least certain answer counts:
+/// UNTRUSTED before SHARED before owned before OUTSIDE. Claims of all maps stand beside each other, and where two maps
+/// have it as the ground of different stations it is SHARED: no claim is dropped for another.
+#[must_use]
+pub fn together(answers: &[Ownership]) -> Option<(usize, Ownership)> {
+    let doubt = |answer: &Ownership| match answer.standing {
+        Standing::Outside => 0,
+        Standing::Owned => 1,
+        Standing::Shared => 2,
+        Standing::Untrusted => 3,
+    };
+    // Of equals the first.
+    let (decided, worst) = answers.iter().enumerate().rev().max_by_key(|(_, answer)| doubt(answer))?;
+    let mut all = worst.clone();
+    if worst.standing == Standing::Untrusted {
+        return Some((decided, all));
+    }
+    all.claimants = answers.iter().flat_map(|answer| answer.claimants.iter().cloned()).collect();
+    all.claimants.sort_unstable();
+    all.claimants.dedup();
+    all.areas = Vec::new();
+    for area in answers.iter().flat_map(|answer| &answer.areas) {
+        if !all.areas.contains(area) {
+            all.areas.push(area.clone());
+        }
+    }
+    all.distance_to_border_m = answers.iter().filter_map(|answer| answer.distance_to_border_m).reduce(f64::min);
+    all.reach_m = answers.iter().map(|answer| answer.reach_m).fold(0.0, f64::max);
+    if all.standing == Standing::Owned && all.claimants.len() > 1 {
+        (all.standing, all.reason) = (Standing::Shared, Some(Reason::MapsDisagree));
+    }
+    Some((decided, all))
+}
+
 impl Index {
     /// Whose ground a point is, for the station that asks. Never fails: what cannot be answered is
     /// [`Verdict::Untrusted`] with its reason.
     #[must_use]
     pub fn resolve(&self, query: &Query<'_>) -> Answer {
         let ownership = self.owners(query.point, query.datum, query.precision_m);
-        let is_ours = ownership.claimants.iter().any(|station| station == query.asking_station);
-        let verdict = match ownership.standing {
-            Standing::Owned if is_ours => Verdict::Ours,
-            Standing::Owned => Verdict::Theirs,
-            Standing::Shared => Verdict::Shared,
-            Standing::Outside => Verdict::Outside,
-            Standing::Untrusted => Verdict::Untrusted,
-        };
         Answer {
-            verdict,
+            verdict: ownership.seen_by(query.asking_station),
             reason: ownership.reason,
             claimants: ownership.claimants,
             areas: ownership.areas,

@@ -335,6 +335,7 @@ async fn confirm(table: Table) -> anyhow::Result<api::MoveReply> {
         request_id: id(),
         incident: table.incident.id.clone(),
         expected: table.result()?,
+        report: table.incident.result.as_ref().map_or(0, |result| result.reports),
         level: "attested".into(),
         statement,
         ..Default::default()

@@ -59,12 +59,25 @@ pub(crate) fn reply(output: Output, reply: &api::MoveReply) {
     );
 }
 
+/// How a milestone stands, when it was reached and by whom.
+fn milestone(of: Option<&api::Milestone>) -> String {
+    let Some(of) = of else { return String::new() };
+    let by = [of.organisation.as_str(), of.officer.as_str()].into_iter().filter(|part| !part.is_empty());
+    let parts = [of.mark.clone(), time(of.reach_time.as_ref()), by.collect::<Vec<_>>().join("/")];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// An incident, and what is owed in it.
 pub(crate) fn incident(output: Output, view: &api::Incident) {
     let milestones = view.milestones.as_ref().map(|m| {
         format!(
             "received {} · dispatched {} · handled {} · transferred {} · signed off {} · closed {}",
-            m.received, m.dispatched, m.handled, m.transferred, m.signed_off, m.closed
+            milestone(m.received.as_ref()),
+            milestone(m.dispatched.as_ref()),
+            milestone(m.handled.as_ref()),
+            milestone(m.transferred.as_ref()),
+            milestone(m.signed_off.as_ref()),
+            milestone(m.closed.as_ref())
         )
     });
     let owed = view.obligations.iter().map(owed_json).collect();

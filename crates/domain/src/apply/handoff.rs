@@ -2,7 +2,7 @@
 
 use super::dispute::second_decline;
 use super::signing::signer_stands;
-use super::{Verdict, named, need, refuse};
+use super::{Verdict, explained, named, need, refuse};
 use crate::case::handoff::{AgreedForm, Handoff, HandoffState, Lamps, WayOn};
 use crate::case::phase::Phase;
 use crate::case::{Case, HANDOFFS_MAX};
@@ -52,6 +52,7 @@ fn begun(id: HandoffId, number: u64, from: &StationRef, to: &StationRef, terms: 
         basis: None,
         first_offer: None,
         lamps: Lamps::default(),
+        declined: None,
         stand_by: None,
         from_signer: None,
         to_signer: None,
@@ -70,6 +71,7 @@ pub(super) fn claimed(case: &mut Case, event: &Event, body: &Claimed) -> Verdict
     need(case.handoff(body.handoff).is_none(), Reason::InvalidField)?;
     // Whoever declined sees nothing new by claiming what it declined: the custodian offers again, or it keeps it.
     need(case.parties.get(&body.to).is_some_and(|party| party.until.is_none()), Reason::WrongSide)?;
+    explained(&body.code, body.note.as_ref())?;
     let state = HandoffState::Claimed { at: event.at, refused: None };
     let handoff = begun(body.handoff, body.number, &body.from, &body.to, body.terms.as_ref());
     case.handoffs.push(Handoff { state, ..handoff });
@@ -80,13 +82,14 @@ pub(super) fn claim_refused(case: &mut Case, event: &Event, body: &ClaimRefused)
     let HandoffState::Claimed { refused: refused @ None, .. } = &mut named(case, body.handoff)?.state else {
         return refuse(Reason::MoveNotLegal);
     };
+    explained(&body.code, body.note.as_ref())?;
     *refused = Some(event.at);
     Ok(())
 }
 
 pub(super) fn claim_dropped(case: &mut Case, body: &ClaimDropped) -> Verdict {
     let handoff = named(case, body.handoff)?;
-    need(matches!(handoff.state, HandoffState::Claimed { .. }), Reason::MoveNotLegal)?;
+    need(handoff.is_claim(), Reason::MoveNotLegal)?;
     handoff.state = HandoffState::Kept;
     Ok(())
 }
@@ -108,9 +111,7 @@ fn basis_holds(case: &Case, basis: OfferBasis) -> bool {
 pub(super) fn offered(case: &mut Case, event: &Event, body: &Offered) -> Verdict {
     need(body.from == case.custodian, Reason::WrongSide)?;
     need(body.version == 1, Reason::StaleVersion)?;
-    let claimed = case.open_handoff().filter(|open| {
-        open.id == body.handoff && open.to == body.to && matches!(open.state, HandoffState::Claimed { .. })
-    });
+    let claimed = case.open_handoff().filter(|open| open.id == body.handoff && open.to == body.to && open.is_claim());
     let claimed = claimed.map(|open| (open.number, open.deciders.clone()));
     if let Some((number, _)) = &claimed {
         need(*number == body.number, Reason::StaleVersion)?;
@@ -257,9 +258,7 @@ pub(super) fn countered(case: &mut Case, event: &Event, body: &Countered) -> Ver
     if body.code.is(codes::INSUFFICIENT_DATA) && body.fields.is_empty() {
         return Err(Refusal::new(Reason::InvalidField).field("fields"));
     }
-    if body.code.is(codes::OTHER) && body.note.is_none() {
-        return Err(Refusal::new(Reason::InvalidField).field("note"));
-    }
+    explained(&body.code, body.note.as_ref())?;
     decides(handoff, event)?;
     noticed(handoff, event.at);
     handoff.state = HandoffState::Countered { at: event.at, code: body.code.clone() };
@@ -274,6 +273,7 @@ fn say_no(case: &mut Case, event: &Event, id: HandoffId, next: HandoffState) -> 
     let again = *declines >= 2;
     let handoff = named(case, id)?;
     noticed(handoff, event.at);
+    handoff.declined = Some(handoff.version);
     handoff.state = if again { second_decline(event) } else { next };
     Ok(())
 }
@@ -302,6 +302,7 @@ pub(super) fn declined(case: &mut Case, event: &Event, body: &Declined) -> Verdi
     if body.code.is(codes::DUPLICATE_OF) != body.duplicate_of.is_some() {
         return Err(Refusal::new(Reason::InvalidField).field("duplicate_of"));
     }
+    explained(&body.code, body.note.as_ref())?;
     let young = body.code.is(codes::TOO_OLD) && !is_too_old(opened_at, urgent, handoff);
     need(!young, Reason::CodeNotAllowed)?;
     decides(handoff, event)?;
@@ -313,6 +314,7 @@ pub(super) fn withdrawn(case: &mut Case, event: &Event, body: &Withdrawn) -> Ver
     let handoff = named(case, body.handoff)?;
     need(handoff.agreed().is_some_and(|agreed| !agreed.by_ruling), Reason::MoveNotLegal)?;
     may_be_declined_with(&body.code)?;
+    explained(&body.code, body.note.as_ref())?;
     decides(handoff, event)?;
     let next = HandoffState::Declined { at: event.at, code: body.code.clone(), duplicate_of: None };
     say_no(case, event, body.handoff, next)
@@ -356,6 +358,8 @@ pub(super) fn agreed(case: &mut Case, event: &Event, body: &Agreed) -> Verdict {
     if body.signer.is_some() {
         handoff.to_signer.clone_from(&body.signer);
     }
+    // Agreed to after all, by the receiver or in its place: the earlier no is off the table.
+    handoff.declined = None;
     handoff.state = HandoffState::Agreed(AgreedForm {
         seq: event.seq,
         at: event.at,
@@ -390,6 +394,7 @@ pub(super) fn recalled(case: &mut Case, event: &Event, body: &Recalled) -> Verdi
         | HandoffState::PassedOn => false,
     };
     need(may, Reason::MoveNotLegal)?;
+    explained(&body.code, body.note.as_ref())?;
     decides(handoff, event)?;
     // A receipt is owed even for an offer not known to be delivered: it may be on somebody's screen all the same.
     handoff.state = HandoffState::Recalled { at: event.at, received: false };
@@ -408,6 +413,7 @@ pub(super) fn kept(case: &mut Case, event: &Event, body: &Kept) -> Verdict {
     let handoff = named(case, body.handoff)?;
     let may = matches!(handoff.state, HandoffState::Countered { .. } | HandoffState::Declined { .. });
     need(may, Reason::MoveNotLegal)?;
+    explained(&body.code, body.note.as_ref())?;
     decides(handoff, event)?;
     handoff.state = HandoffState::Kept;
     Ok(())

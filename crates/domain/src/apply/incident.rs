@@ -1,10 +1,10 @@
 //! Intake, places, alerts, units, and the incident's own end.
 
-use super::{Verdict, need, refuse};
+use super::{Verdict, explained, need, refuse};
 use crate::access;
 use crate::caller::Role;
 use crate::case::phase::Phase;
-use crate::case::{ALERTS_MAX, Alert, Case, Closure, DEPLOYMENTS_MAX, Deployment, Fact, FactKind, PLACES_MAX};
+use crate::case::{ALERTS_MAX, Alert, Case, Closure, DEPLOYMENTS_MAX, Deployment, Fact, FactKind, Hand, PLACES_MAX};
 use crate::codes;
 use crate::event::incident::{
     Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, CallerOpened, Closed, DetailsChanged,
@@ -28,11 +28,13 @@ pub(super) fn received(event: &Event, body: &Received) -> Result<Case, Refusal> 
         id: event.incident,
         version: 1,
         opened_at: event.at,
+        opened_by: Hand::of(&event.actor),
         updated_at: event.at,
         first_receiver: station.clone(),
         custodian: station.clone(),
         tenure: 1,
         custody_since: event.at,
+        taken_over_by: None,
         former: Vec::new(),
         drill: body.drill,
         kind: body.kind.clone(),
@@ -85,8 +87,9 @@ pub(super) fn noted(case: &mut Case, event: &Event, body: &Noted) -> Verdict {
         need(case.handoff(id).is_some(), Reason::HandoffNotFound)?;
     }
     let says = |word: &str| body.code.as_ref().is_some_and(|code| code.is(word));
-    // The custodian's word that it still works on it, and nobody else's, gives it more time.
-    if says(codes::WORD) && event.actor.is_at(&case.custodian) {
+    // A person's word at the custodian that it still works on it gives it more time: nobody else's, and no machine's.
+    let person = access::PERSON.contains(&event.actor.role);
+    if says(codes::WORD) && person && event.actor.is_at(&case.custodian) {
         case.last_word = Some(event.at);
     }
     if says(codes::OBJECTION_ANSWERED) {
@@ -221,7 +224,8 @@ pub(super) fn unit_reported(case: &mut Case, event: &Event, body: &UnitReported)
 
 pub(super) fn fact(case: &mut Case, event: &Event, what: FactKind) -> Verdict {
     let by = event.actor.seat().unwrap_or_else(|| case.custodian.clone());
-    case.facts.push(Fact { seq: event.seq, at: event.at, claimed_at: event.claimed_at, by, what, struck: false });
+    let (officer, claimed_at) = (event.actor.officer.clone(), event.claimed_at);
+    case.facts.push(Fact { seq: event.seq, at: event.at, claimed_at, by, officer, what, struck: false });
     Ok(())
 }
 
@@ -253,6 +257,7 @@ pub(super) fn struck(case: &mut Case, event: &Event, body: &Struck) -> Verdict {
     need(mistakable && !fact.struck, Reason::EntryNotStrikable)?;
     // HANDLED is the custodian's word: a former custodian takes none of it back (invariant 6).
     need(is_custodian || !declared, Reason::EntryNotOwn)?;
+    explained(&body.code, body.note.as_ref())?;
     fact.struck = true;
     Ok(())
 }
@@ -272,8 +277,9 @@ pub(super) fn closed(case: &mut Case, event: &Event, body: &Closed) -> Verdict {
     fact(case, event, FactKind::Closed)
 }
 
-pub(super) fn objected(case: &mut Case, event: &Event, _body: &Objected) -> Verdict {
+pub(super) fn objected(case: &mut Case, event: &Event, body: &Objected) -> Verdict {
     let station = seat(event)?;
+    explained(&body.code, body.note.as_ref())?;
     let Some(closure) = &mut case.closure else { return refuse(Reason::MoveNotLegal) };
     let in_time = closure.told.as_ref().is_some_and(|(_, until)| event.at <= *until);
     need(in_time && closure.objection.is_none(), Reason::MoveNotLegal)?;
@@ -284,6 +290,7 @@ pub(super) fn objected(case: &mut Case, event: &Event, _body: &Objected) -> Verd
 pub(super) fn reopened(case: &mut Case, event: &Event, body: &Reopened) -> Verdict {
     need(case.phase() == Phase::Closed, Reason::MoveNotLegal)?;
     need(body.tenure == case.tenure + 1, Reason::StaleVersion)?;
+    explained(&body.code, body.note.as_ref())?;
     case.tenure = body.tenure;
     case.closure = None;
     case.superseded += 1;
@@ -310,16 +317,18 @@ pub(super) fn escalated(case: &mut Case, event: &Event, body: &Escalated) -> Ver
     let Some(owed) = case.ledger.get_mut(&key) else { return refuse(Reason::ObjectNotFound) };
     need(owed.due == body.due && owed.rung.next() == Some(body.rung), Reason::StaleVersion)?;
     (owed.rung, owed.risen) = (body.rung, event.at);
-    owed.acknowledged = false;
+    owed.acknowledged = None;
     owed.climbs = body.next_due.is_some();
     owed.due = body.next_due.unwrap_or(owed.due);
     Ok(())
 }
 
-pub(super) fn acknowledged(case: &mut Case, body: &Acknowledged) -> Verdict {
+/// Said again it is no news to the rung that has taken notice already; `decide` refuses it unless a new shift has begun
+/// since, which stands in the station's stream and not in this one.
+pub(super) fn acknowledged(case: &mut Case, event: &Event, body: &Acknowledged) -> Verdict {
     let key = Key { duty: body.duty, scope: body.scope, by: body.by.clone() };
     let Some(owed) = case.ledger.get_mut(&key) else { return refuse(Reason::ObjectNotFound) };
-    need(owed.rung == body.rung && !owed.acknowledged, Reason::MoveNotLegal)?;
-    owed.acknowledged = true;
+    need(owed.rung == body.rung, Reason::MoveNotLegal)?;
+    owed.acknowledged = Some(event.at);
     Ok(())
 }

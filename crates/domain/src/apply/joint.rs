@@ -1,7 +1,7 @@
 //! Working together: support and joint handling.
 
 use super::incident::seat;
-use super::{Verdict, need, refuse};
+use super::{Verdict, explained, need, refuse};
 use crate::case::handoff::ResultLoop;
 use crate::case::phase::Phase;
 use crate::case::{Case, Joint, SUPPORTS_MAX, Support};
@@ -77,6 +77,7 @@ pub(super) fn declared(case: &mut Case, event: &Event, body: &JointDeclared) -> 
         end_proposed: None,
         ended: false,
         superior: body.terms.as_ref().and_then(|terms| terms.superior.clone()),
+        terms: body.terms.clone(),
     };
     begin(case, event, joint);
     Ok(())
@@ -147,6 +148,7 @@ pub(super) fn end_proposed(case: &mut Case, event: &Event, body: &JointEndPropos
     let by = seat(event)?;
     let joint = running(case, body.joint)?;
     need(joint.end_proposed.is_none(), Reason::MoveNotLegal)?;
+    explained(&body.code, body.note.as_ref())?;
     known_to(joint, &by);
     joint.end_proposed = Some((by, event.at, false));
     Ok(())
@@ -157,6 +159,7 @@ pub(super) fn end_answered(case: &mut Case, event: &Event, body: &JointEndAnswer
     let joint = running(case, body.joint)?;
     let Some((asker, _, refused)) = joint.end_proposed.clone() else { return refuse(Reason::MoveNotLegal) };
     need(asker != by, Reason::WrongSide)?;
+    body.code.as_ref().map_or(Ok(()), |code| explained(code, body.note.as_ref()))?;
     known_to(joint, &by);
     if body.yes {
         end(joint);

@@ -157,11 +157,14 @@ pub(crate) fn moved(case: &Case) -> Moved {
     }
 }
 
-/// Whose ground an incident is that was neither handed over nor handled jointly: to be told when it is closed.
+/// Whose ground an incident is that is not the custodian's own: to be told when it is closed.
 pub(crate) fn ground(case: &Case) -> &[StationRef] {
-    let alone = case.former.is_empty() && case.joint.is_none();
     match case.places.iter().rev().find_map(|(_, place)| place.territory.as_ref()) {
-        Some(Territory { ground: Ground::Claimed, claimants, .. }) if alone => claimants,
+        Some(Territory { ground: Ground::Claimed | Ground::Shared, claimants, .. })
+            if !claimants.contains(&case.custodian) =>
+        {
+            claimants
+        }
         Some(_) | None => &[],
     }
 }

@@ -2,6 +2,7 @@
 //! takes its part away (product, *Sealed and erasable*; reliability, 6).
 
 use crate::case::handoff::{Handoff, HandoffState};
+use crate::case::phase::Phase;
 use crate::case::{Case, Party};
 use crate::event::{Body, Event};
 use crate::ids::{HandoffId, StationRef};
@@ -29,7 +30,9 @@ fn now(case: &Case) -> BTreeSet<StationRef> {
     if let Some(joint) = case.joint_now() {
         seats.extend([joint.by.clone(), joint.with.clone()]);
     }
-    seats.extend(case.supports.values().filter(|support| !support.ended).map(|support| support.to.clone()));
+    // Nothing is lent to a closed incident any more.
+    let lent = case.supports.values().filter(|support| !support.ended && case.phase() != Phase::Closed);
+    seats.extend(lent.map(|support| support.to.clone()));
     seats.extend(case.closure.iter().filter_map(|closure| closure.told.as_ref()).map(|(told, _)| told.clone()));
     let active = case.unit_statuses().into_iter().filter(|(_, status)| status.is_active());
     seats.extend(active.filter_map(|(id, _)| case.deployments.get(&id)).map(|sent| sent.of.clone()));

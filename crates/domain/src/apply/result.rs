@@ -1,12 +1,12 @@
 //! Feedback and confirmation: after a takeover, or of joint handling.
 
-use super::{Verdict, need, refuse};
-use crate::case::Case;
+use super::{Verdict, explained, need, refuse};
 use crate::case::handoff::{Handoff, HandoffState, ResultLoop};
 use crate::case::phase::Phase;
+use crate::case::{Case, Hand};
 use crate::event::Event;
-use crate::event::handoff::Reported;
-use crate::refusal::Reason;
+use crate::event::handoff::{Confirmed, Contested, Reported};
+use crate::refusal::{Reason, Refusal};
 
 fn of_handoff(handoff: &mut Handoff) -> Option<&mut ResultLoop> {
     match &mut handoff.state {
@@ -72,7 +72,15 @@ pub(super) fn report_taken_back(case: &mut Case, event: &Event) -> Verdict {
     }
 }
 
-pub(super) fn contested(case: &mut Case, event: &Event) -> Verdict {
+/// The officer saw this report and no later one (invariant 7).
+fn is_on_table(case: &Case, report: u64) -> Verdict {
+    let stands = !matches!(case.result(), Some(ResultLoop::Reported { .. })) || case.reports == report;
+    if stands { Ok(()) } else { Err(Refusal::new(Reason::StaleVersion).with("report_now", case.reports)) }
+}
+
+pub(super) fn contested(case: &mut Case, event: &Event, body: &Contested) -> Verdict {
+    is_on_table(case, body.report)?;
+    explained(&body.code, body.note.as_ref())?;
     match running(case) {
         Some(result @ ResultLoop::Reported { contests: 0, at_superior: None, .. }) => {
             *result = ResultLoop::Owed { since: event.at, first_word: Some(event.at), contests: 1 };
@@ -89,10 +97,17 @@ pub(super) fn contested(case: &mut Case, event: &Event) -> Verdict {
     }
 }
 
+/// The confirmer's own word on the report it saw.
+pub(super) fn signed_off(case: &mut Case, event: &Event, body: &Confirmed) -> Verdict {
+    is_on_table(case, body.report)?;
+    confirmed(case, event, false)
+}
+
 pub(super) fn confirmed(case: &mut Case, event: &Event, by_ruling: bool) -> Verdict {
     match running(case) {
         Some(result @ ResultLoop::Reported { .. }) => {
-            *result = ResultLoop::Confirmed { at: event.at, by_ruling, contests: contests(result) };
+            let (at, by, contests) = (event.at, Hand::of(&event.actor), contests(result));
+            *result = ResultLoop::Confirmed { at, by, by_ruling, contests };
             Ok(())
         }
         Some(ResultLoop::Owed { .. } | ResultLoop::Confirmed { .. }) | None => refuse(Reason::MoveNotLegal),

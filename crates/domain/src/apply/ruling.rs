@@ -247,6 +247,7 @@ fn joint_by_ruling(case: &mut Case, event: &Event, handoff: Option<HandoffId>) -
         end_proposed: None,
         ended: false,
         superior: handoff.terms.as_ref().and_then(|terms| terms.superior.clone()),
+        terms: handoff.terms.clone(),
     };
     super::joint::begin(case, event, joint);
     Ok(())

@@ -2,9 +2,9 @@
 
 use super::handoff::decides;
 use super::{Verdict, named, need, refuse};
-use crate::case::Case;
 use crate::case::handoff::{HandoffState, ResultLoop};
 use crate::case::phase::Phase;
+use crate::case::{Case, Hand, Joint};
 use crate::event::Event;
 use crate::event::handoff::TakenOver;
 use crate::ids::{HandoffId, StationRef};
@@ -73,8 +73,12 @@ fn move_custody(case: &mut Case, event: &Event, body: &TakenOver) {
         case.joint_result = Some((body.from.clone(), ResultLoop::owed(event.at)));
         case.order_superior = case.ordered.as_ref().and_then(|ordered| ordered.superior.clone());
     }
+    // Joint handling is the custodian's and one other's: where the new custodian is no side of it, nobody could end it.
+    let strangers = |joint: &&mut Joint| !joint.ended && joint.by != body.to && joint.with != body.to;
+    case.joint.iter_mut().filter(strangers).for_each(super::joint::end);
     case.former.push(std::mem::replace(&mut case.custodian, body.to.clone()));
     (case.tenure, case.custody_since, case.custodian_acted) = (body.tenure, event.at, None);
+    case.taken_over_by = Some(Hand::of(&event.actor));
     (case.ruling_proposed, case.ordered, case.last_word) = (None, None, None);
     // Who was asked, or asked, to merge is not the custodian any more.
     case.merge = None;

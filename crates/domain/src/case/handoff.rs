@@ -1,5 +1,6 @@
 //! A handoff's state. Each state carries its own facts, so that nonsense cannot be built.
 
+use super::Hand;
 use crate::event::handoff::{OfferBasis, Ruled, Ruling, RulingProposed, Settlement};
 use crate::form::{Form, Signer};
 use crate::ids::{Digest, HandoffId, IncidentId, MapRef, OfficerId, OrgId, StationRef, SupportId};
@@ -127,6 +128,8 @@ pub enum ResultLoop {
     Confirmed {
         /// When.
         at: Millis,
+        /// Who confirmed, or ruled.
+        by: Hand,
         /// A ruling stood in.
         by_ruling: bool,
         /// Contests so far.
@@ -360,6 +363,8 @@ pub struct Handoff {
     pub first_offer: Option<Millis>,
     /// What the receiver's side has done with this version.
     pub lamps: Lamps,
+    /// The version the receiver said no to last.
+    pub declined: Option<u64>,
     /// The receiver stood by: since when, until when.
     pub stand_by: Option<(Millis, Millis)>,
     /// The offerer's signer.
@@ -385,6 +390,18 @@ impl Handoff {
     #[must_use]
     pub fn other(&self, seat: &StationRef) -> &StationRef {
         if *seat == self.from { &self.to } else { &self.from }
+    }
+
+    /// Only claimed, disputed or not: there is no form yet, and the custodian may still offer one.
+    #[must_use]
+    pub fn is_claim(&self) -> bool {
+        self.version == 0 && self.state.is_open()
+    }
+
+    /// Whether the receiver has said no to the version on the table.
+    #[must_use]
+    pub fn is_declined(&self) -> bool {
+        self.declined == Some(self.version)
     }
 
     /// The signer named for one side.

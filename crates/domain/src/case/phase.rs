@@ -1,6 +1,6 @@
 //! Where an incident stands: a fold over its entries, so that a struck entry simply is not counted.
 
-use super::{Case, FactKind};
+use super::{Case, Fact, FactKind};
 use crate::event::incident::UnitStatus;
 use crate::ids::{DeploymentId, StationRef};
 use crate::time::Millis;
@@ -29,50 +29,76 @@ pub struct Standing {
     pub phase: Phase,
     /// Since when.
     pub since: Millis,
-    /// Whether any unit ever arrived.
+    /// Whether a unit arrived, since the incident was reopened for one where it was.
     pub attended: bool,
     /// Whether any unit is or was assigned.
     pub assigned: bool,
+}
+
+/// What a case's entries come to, one after the other.
+struct Fold {
+    now: Standing,
+    units: BTreeMap<DeploymentId, UnitStatus>,
+    declared: Option<Phase>,
+    /// HANDLED stands, whatever was closed or reopened on it since.
+    handled: bool,
+    /// Reopened because a unit is needed: earlier arrivals do not count.
+    anew: bool,
+}
+
+impl Fold {
+    fn take(&mut self, fact: &Fact) {
+        match &fact.what {
+            FactKind::Unit { deployment, status } => self.unit(*deployment, *status),
+            FactKind::Units { units, needs_unit } => {
+                for (deployment, status) in units {
+                    let fresh = further(&mut self.units, *deployment, *status);
+                    self.now.assigned |= fresh || status.is_active();
+                    self.now.attended |= *status == UnitStatus::OnScene;
+                }
+                if *needs_unit && self.declared == Some(Phase::Handled) {
+                    (self.declared, self.handled) = (None, false);
+                }
+            }
+            FactKind::Handled { code } => {
+                // Without a code it says that a unit was there: it stands and falls with that arrival.
+                if code.is_some() || self.now.attended {
+                    (self.declared, self.handled) = (Some(Phase::Handled), true);
+                }
+            }
+            FactKind::Closed => self.declared = Some(Phase::Closed),
+            FactKind::Reopened { needs_unit: false } => self.declared = self.handled.then_some(Phase::Handled),
+            FactKind::Reopened { needs_unit: true } => {
+                (self.declared, self.handled, self.anew) = (None, false, true);
+                self.now.attended = self.units.values().any(|status| *status == UnitStatus::OnScene);
+            }
+        }
+        let phase = self.declared.unwrap_or_else(|| by_units(&self.units));
+        if phase != self.now.phase {
+            (self.now.phase, self.now.since) = (phase, fact.at);
+        }
+    }
+
+    fn unit(&mut self, deployment: DeploymentId, status: UnitStatus) {
+        let fresh = further(&mut self.units, deployment, status);
+        self.now.assigned |= fresh || status.is_active();
+        let there = !self.anew || self.units.get(&deployment) == Some(&UnitStatus::OnScene);
+        self.now.attended |= status == UnitStatus::OnScene && there;
+        // A new unit after HANDLED makes it DISPATCHED again; a unit that leaves does not.
+        if fresh && status.is_active() && self.declared == Some(Phase::Handled) {
+            (self.declared, self.handled) = (None, false);
+        }
+    }
 }
 
 impl Case {
     /// Where the incident stands without its struck entries.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let mut units: BTreeMap<DeploymentId, UnitStatus> = BTreeMap::new();
-        let mut declared = None::<Phase>;
-        let mut now = Standing { phase: Phase::Received, since: self.opened_at, attended: false, assigned: false };
-        for fact in self.facts.iter().filter(|fact| !fact.struck) {
-            match &fact.what {
-                FactKind::Unit { deployment, status } => {
-                    let fresh = further(&mut units, *deployment, *status);
-                    now.assigned |= fresh || status.is_active();
-                    now.attended |= *status == UnitStatus::OnScene;
-                    // A new unit after HANDLED makes it DISPATCHED again; a unit that leaves does not.
-                    if fresh && status.is_active() && declared == Some(Phase::Handled) {
-                        declared = None;
-                    }
-                }
-                FactKind::Units { units: others, needs_unit } => {
-                    for (deployment, status) in others {
-                        let fresh = further(&mut units, *deployment, *status);
-                        now.assigned |= fresh || status.is_active();
-                        now.attended |= *status == UnitStatus::OnScene;
-                    }
-                    if *needs_unit && declared == Some(Phase::Handled) {
-                        declared = None;
-                    }
-                }
-                FactKind::Handled { .. } => declared = Some(Phase::Handled),
-                FactKind::Closed => declared = Some(Phase::Closed),
-                FactKind::Reopened { needs_unit } => declared = (!needs_unit).then_some(Phase::Handled),
-            }
-            let phase = declared.unwrap_or_else(|| by_units(&units));
-            if phase != now.phase {
-                (now.phase, now.since) = (phase, fact.at);
-            }
-        }
-        now
+        let now = Standing { phase: Phase::Received, since: self.opened_at, attended: false, assigned: false };
+        let mut fold = Fold { now, units: BTreeMap::new(), declared: None, handled: false, anew: false };
+        self.facts.iter().filter(|fact| !fact.struck).for_each(|fact| fold.take(fact));
+        fold.now
     }
 
     /// The state alone.

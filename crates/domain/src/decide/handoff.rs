@@ -7,6 +7,7 @@ use crate::caller::{Actor, Role};
 use crate::case::Case;
 use crate::case::handoff::{Asked, Handoff, HandoffState};
 use crate::command::{AgreeParts, SignParts};
+use crate::directory::terms_of;
 use crate::event::Body;
 use crate::event::handoff::{
     Agreed, Claimed, Confirmed, Declined, Delivered, OfferBasis, Offered, RecallReceived, Reported, Revised, Ruled,
@@ -41,19 +42,19 @@ impl Draft<'_> {
         form: &Form,
         signer: Option<&Signer>,
         parent: Option<HandoffId>,
+        paper: Option<Digest>,
     ) -> Result<(), Refusal> {
         let to = self.station("to", to)?;
         let case = self.case()?;
         let from = case.custodian.clone();
-        let claimed =
-            case.open_handoff().filter(|open| open.id == handoff && matches!(open.state, HandoffState::Claimed { .. }));
+        let claimed = case.open_handoff().filter(|open| open.id == handoff && open.is_claim());
         let number = claimed.map_or(case.handoffs.len() as u64 + 1, |open| open.number);
         // Giving it back or passing it on is a new handoff linked to its parent, said or not.
         let parent = parent.or_else(|| case.last_taken_over().map(|last| last.id));
         let terms = self.terms(&from, &to)?;
-        let map = self.ctx.directory.map_of(&from).cloned();
+        let map = self.ctx.directory.map_between(&from, &to).cloned();
         let (form, signer) = (self.with_units(form)?, signer.cloned());
-        self.push(Offered { handoff, number, from, to, version: 1, basis, form, signer, parent, map, terms })
+        self.push(Offered { handoff, number, from, to, version: 1, basis, form, signer, parent, map, terms, paper })
     }
 
     /// The form's units: as given, or every unit bound to the incident now, staying.
@@ -158,6 +159,12 @@ impl Draft<'_> {
 
     fn agreed_body(&self, id: HandoffId, version: u64, parts: &AgreeParts) -> Result<Agreed, Refusal> {
         let handoff = self.of(id)?;
+        // The terms of the offer hold for the handoff, those in force now for its signing level; two stations of one
+        // organisation without an agreement sign attested.
+        let now = self.ctx.directory.agreement(&handoff.from, &handoff.to).map(terms_of);
+        let terms = now.as_ref().or(handoff.terms.as_ref());
+        // Agreed again after it ran out, what the receiver has filled in stays.
+        let before = handoff.agreed();
         Ok(Agreed {
             handoff: id,
             version,
@@ -165,13 +172,14 @@ impl Draft<'_> {
             form_digest: handoff.form.as_ref().map_or(Digest([0; 32]), |form| self.ctx.digests.form(form)),
             from: handoff.from.clone(),
             to: handoff.to.clone(),
-            agreement: handoff.terms.as_ref().and_then(|terms| terms.hash),
+            agreement: terms.and_then(|terms| terms.hash),
             exp: self.valid_until(handoff.terms.as_ref()),
             nonce: self.fresh.nonce,
-            level: handoff.terms.as_ref().and_then(|terms| terms.level).unwrap_or(Level::Attested),
-            number: parts.number.clone(),
-            category: parts.category.clone(),
+            level: terms.and_then(|terms| terms.level).unwrap_or(Level::Attested),
+            number: parts.number.clone().or_else(|| before?.number.clone()),
+            category: parts.category.clone().or_else(|| before?.category.clone()),
             signer: parts.signer.clone(),
+            paper: parts.paper,
         })
     }
 
@@ -215,6 +223,7 @@ impl Draft<'_> {
             lang: parts.lang.clone(),
             template: parts.template.clone(),
             substitute,
+            paper: parts.paper,
         };
         let (side, actor) = self.signing_for(id, |side| body(side, None).into())?;
         let (case, handoff) = (self.case()?, self.of(id)?);
@@ -347,12 +356,11 @@ impl Draft<'_> {
         self.push(body)
     }
 
-    pub(super) fn confirm(&mut self, level: Level, shown: Option<Digest>) -> Result<(), Refusal> {
-        let report = self.case()?.reports;
-        let draft: Body = Confirmed { sign_off: SignOff { level, statement: Digest([0; 32]) } }.into();
+    pub(super) fn confirm(&mut self, report: u64, level: Level, shown: Option<Digest>) -> Result<(), Refusal> {
+        let draft: Body = Confirmed { report, sign_off: SignOff { level, statement: Digest([0; 32]) } }.into();
         let terms = self.result_terms()?;
         let sign_off = self.sign_off(&draft, level, shown, Statement::Confirm { report }, terms.as_ref())?;
-        self.push(Confirmed { sign_off })
+        self.push(Confirmed { report, sign_off })
     }
 
     fn result_terms(&self) -> Result<Option<Terms>, Refusal> {

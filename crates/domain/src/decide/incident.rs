@@ -12,11 +12,12 @@ use crate::event::incident::{
     UnitReported, UnitStatus,
 };
 use crate::ids::{DeploymentId, IncidentId, OfficerId, Scope, StationId, StationRef, SupportId, UnitId};
-use crate::obligations::{Key, timers_of};
+use crate::obligations::{Key, is_noticed, timers_of};
 use crate::refusal::{Reason, Refusal};
 use crate::time::Millis;
 use crate::timers::{Duty, OBJECT_WITHIN_MS, Rung};
 use crate::values::{Code, Ground, Label, Place, Salt, Sealed, Territory, is_late_entry};
+use std::collections::BTreeSet;
 
 /// A place with what territory said of it, and what has to be flagged.
 fn placed(place: &Place, territory: Option<&Territory>, flags: &mut Vec<Code>) -> Place {
@@ -76,7 +77,10 @@ impl Draft<'_> {
     ) -> Result<(), Refusal> {
         let role = self.intake_role()?;
         let seat = self.seat()?;
-        self.drill_open(receive, &seat)?;
+        // A part of an exercise is an exercise, whenever it is split off and by whom.
+        if split_from.is_none() {
+            self.drill_open(receive, &seat)?;
+        }
         let mut flags = receive.flags.clone();
         if receive.kind.as_ref().is_none_or(|kind| !KINDS.contains(&kind.as_str())) {
             flag(&mut flags, UNMAPPED);
@@ -239,18 +243,16 @@ impl Draft<'_> {
 
     pub(super) fn close(&mut self, code: &Code, case_number: Option<Label>) -> Result<(), Refusal> {
         let case = self.case()?;
-        // Closed without handoff or joint handling on ground that is another's: that side is told and may object. So is
-        // the side whose ground an alias is, unless it has had the case or handles it too.
-        let own = crate::apply::ground(case).first();
-        let had = |claimant: &StationRef| {
-            let joint = case.joint.as_ref().is_some_and(|joint| joint.by == *claimant || joint.with == *claimant);
-            joint || case.former.contains(claimant)
-        };
-        let of_alias = case.aliases.values().filter_map(|taken| taken.ground.first()).filter(|claimant| !had(claimant));
+        // Closed on ground that is another's, who had neither custody nor joint handling of it: that side is told and
+        // may object; so is the side whose ground an alias is. One can be: of several the first.
+        let with = case.joint.iter().flat_map(|joint| [&joint.by, &joint.with]);
+        let had_it: BTreeSet<&StationRef> = case.former.iter().chain(with).collect();
+        let of_alias = case.aliases.values().flat_map(|taken| &taken.ground);
         let is_known = |claimant: &&StationRef| {
-            **claimant != case.custodian && self.ctx.directory.seat(&claimant.station).is_some()
+            **claimant != case.custodian && self.ctx.directory.seat(&claimant.station).as_ref() == Some(*claimant)
         };
-        let told = own.into_iter().chain(of_alias).find(is_known).cloned();
+        let all = crate::apply::ground(case).iter().chain(of_alias);
+        let told = all.filter(is_known).find(|claimant| !had_it.contains(claimant)).cloned();
         let object_until = told.is_some().then(|| self.now.plus(OBJECT_WITHIN_MS));
         self.push(Closed { code: code.clone(), case_number, told, object_until })
     }
@@ -301,6 +303,12 @@ impl Draft<'_> {
             return Err(Refusal::new(Reason::ObjectNotFound).field("duty"));
         };
         let rung = owed.rung;
-        self.push(Acknowledged { duty, by: by.cloned(), scope, rung })
+        let noticed = is_noticed(&key, owed, &self.ctx.directory.shifts);
+        let body = Acknowledged { duty, by: by.cloned(), scope, rung };
+        if noticed {
+            self.actor_for(&body.into())?;
+            return Err(Refusal::new(Reason::MoveNotLegal));
+        }
+        self.push(body)
     }
 }

@@ -4,7 +4,7 @@
 use crate::caller::{Actor, Caller, Role};
 use crate::command::Order;
 use crate::directory::{Directory, stream_of};
-use crate::event::directory::{DrillEnded, DrillJoined, DrillOpened};
+use crate::event::directory::{DrillEnded, DrillJoined, DrillOpened, ShiftBegun};
 use crate::event::{Body, Event};
 use crate::ids::{IncidentId, OrgId, StationId, StationRef};
 use crate::refusal::{Reason, Refusal};
@@ -33,6 +33,11 @@ pub fn decide_order(
             let (stream, body) = shared_object(directory, caller, order)?;
             (stream, Role::Admin, body)
         }
+        Order::TakeShift(station) => {
+            let role = shift(directory, caller, station)?;
+            let stream = stream_of("station", station.as_str());
+            (stream, role, ShiftBegun { station: station.clone() }.into())
+        }
         Order::OpenDrill { .. } | Order::JoinDrill(_) | Order::EndDrill(_) => {
             let role = [Role::DutyOfficer, Role::Supervisor].into_iter().find(|role| caller.has(*role));
             let role = role.ok_or_else(|| Refusal::new(Reason::RoleNotAllowed))?;
@@ -40,13 +45,9 @@ pub fn decide_order(
             (stream, role, body)
         }
     };
-    let actor = Actor {
-        org: caller.org.clone(),
-        station: caller.station.clone(),
-        officer: caller.officer.clone(),
-        role,
-        reg: None,
-    };
+    // A supervisor takes the shift of the station it names, whatever its token names.
+    let station = if let Order::TakeShift(station) = order { Some(station.clone()) } else { caller.station.clone() };
+    let actor = Actor { org: caller.org.clone(), station, officer: caller.officer.clone(), role, reg: None };
     let seq = directory.versions.get(&stream).copied().unwrap_or(0) + 1;
     Ok(vec![Event { incident: stream, seq, at: now, claimed_at, actor, body }])
 }
@@ -64,6 +65,19 @@ fn own_station(directory: &Directory, caller: &Caller, station: &StationId) -> R
     match directory.stations.get(station) {
         Some(owned) => ours(caller, &owned.org),
         None => Err(Refusal::new(Reason::StationNotFound).field("station").with("station", station)),
+    }
+}
+
+/// The role in which an officer takes a station's shift: the own station's duty officer, or a supervisor of the
+/// organisation.
+fn shift(directory: &Directory, caller: &Caller, station: &StationId) -> Result<Role, Refusal> {
+    let role = [Role::Supervisor, Role::DutyOfficer].into_iter().find(|role| caller.has(*role));
+    let role = role.filter(|_| caller.officer.is_some()).ok_or_else(|| Refusal::new(Reason::RoleNotAllowed))?;
+    own_station(directory, caller, station)?;
+    if role == Role::Supervisor || caller.station.as_ref() == Some(station) {
+        Ok(role)
+    } else {
+        Err(Refusal::new(Reason::WrongSide).field("station"))
     }
 }
 
@@ -99,6 +113,7 @@ fn own_object(directory: &Directory, caller: &Caller, order: &Order) -> Result<(
         | Order::RatifyAgreement(_)
         | Order::PublishMap(_)
         | Order::RatifyMap(_)
+        | Order::TakeShift(_)
         | Order::OpenDrill { .. }
         | Order::JoinDrill(_)
         | Order::EndDrill(_) => {
@@ -168,6 +183,7 @@ fn shared_object(directory: &Directory, caller: &Caller, order: &Order) -> Resul
         | Order::Unit(_)
         | Order::Officer(_)
         | Order::Catalogue(_)
+        | Order::TakeShift(_)
         | Order::OpenDrill { .. }
         | Order::JoinDrill(_)
         | Order::EndDrill(_) => {
@@ -217,7 +233,8 @@ fn drill(directory: &Directory, caller: &Caller, order: &Order, now: Millis) -> 
         | Order::ProposeAgreement(_)
         | Order::RatifyAgreement(_)
         | Order::PublishMap(_)
-        | Order::RatifyMap(_) => {
+        | Order::RatifyMap(_)
+        | Order::TakeShift(_) => {
             return Err(Refusal::new(Reason::MoveNotLegal));
         }
     })

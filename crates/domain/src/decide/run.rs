@@ -70,8 +70,8 @@ impl Draft<'_> {
             Act::Claim { handoff, code, note } => self.claim(*handoff, code, *note),
             Act::RefuseClaim(body) => self.push(body.clone()),
             Act::DropClaim(body) => self.push(body.clone()),
-            Act::Offer { handoff, to, basis, form, signer, parent } => {
-                self.offer(*handoff, to, *basis, form, signer.as_ref(), *parent)
+            Act::Offer { handoff, to, basis, form, signer, parent, paper } => {
+                self.offer(*handoff, to, *basis, form, signer.as_ref(), *parent, *paper)
             }
             Act::Revise { handoff, form, signer } => self.revise(*handoff, form, signer.as_ref()),
             Act::Deliver(body) => self.deliver(body),
@@ -105,7 +105,7 @@ impl Draft<'_> {
             }
             Act::TakeBackReport(body) => self.push(body.clone()),
             Act::Contest(body) => self.push(body.clone()),
-            Act::Confirm { level, statement } => self.confirm(*level, *statement),
+            Act::Confirm { report, level, statement } => self.confirm(*report, *level, *statement),
         }
     }
 

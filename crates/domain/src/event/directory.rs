@@ -158,6 +158,12 @@ crate::record! {
         pub map: MapRef,
     }
 
+    /// A new shift: what the duty role of the station owes counts as unseen until the new officer takes notice of it.
+    pub struct ShiftBegun {
+        /// The station.
+        pub station: StationId,
+    }
+
     /// A duty officer opens an exercise beforehand.
     pub struct DrillOpened {
         /// The exercise.

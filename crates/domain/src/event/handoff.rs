@@ -114,10 +114,12 @@ crate::record! {
         pub signer: Option<Signer>,
         /// The handoff this one gives back or passes on.
         pub parent: Option<HandoffId>,
-        /// The boundary map in force.
+        /// The boundary map of the two stations in force.
         pub map: Option<MapRef>,
         /// The terms in force: they hold for this handoff.
         pub terms: Option<Terms>,
+        /// Digest of the paper this enters.
+        pub paper: Option<Digest>,
     }
 
     /// The offerer edits the form: agreement and signatures are void.
@@ -208,7 +210,7 @@ crate::record! {
         pub from: StationRef,
         /// Who receives.
         pub to: StationRef,
-        /// Hash of the agreement's event.
+        /// Hash of the event that set the terms in force now: the level is theirs.
         pub agreement: Option<Digest>,
         /// Until when the agreement to the form holds.
         pub exp: Millis,
@@ -222,6 +224,8 @@ crate::record! {
         pub category: Option<Category>,
         /// The receiver's signer.
         pub signer: Option<Signer>,
+        /// Digest of the paper this enters.
+        pub paper: Option<Digest>,
     }
 
     /// One side's signer signed the statement.
@@ -252,6 +256,8 @@ crate::record! {
         pub template: Option<Label>,
         /// Why a substitute signed.
         pub substitute: Option<Code>,
+        /// Digest of the paper this enters.
+        pub paper: Option<Digest>,
     }
 
     /// A signer will not or cannot sign.
@@ -444,6 +450,8 @@ crate::record! {
 
     /// The confirmer does not confirm.
     pub struct Contested {
+        /// Number of the report it is about.
+        pub report: u64,
         /// Why.
         pub code: Code,
         /// Sealed.
@@ -452,6 +460,8 @@ crate::record! {
 
     /// The confirmer confirms the result.
     pub struct Confirmed {
+        /// Number of the report it is about.
+        pub report: u64,
         /// The confirmer's duty officer.
         pub sign_off: SignOff,
     }

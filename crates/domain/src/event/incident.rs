@@ -274,7 +274,7 @@ crate::record! {
         pub next_due: Option<Millis>,
     }
 
-    /// The rung that was notified has taken notice.
+    /// The rung that was notified has taken notice; at the duty role it counts until the station's next shift begins.
     pub struct Acknowledged {
         /// What is owed.
         pub duty: Duty,
@@ -403,6 +403,8 @@ crate::record! {
         pub joint: JointId,
         /// Why.
         pub code: Code,
+        /// Sealed.
+        pub note: Option<Sealed>,
     }
 
     /// The other side's answer; a no goes up as an obligation.
@@ -413,6 +415,8 @@ crate::record! {
         pub yes: bool,
         /// Why not.
         pub code: Option<Code>,
+        /// Sealed.
+        pub note: Option<Sealed>,
     }
 
     /// A duty officer proposes that two incidents are one. Stands in both.

@@ -115,7 +115,7 @@ fn form(text: u8) -> Form {
 
 fn offer(incident: usize, to: &str) -> Act {
     let (basis, to) = (OfferBasis::UnitAssigned, station(to));
-    Act::Offer { handoff: handoff(incident), to, basis, form: form(1), signer: None, parent: None }
+    Act::Offer { handoff: handoff(incident), to, basis, form: form(1), signer: None, parent: None, paper: None }
 }
 
 fn agree(incident: usize, message: &Message) -> Act {
@@ -123,7 +123,8 @@ fn agree(incident: usize, message: &Message) -> Act {
 }
 
 fn sign(incident: usize, message: &Message) -> Act {
-    let parts = SignParts { level: Level::Attested, statement: message.statement, lang: None, template: None };
+    let parts =
+        SignParts { level: Level::Attested, statement: message.statement, lang: None, template: None, paper: None };
     Act::Sign { handoff: handoff(incident), version: message.version, parts }
 }
 

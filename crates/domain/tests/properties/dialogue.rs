@@ -75,7 +75,7 @@ impl Thinking<'_> {
             };
             let (form, signer) = (form(self.dice), self.signer(&custodian));
             let who = self.decider(&custodian);
-            let offer = Act::Offer { handoff, to: to.station, basis, form, signer, parent: None };
+            let offer = Act::Offer { handoff, to: to.station, basis, form, signer, parent: None, paper: None };
             self.add(Group::Forward, if claimed.is_some() { 5 } else { 8 }, who, offer);
         }
         if claimed.is_none() {
@@ -145,7 +145,7 @@ impl Thinking<'_> {
     fn agrees(&mut self, handoff: &Handoff, weight: usize) {
         let (id, version) = (handoff.id, handoff.version);
         let signer = self.signer(&handoff.to);
-        let parts = AgreeParts { number: None, category: None, signer };
+        let parts = AgreeParts { number: None, category: None, signer, paper: None };
         let who = self.decider(&handoff.to);
         self.add(Group::Forward, weight, who, Act::Agree { handoff: id, version, parts });
     }
@@ -206,7 +206,7 @@ impl Thinking<'_> {
                 let who = as_officer(&officer);
                 let actor = handoff_domain::caller::Actor::service();
                 let statement = Fnv.statement(self.case, &actor, Statement::Transfer(handoff));
-                let parts = SignParts { level: Level::Attested, statement, lang: None, template: None };
+                let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
                 self.add(Group::Forward, 10, (who.clone(), None), Act::Sign { handoff: id, version, parts });
                 let refused = SignatureRefused {
                     handoff: id,
@@ -268,7 +268,7 @@ impl Thinking<'_> {
             Some((proposer, outcome)) => {
                 let (by, outcome) = (handoff.other(proposer).clone(), *outcome);
                 let signer = self.signer(&handoff.to.clone());
-                let parts = AgreeParts { number: None, category: None, signer };
+                let parts = AgreeParts { number: None, category: None, signer, paper: None };
                 let who = self.decider(&by);
                 self.add(Group::Dispute, 8, who, Act::AgreeSettlement { handoff: id, outcome, parts });
             }
@@ -408,9 +408,10 @@ impl Thinking<'_> {
                 self.add(Group::Result, 5, who, Act::TakeBackReport(ReportTakenBack { code: code("WRONG") }));
                 let Some(confirmer) = self.case.confirmer().cloned() else { return };
                 let who = self.decider(&confirmer);
-                self.add(Group::Result, 6, who, Act::Contest(Contested { code: code("NOT_DONE"), note: None }));
+                let (report, note) = (self.case.reports, None);
+                self.add(Group::Result, 6, who, Act::Contest(Contested { report, code: code("NOT_DONE"), note }));
                 let who = self.decider(&confirmer);
-                self.add(Group::Result, 6, who, Act::Confirm { level: Level::Attested, statement: None });
+                self.add(Group::Result, 6, who, Act::Confirm { report, level: Level::Attested, statement: None });
             }
             ResultLoop::Confirmed { .. } => {}
         }

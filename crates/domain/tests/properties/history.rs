@@ -5,6 +5,7 @@ use crate::ideas::{Dice, Group, Idea, Thinking, as_auditor, intake, territory};
 use crate::invariants::{Check, ON_EVENTS, Step, holds};
 use crate::tally::Tally;
 use crate::world::{self, Fnv, START, person, seat, service, superior, supervisor};
+use handoff_domain::access::sees_until;
 use handoff_domain::caller::{Caller, Role};
 use handoff_domain::command::{Act, Command, Expected, Order};
 use handoff_domain::directory::Directory;
@@ -290,7 +291,13 @@ impl History {
         let state = moves::state_seen(case, &idea.act);
         let refused = self.decide(&wrong, &idea.caller, idea.territory.clone());
         let unknown = [Reason::IncidentNotFound, Reason::HandoffNotFound];
-        if let Err(refusal) = &refused
+        if sees_until(case, &idea.caller).is_some() {
+            // Whoever has no part any more is told nothing of the case as it is now.
+            let told = |refusal: &Refusal| {
+                refusal.state.is_some() || refusal.params.iter().any(|(name, _)| name.ends_with("_now"))
+            };
+            holds!(refused.as_ref().is_err_and(|refusal| !told(refusal)), "a former party is told of {}", case.phase());
+        } else if let Err(refusal) = &refused
             && (would.is_ok() || !unknown.contains(&refusal.reason))
         {
             holds!(refusal.reason == Reason::StaleVersion, "7: stale {} got {}", idea.act.name(), refusal.reason);
@@ -361,7 +368,8 @@ impl History {
         let open = Order::OpenDrill { drill, number: world::label("D-7"), with: world::station("B-01"), from, until };
         let running = self.drill;
         let joined = running.and_then(|id| self.directory.drills.get(&id)).is_some_and(|drill| drill.joined);
-        let (caller, order) = match (running, dice.below(3)) {
+        let (caller, order) = match (running, dice.below(4)) {
+            (_, 3) => (duty, Order::TakeShift(at.station)),
             (None, _) => (a, open),
             (Some(id), 0 | 1) if !joined => (b, Order::JoinDrill(id)),
             (Some(id), 2) => (duty, Order::EndDrill(id)),

@@ -338,7 +338,7 @@ impl<'a> Thinking<'a> {
 
     /// Obligations that went up are acknowledged by whoever was told.
     fn watched(&mut self) {
-        let told: Vec<_> = self.case.ledger.iter().filter(|(_, owed)| !owed.acknowledged).collect();
+        let told: Vec<_> = self.case.ledger.iter().filter(|(_, owed)| owed.acknowledged.is_none()).collect();
         let Some((key, _)) = self.dice.pick(&told) else { return };
         let (duty, by, scope) = (key.duty, key.by.clone(), key.scope);
         let at = by.clone().unwrap_or_else(|| self.case.custodian.clone());

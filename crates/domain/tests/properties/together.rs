@@ -77,12 +77,12 @@ impl Thinking<'_> {
         match &joint.end_proposed {
             None => {
                 let who = self.decider(&side);
-                let body = JointEndProposed { joint: id, code: code("QUIET") };
+                let body = JointEndProposed { joint: id, code: code("QUIET"), note: None };
                 self.add(Group::Together, 3, who, Act::ProposeJointEnd(body));
             }
             Some((asker, _, refused)) => {
                 let yes = *refused || self.dice.one_in(2);
-                let body = JointEndAnswered { joint: id, yes, code: (!yes).then(|| code("NOT_YET")) };
+                let body = JointEndAnswered { joint: id, yes, code: (!yes).then(|| code("NOT_YET")), note: None };
                 let who = self.decider(joint.other(asker));
                 self.add(Group::Together, 5, who, Act::AnswerJointEnd(body));
             }

@@ -2,7 +2,7 @@
 
 use crate::moves::{act, crewed};
 use crate::states::{handoff, incident, together};
-use crate::world::{A_DUTY, B_DUTY, INCIDENT, Play, START, Side, Who, code, form, nth_handoff};
+use crate::world::{A_DUTY, B_DUTY, INCIDENT, Play, START, Side, Who, code, nth_handoff, offer};
 use handoff_domain::access::may_see;
 use handoff_domain::caller::Role;
 use handoff_domain::command::{Act, Receive};
@@ -143,8 +143,7 @@ fn offered(severity: Option<Severity>) -> Play {
     let desk = Who(Side::From, Role::Dispatcher);
     play.make_on(INCIDENT, desk, Act::Receive(Receive { severity, ..Receive::default() }));
     let (to, basis) = (Side::To.seat().station, OfferBasis::NoResponseNeeded);
-    let offer = Act::Offer { handoff: nth_handoff(0), to, basis, form: form(), signer: None, parent: None };
-    play.make(A_DUTY, offer);
+    play.make(A_DUTY, offer(nth_handoff(0), to, basis));
     play
 }
 
@@ -228,10 +227,10 @@ fn only_the_notified_rung_gives_the_receipt() {
     let refused = |play: &Play, who: Who| play.attempt(who, acknowledge(play)).err().map(|refusal| refusal.reason);
     assert_eq!(refused(&play, A_DUTY), Some(Reason::OtherOrganisation));
     play.make(B_DUTY, acknowledge(&play));
-    assert!(owed(&play, Duty::Decide).acknowledged);
+    assert_eq!(owed(&play, Duty::Decide).acknowledged, Some(play.now));
     play.let_pass(Duty::Decide);
     play.escalate(Duty::Decide);
-    assert!(!owed(&play, Duty::Decide).acknowledged, "the next rung has to take notice itself");
+    assert_eq!(owed(&play, Duty::Decide).acknowledged, None, "the next rung has to take notice itself");
     assert_eq!(refused(&play, B_DUTY), Some(Reason::RoleNotAllowed));
     play.make(Who(Side::To, Role::Supervisor), acknowledge(&play));
     play.let_pass(Duty::Decide);
@@ -278,6 +277,8 @@ fn the_custodians_word_alone_gives_two_more_hours() {
     play.make(A_DUTY, note(None));
     play.make(B_DUTY, note(Some("WORD")));
     assert_eq!(owed(&play, Duty::Handled).due, due);
+    play.make(Who(Side::From, Role::Adapter), note(Some("WORD")));
+    assert_eq!(owed(&play, Duty::Handled).due, due, "a machine has no word to give");
     play.make(A_DUTY, note(Some("WORD")));
     assert_eq!(owed(&play, Duty::Handled).due, play.now.plus(2 * HOUR));
 }

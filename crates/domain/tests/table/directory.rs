@@ -104,12 +104,14 @@ fn a_map_is_in_force_once_every_party_has_ratified_it() {
     let publish = Order::PublishMap(published);
     assert_eq!(take(&mut directory, &c, &publish), Some(Reason::OtherOrganisation));
     assert_eq!(take(&mut directory, &a, &publish), None);
-    assert_eq!(directory.map_of(&seat("A-01")), None, "not before the other side has");
+    assert!(directory.maps_of(&seat("A-01")).is_empty(), "not before the other side has");
     let ratify = Order::RatifyMap(MapRatified { map: map.clone() });
     assert_eq!(take(&mut directory, &a, &ratify), Some(Reason::MoveNotLegal), "publishing was its own yes");
     assert_eq!(take(&mut directory, &c, &ratify), Some(Reason::OtherOrganisation));
     assert_eq!(take(&mut directory, &b, &ratify), None);
-    assert_eq!(directory.map_of(&seat("A-01")), Some(&map));
+    assert_eq!(directory.maps_of(&seat("A-01")), [&map]);
+    assert_eq!(directory.map_between(&seat("B-01"), &seat("A-01")), Some(&map));
+    assert_eq!(directory.map_between(&seat("A-01"), &seat("C-01")), None, "no map of another pair stands in");
     assert_eq!(take(&mut directory, &a, &publish), Some(Reason::StaleVersion));
 }
 

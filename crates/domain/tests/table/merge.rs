@@ -82,7 +82,7 @@ fn c_takes_over(play: &mut Play) {
     let (c, responder) = (seat("C-01"), Who(Side::Stranger, Role::Responder));
     let handoff = nth_handoff(play.case().handoffs.len());
     let (to, basis) = (c.station.clone(), OfferBasis::NoResponseNeeded);
-    play.make(A_DUTY, Act::Offer { handoff, to, basis, form: form(), signer: None, parent: None });
+    play.make(A_DUTY, Act::Offer { handoff, to, basis, form: form(), signer: None, parent: None, paper: None });
     play.make(responder, unit(&c, 3, UnitStatus::OnScene));
     play.make(C_DUTY, act("agree", play, C_DUTY));
     for who in [Who(Side::From, Role::Responder), responder] {

@@ -6,7 +6,6 @@ use crate::world::{
 use handoff_domain::Digests;
 use handoff_domain::caller::{Actor, Role};
 use handoff_domain::case::Case;
-use handoff_domain::case::handoff::HandoffState;
 use handoff_domain::command::{Act, AgreeParts, Receive, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::handoff::{
@@ -250,9 +249,12 @@ fn together(verb: &str, what: &str, play: &Play, who: Who) -> Option<Act> {
             Act::AskLead(LeadAsked { joint: JOINT, lead })
         }
         "answer_lead" => Act::AnswerLead(LeadAnswered { joint: JOINT, yes: true }),
-        "propose_joint_end" => Act::ProposeJointEnd(JointEndProposed { joint: JOINT, code: code("SCENE_CLEAR") }),
+        "propose_joint_end" => {
+            Act::ProposeJointEnd(JointEndProposed { joint: JOINT, code: code("SCENE_CLEAR"), note: None })
+        }
         "answer_joint_end" => {
-            Act::AnswerJointEnd(JointEndAnswered { joint: JOINT, yes: what == "YES", code: Some(code("NOT_YET")) })
+            let code = Some(code("NOT_YET"));
+            Act::AnswerJointEnd(JointEndAnswered { joint: JOINT, yes: what == "YES", code, note: None })
         }
         "propose_merge" => Act::ProposeMerge { other: SECOND, survivor: SECOND },
         "answer_merge" => {
@@ -277,11 +279,11 @@ fn dialogue(verb: &str, what: &str, play: &Play, who: Who) -> Option<Act> {
         "drop_claim" => Act::DropClaim(ClaimDropped { handoff, code: None }),
         "offer" => {
             // Answers the claim where there is one.
-            let claimed = case.open_handoff().filter(|open| matches!(open.state, HandoffState::Claimed { .. }));
+            let claimed = case.open_handoff().filter(|open| open.is_claim());
             let (handoff, to) =
                 (claimed.map_or_else(|| nth_handoff(case.handoffs.len()), |open| open.id), who.0.other().station);
             let basis = OfferBasis::NoResponseNeeded;
-            Act::Offer { handoff, to, basis, form: form(), signer: None, parent: None }
+            Act::Offer { handoff, to, basis, form: form(), signer: None, parent: None, paper: None }
         }
         "revise" => Act::Revise { handoff, form: form(), signer: None },
         "deliver" => Act::Deliver(Delivered { handoff, version }),
@@ -345,7 +347,7 @@ fn sign(case: &Case, who: Who, handoff: HandoffId, version: u64) -> Act {
     let signer = Actor { org, station, officer: who.officer(), role: who.1, reg: None };
     let shown = case.handoff(handoff).map(|handoff| Plain.statement(case, &signer, Statement::Transfer(handoff)));
     let statement = shown.unwrap_or(Digest([0; 32]));
-    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None };
+    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
     Act::Sign { handoff, version, parts }
 }
 
@@ -356,8 +358,8 @@ fn afterwards(verb: &str, what: &str, play: &Play) -> Option<Act> {
         "give_feedback" => Act::GiveFeedback(FeedbackGiven { code: code("IN_PROGRESS"), text: None }),
         "report" => Act::Report { code: code("SETTLED"), case_number: None, result: None, level, statement },
         "take_back_report" => Act::TakeBackReport(ReportTakenBack { code: code("INCOMPLETE") }),
-        "contest" => Act::Contest(Contested { code: code("INCOMPLETE"), note: None }),
-        "confirm" => Act::Confirm { level, statement },
+        "contest" => Act::Contest(Contested { report: case.reports, code: code("INCOMPLETE"), note: None }),
+        "confirm" => Act::Confirm { report: case.reports, level, statement },
         "rule" => {
             let ruling = Ruling::parse(what)?;
             // A ruling names its own matter and no other.

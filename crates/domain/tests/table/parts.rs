@@ -3,21 +3,22 @@
 use crate::moves::{act, crewed};
 use crate::states::{handoff, incident, together};
 use crate::world::{
-    A_DUTY, B_DUTY, INCIDENT, Play, SECOND, Side, Who, code, form, nth_handoff, officer, seat, station,
+    A_DUTY, B_DUTY, INCIDENT, Plain, Play, SECOND, Side, Who, code, nth_handoff, offer, officer, seat, station,
 };
-use handoff_domain::access::{may_open_caller, may_see};
+use handoff_domain::access::{may_open_caller, may_see, sees_until};
 use handoff_domain::caller::{Actor, Caller, Role};
-use handoff_domain::case::view::{Mark, Milestones};
-use handoff_domain::command::{Act, AgreeParts, Receive};
+use handoff_domain::case::view::{Mark, Milestone, Milestones};
+use handoff_domain::command::{Act, AgreeParts, Command, Expected, Receive};
 use handoff_domain::event::handoff::{
     Declined, OfferBasis, Settlement, SettlementProposed, SubstituteNamed, TakenOver,
 };
 use handoff_domain::event::incident::UnitStatus;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{DrillId, IncidentId, StationRef};
+use handoff_domain::moves::legal;
 use handoff_domain::refusal::Reason;
 use handoff_domain::values::{Label, Severity};
-use handoff_domain::{Case, apply, audience};
+use handoff_domain::{Case, Cases, Context, Fresh, apply, audience, decide};
 use uuid::Uuid;
 
 const SUPERIOR: Who = Who(Side::Superior, Role::Superior);
@@ -60,7 +61,7 @@ fn after_a_decline_the_station_keeps_what_it_saw_and_sees_nothing_new() {
     assert_eq!(refused(&play, B_DUTY, act("claim", &play, B_DUTY)), Some(Reason::WrongSide), "by no claim either");
     // A handoff to somebody else does not bring it back.
     let (to, basis) = (Side::Stranger.seat().station, OfferBasis::UnitAssigned);
-    play.make(A_DUTY, Act::Offer { handoff: nth_handoff(1), to, basis, form: form(), signer: None, parent: None });
+    play.make(A_DUTY, offer(nth_handoff(1), to, basis));
     assert!(!has_part(&play, &b) && has_part(&play, &Side::Stranger.seat()));
     // A new alert does.
     play.make(A_DUTY, Act::Alert { to: b.station.clone() });
@@ -223,7 +224,7 @@ fn when_no_unit_is_left_dispatch_is_owed_again_and_an_offer_needs_another_ground
     assert_eq!(play.case().phase().as_str(), "RECEIVED");
     for basis in [OfferBasis::UnitAssigned, OfferBasis::NoUnitFree] {
         let to = Side::To.seat().station;
-        let offer = Act::Offer { handoff: nth_handoff(0), to, basis, form: form(), signer: None, parent: None };
+        let offer = offer(nth_handoff(0), to, basis);
         assert_eq!(refused(&play, A_DUTY, offer), Some(Reason::NoUnitAssigned), "{basis}");
     }
 }
@@ -250,7 +251,7 @@ fn a_drill_is_neither_linked_nor_merged_with_a_real_event() {
 
 fn marks(play: &Play) -> [Mark; 6] {
     let Milestones { received, dispatched, handled, transferred, signed_off, closed } = play.case().milestones();
-    [received, dispatched, handled, transferred, signed_off, closed]
+    [received, dispatched, handled, transferred, signed_off, closed].map(|milestone| milestone.mark)
 }
 
 #[test]
@@ -311,4 +312,176 @@ fn an_order_to_take_over_stands_on_the_ruling_right_before_it_and_on_nothing_els
     let ordered = play.attempt(SUPERIOR, act("rule TAKEOVER", &play, SUPERIOR)).expect("at the superior");
     let types: Vec<_> = ordered.events.iter().map(|event| event.body.type_name()).collect();
     assert_eq!(types, ["ruled", "taken_over"]);
+}
+
+#[test]
+fn whoever_has_no_part_any_more_hears_nothing_of_the_case_from_a_refusal() {
+    let mut play = offered();
+    play.make(B_DUTY, act("decline", &play, B_DUTY));
+    let until = play.case().version;
+    assert_eq!(sees_until(play.case(), &B_DUTY.caller()), Some(until));
+    play.make(A_DUTY, act("keep", &play, A_DUTY));
+    play.make(Who(Side::From, Role::Responder), crewed(Side::From, UnitStatus::OnScene));
+    assert_eq!(sees_until(play.case(), &B_DUTY.caller()), Some(until));
+    assert_eq!(sees_until(play.case(), &A_DUTY.caller()), None);
+    assert_eq!(sees_until(play.case(), &Who(Side::Auditor, Role::Auditor).caller()), None);
+    assert_eq!(legal(play.case(), None, &B_DUTY.caller(), play.now), Vec::<&str>::new());
+    for name in ["claim", "declare_joint", "close", "note"] {
+        let refusal = play.attempt(B_DUTY, act(name, &play, B_DUTY)).expect_err("it has no part");
+        assert_eq!((refusal.state, refusal.legal.len()), (None, 0), "{name}");
+    }
+    // Nor by guessing what the state is.
+    let expected = Expected { state: Some("RECEIVED".to_owned()), form_version: None, tenure: Some(1) };
+    let command =
+        Command { incident: INCIDENT, expected, claimed_at: None, acting_for: None, act: act("claim", &play, B_DUTY) };
+    let ctx = Context { directory: &play.directory, digests: &Plain };
+    let cases = Cases { main: Some(play.case()), other: None };
+    let guess = decide(cases, &ctx, &B_DUTY.caller(), &command, &Fresh::default(), play.now).expect_err("no part");
+    assert_eq!((guess.reason, guess.params.len()), (Reason::WrongSide, 0));
+    // A new alert brings it back, to everything.
+    play.make(A_DUTY, Act::Alert { to: Side::To.seat().station });
+    assert_eq!(sees_until(play.case(), &B_DUTY.caller()), None);
+}
+
+#[test]
+fn a_station_that_said_no_to_the_version_on_the_table_opens_no_caller_data_in_the_dispute_either() {
+    let b = Side::To.seat();
+    let mut play = offered();
+    play.make(B_DUTY, act("decline", &play, B_DUTY));
+    play.make(A_DUTY, act("revise", &play, A_DUTY));
+    assert!(may_open_caller(play.case(), &b), "another version is another question");
+    play.make(B_DUTY, act("decline", &play, B_DUTY));
+    assert_eq!(play.case().handoffs[0].state.name().as_str(), "DISPUTED");
+    assert!(!may_open_caller(play.case(), &b));
+    let settle = SettlementProposed { handoff: nth_handoff(0), outcome: Settlement::Agreed, note: None };
+    play.make(B_DUTY, Act::ProposeSettlement(settle));
+    play.make(A_DUTY, act("agree_settlement", &play, A_DUTY));
+    assert!(may_open_caller(play.case(), &b), "it takes the case after all");
+}
+
+#[test]
+fn a_lender_has_no_part_in_a_closed_incident() {
+    let mut play = incident("ON_SCENE");
+    let c = Side::Stranger.seat();
+    let support = crate::world::SUPPORT;
+    play.make(A_DUTY, Act::RequestSupport { support, to: c.station.clone(), skills: Vec::new(), count: 1, note: None });
+    let c_duty = Who(Side::Stranger, Role::DutyOfficer);
+    play.make(c_duty, act("answer_support", &play, c_duty));
+    for name in ["declare_handled", "close"] {
+        assert!(has_part(&play, &c));
+        play.make(A_DUTY, act(name, &play, A_DUTY));
+    }
+    assert!(!has_part(&play, &c));
+}
+
+#[test]
+fn a_disputed_claim_may_be_given_in_to_by_either_side() {
+    let mut play = handoff("DISPUTED claim");
+    play.make(A_DUTY, act("offer", &play, A_DUTY));
+    assert_eq!(play.case().handoffs.len(), 1, "the claim's own form");
+    assert_eq!(play.case().handoffs[0].state.name().as_str(), "OFFERED");
+    let mut play = handoff("DISPUTED claim");
+    play.make(B_DUTY, act("drop_claim", &play, B_DUTY));
+    assert!(play.case().open_handoff().is_none());
+    // Over a form there is no claim to drop.
+    let play = handoff("DISPUTED");
+    assert_eq!(refused(&play, B_DUTY, act("drop_claim", &play, B_DUTY)), Some(Reason::MoveNotLegal));
+}
+
+#[test]
+fn handled_without_a_code_falls_with_the_only_arrival() {
+    let mut play = incident("DISPATCHED");
+    play.make(Who(Side::From, Role::Responder), crewed(Side::From, UnitStatus::OnScene));
+    play.make(A_DUTY, act("declare_handled", &play, A_DUTY));
+    assert_eq!(play.case().phase().as_str(), "HANDLED");
+    // The entry of the arrival is the last one of a unit.
+    play.make(A_DUTY, act("strike unit", &play, A_DUTY));
+    assert_eq!(play.case().phase().as_str(), "DISPATCHED", "nobody was there");
+    let mut play = incident("RECEIVED");
+    play.make(A_DUTY, act("declare_handled FALSE_ALARM", &play, A_DUTY));
+    assert_eq!(play.case().phase().as_str(), "HANDLED", "with a code it needs none");
+}
+
+#[test]
+fn handled_struck_after_a_reopening_is_handled_no_more() {
+    let mut play = incident("CLOSED");
+    play.make(A_DUTY, act("reopen HANDLED", &play, A_DUTY));
+    assert_eq!(play.case().phase().as_str(), "HANDLED");
+    play.make(A_DUTY, act("strike handled", &play, A_DUTY));
+    assert_eq!(play.case().phase().as_str(), "ON_SCENE", "the units of both sides are there");
+}
+
+#[test]
+fn reopened_for_a_unit_an_earlier_arrival_does_not_make_it_handled() {
+    let mut play = incident("DISPATCHED");
+    let responder = Who(Side::From, Role::Responder);
+    play.make(responder, crewed(Side::From, UnitStatus::OnScene));
+    play.make(A_DUTY, act("declare_handled", &play, A_DUTY));
+    play.make(responder, crewed(Side::From, UnitStatus::Released));
+    play.make(A_DUTY, act("close", &play, A_DUTY));
+    play.make(A_DUTY, act("reopen RECEIVED", &play, A_DUTY));
+    assert_eq!(play.case().phase().as_str(), "RECEIVED");
+    // A late entry of the sending before fills a gap and is no new arrival.
+    play.make(responder, crewed(Side::From, UnitStatus::OnScene));
+    assert_eq!(refused(&play, A_DUTY, act("declare_handled", &play, A_DUTY)), Some(Reason::InvalidField));
+    let offer = offer(nth_handoff(0), Side::To.seat().station, OfferBasis::UnitAssigned);
+    assert_eq!(refused(&play, A_DUTY, offer), Some(Reason::NoUnitAssigned));
+    // Where a unit stayed it counts.
+    let mut play = incident("CLOSED");
+    play.make(A_DUTY, act("reopen RECEIVED", &play, A_DUTY));
+    play.make(A_DUTY, act("declare_handled", &play, A_DUTY));
+}
+
+#[test]
+fn a_part_of_a_drill_is_a_drill_whenever_and_by_whomever_it_is_split_off() {
+    let drill = DrillId(Uuid::from_u128(9));
+    let mut play = incident("ON_SCENE");
+    let case = play.case().clone();
+    play.cases.insert(INCIDENT, Case { drill: Some(drill), ..case });
+    play.make(A_DUTY, act("split", &play, A_DUTY));
+    assert_eq!(play.cases[&crate::world::PART].drill, Some(drill));
+}
+
+#[test]
+fn milestones_name_time_and_officer() {
+    let mut play = handoff("CONFIRMED");
+    let handled = play.case().updated_at;
+    play.now = play.now.plus(60_000);
+    play.make(B_DUTY, act("close", &play, B_DUTY));
+    let Milestones { received, dispatched, handled: done, transferred, signed_off, closed } = play.case().milestones();
+    let by = |milestone: &Milestone| {
+        let by = milestone.by.clone().expect("somebody reached it");
+        (by.org.to_string(), by.officer.map(|officer| officer.to_string()).unwrap_or_default())
+    };
+    let is = |org: &str, role: &str| (org.to_owned(), format!("{org}.{role}"));
+    assert_eq!(by(&received), is("A", "dispatcher"));
+    assert_eq!(by(&dispatched), is("A", "responder"));
+    assert_eq!(by(&done), is("B", "duty_officer"));
+    assert_eq!(by(&transferred), is("B", "duty_officer"));
+    assert_eq!(by(&signed_off), is("A", "duty_officer"));
+    assert_eq!(by(&closed), is("B", "duty_officer"));
+    assert_eq!((closed.at, signed_off.at), (Some(play.now), Some(handled)));
+    let open = incident("RECEIVED").case().milestones();
+    assert_eq!((open.handled.at, open.handled.by), (None, None));
+}
+
+#[test]
+fn the_list_names_what_is_to_be_answered_and_taken_notice_of() {
+    let of = |play: &Play, who: Who| legal(play.case(), None, &who.caller(), play.now);
+    let play = together("support asked");
+    assert!(of(&play, B_DUTY).contains(&"answer_support") && !of(&play, A_DUTY).contains(&"answer_support"));
+    assert!(of(&play, A_DUTY).contains(&"end_support"));
+    let mut play = handoff("OFFERED");
+    assert!(of(&play, B_DUTY).contains(&"acknowledge"));
+    for _ in 0..play.case().ledger.len() {
+        let unseen = play
+            .case()
+            .ledger
+            .iter()
+            .find(|(key, owed)| key.by.as_ref() == Some(&Side::To.seat()) && owed.acknowledged.is_none());
+        let Some((key, _)) = unseen else { break };
+        play.make(B_DUTY, Act::Acknowledge { duty: key.duty, by: key.by.clone(), scope: key.scope });
+    }
+    assert!(!of(&play, B_DUTY).contains(&"acknowledge"));
+    assert!(of(&play, B_DUTY).contains(&"answer_alert"));
 }

@@ -98,7 +98,7 @@ impl World {
         let signer = None;
         let (handoff, to, parent) = (nth_handoff(number), station(to), None);
         let basis = OfferBasis::NoResponseNeeded;
-        self.make(&duty(from), Act::Offer { handoff, to, basis, form: form(), signer, parent });
+        self.make(&duty(from), Act::Offer { handoff, to, basis, form: form(), signer, parent, paper: None });
     }
 
     fn sign(&mut self, at: &str) {
@@ -113,7 +113,7 @@ impl World {
         };
         let statement = crate::world::Plain.statement(case, &actor, Statement::Transfer(handoff));
         let (id, version) = (handoff.id, handoff.version);
-        let parts = SignParts { level: Level::Attested, statement, lang: None, template: None };
+        let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
         self.make(&who, Act::Sign { handoff: id, version, parts });
     }
 
@@ -143,7 +143,7 @@ impl World {
     }
 
     fn contest(&mut self, at: &str) {
-        self.make(&duty(at), Act::Contest(Contested { code: code("INCOMPLETE"), note: None }));
+        self.make(&duty(at), Act::Contest(Contested { report: self.0.case().reports, code: code("INCOMPLETE"), note: None }));
     }
 
     fn custodian(&self) -> &StationRef {
@@ -296,10 +296,10 @@ fn joint_handling_goes_on_where_the_superior_says_so() {
     let mut world = World::new();
     let (with, lead) = (station("B-01"), station("A-01"));
     world.make(&duty("A-01"), Act::DeclareJoint { joint: JOINT, with, lead, code: code("MAJOR") });
-    world.make(&duty("A-01"), Act::ProposeJointEnd(JointEndProposed { joint: JOINT, code: code("OVER") }));
+    world.make(&duty("A-01"), Act::ProposeJointEnd(JointEndProposed { joint: JOINT, code: code("OVER"), note: None }));
     world.make(
         &duty("B-01"),
-        Act::AnswerJointEnd(JointEndAnswered { joint: JOINT, yes: false, code: Some(code("NOT_YET")) }),
+        Act::AnswerJointEnd(JointEndAnswered { joint: JOINT, yes: false, code: Some(code("NOT_YET")), note: None }),
     );
     // While it is before S1 another handoff is opened; the end of joint handling stays S1's to rule on.
     world.offer(0, "A-01", "C-01");

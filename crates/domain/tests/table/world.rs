@@ -6,6 +6,7 @@ use handoff_domain::command::{Act, Command, Expected, Order};
 use handoff_domain::decide::Statement;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::{AgreementProposed, AgreementRatified, StationSet, UnitSet};
+use handoff_domain::event::handoff::OfferBasis;
 use handoff_domain::form::Form;
 use handoff_domain::ids::{
     AgreementId, ClientId, DeploymentId, Digest, HandoffId, IncidentId, OfficerId, OrgId, StationId, StationRef,
@@ -198,7 +199,12 @@ pub(crate) fn form() -> Form {
     }
 }
 
-fn pair(id: u128, a: &str, b: &str, superior: Option<&str>) -> AgreementProposed {
+/// An offer with a complete form.
+pub(crate) fn offer(handoff: HandoffId, to: StationId, basis: OfferBasis) -> Act {
+    Act::Offer { handoff, to, basis, form: form(), signer: None, parent: None, paper: None }
+}
+
+pub(crate) fn pair(id: u128, a: &str, b: &str, superior: Option<&str>) -> AgreementProposed {
     AgreementProposed {
         agreement: AgreementId(Uuid::from_u128(id)),
         version: 1,

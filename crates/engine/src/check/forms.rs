@@ -134,7 +134,16 @@ impl Forms {
                 self.reports = b.report;
                 (statement::report(incident, at.prev, &by, b), b.sign_off.statement)
             }
-            Body::Confirmed(b) => (statement::confirm(incident, at.prev, &by, self.reports), b.sign_off.statement),
+            Body::Confirmed(b) => {
+                let last = b.report == self.reports;
+                tally.holds(
+                    Rule::BothSigned,
+                    at.spot,
+                    last,
+                    ("another report than the last is confirmed", "确认的不是最后一次反馈"),
+                );
+                (statement::confirm(incident, at.prev, &by, b.report), b.sign_off.statement)
+            }
             Body::Ruled(b) => (statement::rule(incident, at.prev, &by, b), b.sign_off.statement),
             _ => return,
         };

@@ -156,6 +156,7 @@ impl Log {
         let org = &event.actor.org;
         let admin = event.actor.role == Role::Admin;
         let duty = matches!(event.actor.role, Role::DutyOfficer | Role::Supervisor);
+        let at = |station: &StationId| event.actor.station.as_ref() == Some(station);
         let own = |station: &StationId| self.stations.owner(station) == Some(org);
         match &event.body {
             Body::LogOpened(_) => event.actor.role == Role::Service && org.as_str() == OPERATOR,
@@ -171,6 +172,7 @@ impl Log {
             }
             Body::MapPublished(is) => admin && is.parties.contains(org),
             Body::MapRatified(_) => admin,
+            Body::ShiftBegun(is) => duty && event.actor.officer.is_some() && own(&is.station) && at(&is.station),
             Body::DrillOpened(is) => duty && event.actor.is_at(&is.a),
             Body::DrillJoined(_) | Body::DrillEnded(_) => duty,
             _ => false,

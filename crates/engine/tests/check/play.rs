@@ -111,7 +111,7 @@ async fn unit(world: &World, at: &str, incident: IncidentId, deployment: u128, s
 }
 
 fn offer(handoff: HandoffId, to: &str, basis: OfferBasis) -> Act {
-    Act::Offer { handoff, to: seat(to).station, basis, form: form(), signer: None, parent: None }
+    Act::Offer { handoff, to: seat(to).station, basis, form: form(), signer: None, parent: None, paper: None }
 }
 
 fn note() -> Act {
@@ -124,7 +124,7 @@ async fn sign(world: &World, at: &str, incident: IncidentId, handoff: HandoffId)
     let by = Actor { station: Some(seat(at).station), ..Actor::service() };
     let text = Hashes { entry: Some(&entry) }.text(&entry.case, &by, Statement::Transfer(of));
     let statement: Digest = text.expect("it is agreed").digest();
-    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None };
+    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
     world.done(&signer(at), incident, Act::Sign { handoff, version: of.version, parts }).await;
 }
 
@@ -186,7 +186,7 @@ async fn reported_and_closed(world: &World, id: IncidentId) {
     let report =
         Act::Report { code: code.clone(), case_number: None, result: None, level: Level::Attested, statement: None };
     world.done(&b, id, report).await;
-    world.done(&a, id, Act::Confirm { level: Level::Attested, statement: None }).await;
+    world.done(&a, id, Act::Confirm { report: 1, level: Level::Attested, statement: None }).await;
     world.done(&b, id, Act::Close { code, case_number: None }).await;
 }
 

@@ -51,6 +51,7 @@ samples! {
     CatalogueSet { station, table, version, entries }
     MapPublished { map, digest, areas, area_count, parties }
     MapRatified { map }
+    ShiftBegun { station }
     DrillOpened { drill, number, a, b, from, until }
     DrillJoined { drill }
     DrillEnded { drill }
@@ -88,8 +89,8 @@ samples! {
     JointAcknowledged { joint }
     LeadAsked { joint, lead }
     LeadAnswered { joint, yes }
-    JointEndProposed { joint, code }
-    JointEndAnswered { joint, yes, code }
+    JointEndProposed { joint, code, note }
+    JointEndAnswered { joint, yes, code, note }
     MergeProposed { other, survivor, by, to }
     MergeRefused { other, code }
     MovedUnit { deployment, unit, of, crew, support, status }
@@ -105,15 +106,18 @@ samples! {
     Claimed { handoff, number, from, to, code, note, terms }
     ClaimRefused { handoff, code, note }
     ClaimDropped { handoff, code }
-    Offered { handoff, number, from, to, version, basis, form, signer, parent, map, terms }
+    Offered { handoff, number, from, to, version, basis, form, signer, parent, map, terms, paper }
     Revised { handoff, version, form, signer, exp, nonce, form_digest }
     Delivered { handoff, version }
     Seen { handoff, version }
     StoodBy { handoff, version, until }
     Countered { handoff, version, code, fields, note }
     Declined { handoff, version, code, owner, map, duplicate_of, note }
-    Agreed { handoff, version, form_digest, from, to, agreement, exp, nonce, level, number, category, signer }
-    Signed { handoff, form_version, side, level, statement, alg, key, sig, lang, template, substitute, auth_data, client_data }
+    Agreed { handoff, version, form_digest, from, to, agreement, exp, nonce, level, number, category, signer, paper }
+    Signed {
+        handoff, form_version, side, level, statement, alg, key, sig, lang, template, substitute, auth_data, client_data,
+        paper
+    }
     SignatureRefused { handoff, form_version, side, code, note }
     SubstituteNamed { handoff, side, officer, code }
     Withdrawn { handoff, code, note }
@@ -131,8 +135,8 @@ samples! {
     FeedbackGiven { code, text }
     Reported { report, code, case_number, result, sign_off }
     ReportTakenBack { code }
-    Contested { code, note }
-    Confirmed { sign_off }
+    Contested { report, code, note }
+    Confirmed { report, sign_off }
 }
 
 macro_rules! bodies {
@@ -146,7 +150,7 @@ macro_rules! bodies {
 
 bodies! {
     LogOpened StationSet PostSet UnitSet OfficerSet AgreementProposed AgreementRatified CatalogueSet
-    MapPublished MapRatified DrillOpened DrillJoined DrillEnded Received CallAdded Noted ToldByPhone
+    MapPublished MapRatified ShiftBegun DrillOpened DrillJoined DrillEnded Received CallAdded Noted ToldByPhone
     PlaceAdded DetailsChanged LabelAdded Alerted AlertDelivered AlertSeen AlertAnswered UnitReported Handled
     Struck Closed Objected Reopened Escalated Acknowledged CallerOpened Erased SupportRequested
     SupportAnswered SupportRecalled SupportEnded JointDeclared JointAcknowledged LeadAsked LeadAnswered

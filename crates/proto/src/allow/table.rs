@@ -95,6 +95,8 @@ fn of_directory(type_name: &str) -> Option<&'static [Row]> {
         }
         "map_published" => &[(Everyone, "", &["digest", "areas", "area_count", "parties.*"]), (Everyone, "map", MAP)],
         "map_ratified" => &[(Everyone, "map", MAP)],
+        // When a station changes shifts is its own business.
+        "shift_begun" => &[(Own, "", &["station"])],
         "drill_opened" => {
             &[(Everyone, "", &["drill", "number", "from", "until"]), (Everyone, "a", STATION), (Everyone, "b", STATION)]
         }
@@ -170,8 +172,8 @@ fn of_parts(type_name: &str) -> Option<&'static [Row]> {
         "joint_acknowledged" => &[(Everyone, "", &["joint"])],
         "lead_asked" => &[(Everyone, "", &["joint"]), (Everyone, "lead", STATION)],
         "lead_answered" => &[(Everyone, "", &["joint", "yes"])],
-        "joint_end_proposed" => &[(Everyone, "", &["joint", "code"])],
-        "joint_end_answered" => &[(Everyone, "", &["joint", "yes", "code"])],
+        "joint_end_proposed" => &[(Everyone, "", &["joint", "code", "note"])],
+        "joint_end_answered" => &[(Everyone, "", &["joint", "yes", "code", "note"])],
         "merge_proposed" => {
             &[(Everyone, "", &["other", "survivor"]), (Everyone, "by", STATION), (Everyone, "to", STATION)]
         }
@@ -210,7 +212,7 @@ fn of_offer(type_name: &str) -> Option<&'static [Row]> {
         "claim_refused" | "withdrawn" | "recalled" | "kept" => &[(Everyone, "", &["handoff", "code", "note"])],
         "claim_dropped" | "dispute_withdrawn" => &[(Everyone, "", &["handoff", "code"])],
         "offered" => &[
-            (Everyone, "", &["handoff", "number", "version", "basis", "parent"]),
+            (Everyone, "", &["handoff", "number", "version", "basis", "parent", "paper"]),
             (Everyone, "from", STATION),
             (Everyone, "to", STATION),
             (Everyone, "form", FORM),
@@ -236,6 +238,7 @@ fn of_offer(type_name: &str) -> Option<&'static [Row]> {
         ],
         "agreed" => &[
             (Everyone, "", &["handoff", "version", "form_digest", "agreement", "exp", "nonce", "level", "number"]),
+            (Everyone, "", &["paper"]),
             (Everyone, "from", STATION),
             (Everyone, "to", STATION),
             (Everyone, "category", CATEGORY),
@@ -243,7 +246,7 @@ fn of_offer(type_name: &str) -> Option<&'static [Row]> {
         ],
         "signed" => &[
             (Everyone, "", &["handoff", "form_version", "level", "statement", "alg", "key", "sig", "substitute"]),
-            (Everyone, "", &["auth_data", "client_data", "lang", "template"]),
+            (Everyone, "", &["auth_data", "client_data", "lang", "template", "paper"]),
             (Everyone, "side", STATION),
         ],
         "signature_refused" => {
@@ -275,8 +278,8 @@ fn of_result(type_name: &str) -> Option<&'static [Row]> {
         "feedback_given" => &[(Everyone, "", &["code", "text"])],
         "reported" => &[(Everyone, "", &["report", "code", "case_number", "result"]), (Everyone, "sign_off", SIGN_OFF)],
         "report_taken_back" => &[(Everyone, "", &["code"])],
-        "contested" => &[(Everyone, "", &["code", "note"])],
-        "confirmed" => &[(Everyone, "sign_off", SIGN_OFF)],
+        "contested" => &[(Everyone, "", &["report", "code", "note"])],
+        "confirmed" => &[(Everyone, "", &["report"]), (Everyone, "sign_off", SIGN_OFF)],
         _ => return None,
     })
 }

@@ -114,6 +114,7 @@ order!(RatifyAgreementRequest, (agreement: id, version: version) => {
 });
 order!(SetCatalogueRequest, (catalogue: catalogue) => Order::Catalogue(catalogue));
 order!(RatifyMapRequest, (map: map_ref) => Order::RatifyMap(MapRatified { map }));
+order!(TakeShiftRequest, (station: name) => Order::TakeShift(station));
 order!(OpenDrillRequest, (drill: minted, number: label, with: name, start_time: time, end_time: time) => {
     Order::OpenDrill { drill, number, with, from: start_time, until: end_time }
 });

@@ -4,7 +4,6 @@ use super::codes;
 use super::reader::{Id, Name, Reader, Word, join};
 use crate::v1;
 use handoff_domain::caller::Role;
-use handoff_domain::command::AgreeParts;
 use handoff_domain::event::handoff::{OfferBasis, Ruling, Settlement};
 use handoff_domain::event::incident::{ErasedField, LinkKind, ReopenTo, SupportAnswer, UnitStatus};
 use handoff_domain::form::Signer;
@@ -162,9 +161,4 @@ impl Reader<'_> {
         let legal = value.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b'.'));
         if legal { Some(value.to_owned()) } else { self.wrong(path, codes::NOT_A_NAME, Vec::new()) }
     }
-}
-
-/// The receiver's own part of a form.
-pub(super) fn agree_parts(number: Option<Label>, category: Option<Category>, signer: Option<Signer>) -> AgreeParts {
-    AgreeParts { number, category, signer }
 }

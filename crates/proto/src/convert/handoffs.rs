@@ -1,8 +1,7 @@
 //! The dialogue of a handoff, and signing.
 
 use super::command;
-use super::fields::agree_parts;
-use handoff_domain::command::{Act, SignParts};
+use handoff_domain::command::{Act, AgreeParts, SignParts};
 use handoff_domain::event::handoff::{
     ClaimDropped, ClaimRefused, Countered, Declined, Delivered, Kept, RecallReceived, Recalled, Seen, SignatureRefused,
     StoodBy, SubstituteNamed, Withdrawn,
@@ -20,7 +19,8 @@ command!(DropClaimRequest, on_handoff, (handoff: id, code: maybe_code) => {
 
 command!(OfferRequest, decision, (
     handoff: id, to: name, basis: basis, form: form, signer: maybe_signer, parent: maybe_id,
-) => Act::Offer { handoff, to, basis, form, signer, parent });
+    paper: maybe_digest,
+) => Act::Offer { handoff, to, basis, form, signer, parent, paper });
 
 command!(ReviseRequest, on_handoff, (handoff: id, form: form, signer: maybe_signer) => {
     Act::Revise { handoff, form, signer }
@@ -45,11 +45,13 @@ command!(DeclineRequest, on_handoff, (
 
 command!(AgreeRequest, on_handoff, (
     handoff: id, version: version, number: maybe_label, category: maybe_category, signer: maybe_signer,
-) => Act::Agree { handoff, version, parts: agree_parts(number, category, signer) });
+    paper: maybe_digest,
+) => Act::Agree { handoff, version, parts: AgreeParts { number, category, signer, paper } });
 
 command!(SignRequest, on_handoff, (
     handoff: id, version: version, level: level, statement: digest, language: maybe_label, template: maybe_label,
-) => Act::Sign { handoff, version, parts: SignParts { level, statement, lang: language, template } });
+    paper: maybe_digest,
+) => Act::Sign { handoff, version, parts: SignParts { level, statement, lang: language, template, paper } });
 
 command!(RefuseSignatureRequest, fact, (
     handoff: id, version: version, side: station, code: code, note: maybe_text,

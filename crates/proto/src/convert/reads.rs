@@ -22,6 +22,8 @@ const NEAREST: (i32, i32) = (3, 10);
 pub struct ListQuery {
     /// The other partition: closed incidents, obligations of others.
     pub other: bool,
+    /// Incidents the caller has no part in any more.
+    pub former: bool,
     /// One station of the own organisation.
     pub station: Option<StationId>,
     /// One incident.
@@ -148,6 +150,7 @@ pub fn list_incidents(request: v1::ListIncidentsRequest) -> Result<ListQuery, Vi
     let size = page_size(&mut reader, request.page_size);
     let read = station.zip(size).map(|(station, page_size)| ListQuery {
         other: request.closed,
+        former: request.former,
         station,
         incident: None,
         page_size,
@@ -169,6 +172,7 @@ pub fn list_obligations(request: v1::ListObligationsRequest) -> Result<ListQuery
     let read = (|| {
         Some(ListQuery {
             other: direction? == Direction::TowardsUs,
+            former: false,
             station: station?,
             incident: incident?,
             page_size: size?,
@@ -244,7 +248,9 @@ pub fn statement(request: &v1::GetStatementRequest, seal: &mut dyn Seal) -> Resu
         None => None,
         Some(ActionWord::Transfer) => reader.id("handoff", &request.handoff).map(StatementAction::Transfer),
         Some(ActionWord::Report) => a_report(request, &mut reader),
-        Some(ActionWord::Confirm) => Some(a_move(Act::Confirm { level: Level::Attested, statement: None })),
+        Some(ActionWord::Confirm) => reader
+            .version("report", &request.report)
+            .map(|report| a_move(Act::Confirm { report, level: Level::Attested, statement: None })),
         Some(ActionWord::Rule) => a_ruling(request, &mut reader),
     };
     let read = (|| Some(StatementQuery { incident: incident?, action: action?, acting_for: acting_for? }))();

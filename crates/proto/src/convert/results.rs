@@ -1,8 +1,7 @@
 //! Disputes, rulings, the takeover and the result.
 
 use super::command;
-use super::fields::agree_parts;
-use handoff_domain::command::Act;
+use handoff_domain::command::{Act, AgreeParts};
 use handoff_domain::event::handoff::{
     Contested, DisputeWithdrawn, Disputed, FeedbackGiven, PositionStated, ReportTakenBack, SettlementProposed,
 };
@@ -21,7 +20,7 @@ command!(ProposeSettlementRequest, on_handoff, (handoff: id, outcome: word, note
 
 command!(AgreeSettlementRequest, on_handoff, (
     handoff: id, outcome: word, number: maybe_label, category: maybe_category, signer: maybe_signer,
-) => Act::AgreeSettlement { handoff, outcome, parts: agree_parts(number, category, signer) });
+) => Act::AgreeSettlement { handoff, outcome, parts: AgreeParts { number, category, signer, paper: None } });
 
 command!(WithdrawDisputeRequest, on_handoff, (handoff: id, code: code) => {
     Act::WithdrawDispute(DisputeWithdrawn { handoff, code })
@@ -46,6 +45,10 @@ command!(ReportRequest, decision, (
 
 command!(TakeBackReportRequest, decision, (code: code) => Act::TakeBackReport(ReportTakenBack { code }));
 
-command!(ContestRequest, decision, (code: code, note: maybe_text) => Act::Contest(Contested { code, note }));
+command!(ContestRequest, decision, (report: version, code: code, note: maybe_text) => {
+    Act::Contest(Contested { report, code, note })
+});
 
-command!(ConfirmRequest, decision, (level: level, statement: maybe_digest) => Act::Confirm { level, statement });
+command!(ConfirmRequest, decision, (report: version, level: level, statement: maybe_digest) => {
+    Act::Confirm { report, level, statement }
+});

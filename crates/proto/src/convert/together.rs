@@ -31,12 +31,12 @@ command!(AskLeadRequest, decision, (joint: id, lead: station) => Act::AskLead(Le
 
 command!(AnswerLeadRequest, decision, (joint: id, yes: yes) => Act::AnswerLead(LeadAnswered { joint, yes }));
 
-command!(ProposeJointEndRequest, decision, (joint: id, code: code) => {
-    Act::ProposeJointEnd(JointEndProposed { joint, code })
+command!(ProposeJointEndRequest, decision, (joint: id, code: code, note: maybe_text) => {
+    Act::ProposeJointEnd(JointEndProposed { joint, code, note })
 });
 
-command!(AnswerJointEndRequest, decision, (joint: id, yes: yes, code: maybe_code) => {
-    Act::AnswerJointEnd(JointEndAnswered { joint, yes, code })
+command!(AnswerJointEndRequest, decision, (joint: id, yes: yes, code: maybe_code, note: maybe_text) => {
+    Act::AnswerJointEnd(JointEndAnswered { joint, yes, code, note })
 });
 
 command!(ProposeMergeRequest, decision, (other: id, survivor: id) => Act::ProposeMerge { other, survivor });

@@ -68,7 +68,7 @@ fn command(name: &str, bytes: &[u8], other: &[u8]) -> Option<Read> {
 fn order(name: &str, bytes: &[u8], other: &[u8]) -> Option<ReadOrder> {
     by_name! { read_order, name, bytes, other;
         SetStationRequest SetPostRequest SetUnitRequest SetOfficerRequest ProposeAgreementRequest
-        RatifyAgreementRequest SetCatalogueRequest RatifyMapRequest OpenDrillRequest JoinDrillRequest EndDrillRequest
+        RatifyAgreementRequest SetCatalogueRequest RatifyMapRequest TakeShiftRequest OpenDrillRequest JoinDrillRequest EndDrillRequest
     }
 }
 
@@ -170,7 +170,7 @@ fn a_full_request_to_the_directory_becomes_its_order() {
             assert_eq!((proposed.grid7, proposed.caller_days, proposed.text_days), (Some(7), Some(7), Some(7)));
         }
     }
-    assert_eq!(orders, 11);
+    assert_eq!(orders, 12);
 }
 
 #[test]

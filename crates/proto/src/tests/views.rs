@@ -9,6 +9,7 @@ use crate::{IntoCommand, v1};
 use handoff_domain::Case;
 use handoff_domain::caller::{Actor, Role};
 use handoff_domain::command::Act;
+use handoff_domain::directory::Shifts;
 use handoff_domain::event::handoff::{Offered, Signed};
 use handoff_domain::event::incident::{Received, UnitReported, UnitStatus};
 use handoff_domain::event::{Body, Event};
@@ -75,6 +76,7 @@ fn parts() -> (Received, Offered) {
         parent: None,
         map: None,
         terms: None,
+        paper: None,
     };
     (received, offered)
 }
@@ -124,19 +126,24 @@ impl Disclosed for Gone {
 #[test]
 fn an_incident_shows_its_state_and_the_crew_to_its_own_side_only() {
     let case = case();
-    let own = incident_view(&case, &reader("A", RecipientKind::Party), &Everything);
+    let own = incident_view(&case, &Shifts::new(), &reader("A", RecipientKind::Party), &Everything);
     assert_eq!((own.state.as_str(), own.version, own.tenure), ("ON_SCENE", 3, 1));
     assert_eq!(own.deployments[0].status, "ON_SCENE");
     assert_eq!(own.deployments[0].crew, ["a-77"]);
     assert_eq!(own.places[0].address.as_ref().unwrap().value, "opened");
     assert_eq!(own.handoffs[0].state, "OFFERED");
     assert!(own.obligations.iter().any(|owed| owed.duty == "decide" && owed.rung == "duty"));
-    assert_eq!(own.milestones.as_ref().unwrap().dispatched, "DONE");
-    let other = incident_view(&case, &reader("B", RecipientKind::Party), &Nothing);
+    assert_eq!(own.milestones.as_ref().unwrap().dispatched.as_ref().unwrap().mark, "DONE");
+    let sent = own.milestones.as_ref().unwrap().dispatched.clone().unwrap();
+    assert_eq!((sent.organisation.as_str(), sent.officer.as_str()), ("A", "a-77"));
+    assert_eq!(sent.reach_time, Some(timestamp(Millis(1_700_000_000_002))));
+    let other = incident_view(&case, &Shifts::new(), &reader("B", RecipientKind::Party), &Nothing);
+    let sent = other.milestones.as_ref().unwrap().dispatched.clone().unwrap();
+    assert_eq!((sent.organisation.as_str(), sent.officer.as_str()), ("A", ""), "pseudonyms stay on their side");
     assert!(other.deployments[0].crew.is_empty());
     assert_eq!(other.places[0].address.as_ref().unwrap().state, "WITHHELD");
     assert_eq!(other.places[0].rounded_point.as_ref().unwrap().latitude, 30.5);
-    let auditor = incident_view(&case, &reader("X", RecipientKind::Auditor), &Gone);
+    let auditor = incident_view(&case, &Shifts::new(), &reader("X", RecipientKind::Auditor), &Gone);
     assert_eq!(auditor.deployments[0].crew, ["a-77"]);
     assert_eq!(auditor.places[0].address.as_ref().unwrap().state, "ERASED");
 }
@@ -209,6 +216,7 @@ fn pseudonyms_are_shown_to_their_own_side_to_auditors_and_on_signatures() {
         lang: None,
         template: None,
         substitute: None,
+        paper: None,
     };
     assert_eq!(officer(&event(4, Role::Responder, signed), &other), "a-77");
     assert!(!paths(&entry(located(), &unit, &other, &Nothing)).contains(&"crew.0"));
@@ -218,4 +226,18 @@ fn pseudonyms_are_shown_to_their_own_side_to_auditors_and_on_signatures() {
 fn times_keep_their_milliseconds() {
     let time = timestamp(Millis(1_700_000_000_005));
     assert_eq!((time.seconds, time.nanos), (1_700_000_000, 5_000_000));
+}
+
+#[test]
+fn an_acknowledgement_before_the_stations_shift_began_counts_no_more() {
+    let mut case = case();
+    let key = case.ledger.keys().find(|key| key.duty == handoff_domain::timers::Duty::Decide).unwrap().clone();
+    case.ledger.get_mut(&key).unwrap().acknowledged = Some(Millis(1_700_000_000_500));
+    let shown = |shifts: &Shifts| {
+        let view = incident_view(&case, shifts, &reader("A", RecipientKind::Party), &Nothing);
+        view.obligations.iter().find(|owed| owed.duty == "decide").unwrap().acknowledged
+    };
+    let began = |at| Shifts::from([(key.by.clone().unwrap().station, Millis(at))]);
+    assert!(shown(&Shifts::new()) && shown(&began(1_700_000_000_499)));
+    assert!(!shown(&began(1_700_000_000_500)) && !shown(&began(1_700_000_000_501)));
 }

@@ -76,7 +76,7 @@ fn facts(case: &Case) -> Facts {
     for (key, owed) in &case.ledger {
         let by = key.by.as_ref().map_or_else(|| "superior".to_owned(), ToString::to_string);
         let scope = key.scope.map(|scope| format!(".{scope}")).unwrap_or_default();
-        let noticed = if owed.acknowledged { ", noticed" } else { "" };
+        let noticed = if owed.acknowledged.is_some() { ", noticed" } else { "" };
         let value = format!("{} by {}{noticed}", owed.rung, owed.due.to_text());
         facts.put(format!("obligation.{}.{by}{scope}", key.duty), &value);
     }
@@ -87,7 +87,7 @@ fn of_result(case: &Case, facts: &mut Facts) {
     facts.put("reports", &case.reports);
     facts.put("closings_superseded", &case.superseded);
     let marks = case.milestones();
-    facts.put("signed_off", &marks.signed_off);
+    facts.put("signed_off", &marks.signed_off.mark);
     facts.maybe("result", case.result().map(|result| super::incident::case_result(case, result).state));
     facts.maybe("confirmer", case.result().and(case.confirmer()));
     if let Some(closure) = &case.closure {

@@ -4,14 +4,16 @@ use super::values::{category, place, station_ref, text, timestamp};
 use super::{Disclosed, Recipient};
 use crate::v1;
 use handoff_domain::case::handoff::{Handoff, ResultLoop};
+use handoff_domain::case::view::Milestone;
 use handoff_domain::case::{Alert, Case, Closure, Deployment, Joint, MergeProposal, Party, Support};
+use handoff_domain::directory::Shifts;
 use handoff_domain::event::incident::UnitStatus;
 use handoff_domain::ids::{DeploymentId, IncidentId, StationRef, SupportId};
-use handoff_domain::obligations::{Key, Owed};
+use handoff_domain::obligations::{Key, Owed, is_noticed};
 
-/// The incident as this reader sees it. `legal_moves` is left empty: it depends on the caller, not on the reader.
+/// The incident as this reader sees it; `shifts` say when each station's duty began. `legal_moves` is left empty: it depends on the caller, not on the reader.
 #[must_use]
-pub fn incident_view(case: &Case, recipient: &Recipient, disclosed: &dyn Disclosed) -> v1::Incident {
+pub fn incident_view(case: &Case, shifts: &Shifts, recipient: &Recipient, disclosed: &dyn Disclosed) -> v1::Incident {
     let standing = case.standing();
     let statuses = case.unit_statuses();
     v1::Incident {
@@ -47,7 +49,7 @@ pub fn incident_view(case: &Case, recipient: &Recipient, disclosed: &dyn Disclos
             .iter()
             .map(|(id, sent)| deployment(*id, sent, statuses.get(id), recipient))
             .collect(),
-        milestones: Some(milestones(case)),
+        milestones: Some(milestones(case, recipient)),
         handoffs: case.handoffs.iter().map(handoff_ref).collect(),
         supports: case.supports.iter().map(support).collect(),
         joint: case.joint.as_ref().map(joint),
@@ -64,28 +66,37 @@ pub fn incident_view(case: &Case, recipient: &Recipient, disclosed: &dyn Disclos
             .collect(),
         parties: case.parties.iter().map(party).collect(),
         superiors: case.superiors.iter().filter(|(_, part)| part.is_in()).map(|(org, _)| org.to_string()).collect(),
-        obligations: case.ledger.iter().map(|(key, owed)| obligation_view(case.id, key, owed)).collect(),
+        obligations: case.ledger.iter().map(|(key, owed)| obligation_view(case.id, key, owed, shifts)).collect(),
         legal_moves: Vec::new(),
     }
 }
 
-/// The milestones of a case.
-#[must_use]
-pub fn milestones(case: &Case) -> v1::Milestones {
-    let marks = case.milestones();
+fn milestones(case: &Case, recipient: &Recipient) -> v1::Milestones {
+    let reached = case.milestones();
+    // A confirmation is a signature: its officer is shown to both sides.
+    let shown = |milestone: &Milestone, is_signature: bool| {
+        let by = milestone.by.as_ref();
+        let officer = by.filter(|by| is_signature || recipient.is_own(&by.org)).and_then(|by| by.officer.as_ref());
+        Some(v1::Milestone {
+            mark: milestone.mark.to_string(),
+            reach_time: milestone.at.map(timestamp),
+            organisation: text(by.map(|by| &by.org)),
+            officer: text(officer),
+        })
+    };
     v1::Milestones {
-        received: marks.received.to_string(),
-        dispatched: marks.dispatched.to_string(),
-        handled: marks.handled.to_string(),
-        transferred: marks.transferred.to_string(),
-        signed_off: marks.signed_off.to_string(),
-        closed: marks.closed.to_string(),
+        received: shown(&reached.received, false),
+        dispatched: shown(&reached.dispatched, false),
+        handled: shown(&reached.handled, false),
+        transferred: shown(&reached.transferred, false),
+        signed_off: shown(&reached.signed_off, true),
+        closed: shown(&reached.closed, false),
     }
 }
 
-/// One obligation.
+/// One obligation; `shifts` say when each station's duty began.
 #[must_use]
-pub fn obligation_view(incident: IncidentId, key: &Key, owed: &Owed) -> v1::Obligation {
+pub fn obligation_view(incident: IncidentId, key: &Key, owed: &Owed, shifts: &Shifts) -> v1::Obligation {
     v1::Obligation {
         incident: incident.to_string(),
         duty: key.duty.to_string(),
@@ -96,7 +107,7 @@ pub fn obligation_view(incident: IncidentId, key: &Key, owed: &Owed) -> v1::Obli
         due_time: Some(timestamp(owed.due)),
         rung: owed.rung.to_string(),
         climbs: owed.climbs,
-        acknowledged: owed.acknowledged,
+        acknowledged: is_noticed(key, owed, shifts),
     }
 }
 
@@ -191,7 +202,7 @@ pub(super) fn case_result(case: &Case, result: &ResultLoop) -> v1::CaseResult {
             view.contests = *contests;
             view.superior_since_time = at_superior.map(timestamp);
         }
-        ResultLoop::Confirmed { at, by_ruling, contests } => {
+        ResultLoop::Confirmed { at, by: _, by_ruling, contests } => {
             view.state = "CONFIRMED".to_owned();
             view.since_time = Some(timestamp(*at));
             view.by_ruling = *by_ruling;

@@ -40,7 +40,8 @@ impl AuditService for Gate {
         let session = self.session(&request, "AuditService/why_open")?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
-        let case = &found.case;
+        let (case, directory) = (&found.case, self.engine().directory());
+        let shifts = &directory.shifts;
         let open_handoff = case.open_handoff().map(|open| v1::HandoffRef {
             id: open.id.to_string(),
             number: open.number,
@@ -62,7 +63,7 @@ impl AuditService for Gate {
         }
         Ok(Response::new(v1::WhyOpenResponse {
             state: case.phase().to_string(),
-            obligations: owed.iter().map(|(key, owed)| obligation_view(id, key, owed)).collect(),
+            obligations: owed.iter().map(|(key, owed)| obligation_view(id, key, owed, shifts)).collect(),
             open_handoff,
             next_moves,
         }))

@@ -1,5 +1,9 @@
 //! The feed: reads from the cursor to the published head, sends, waits for the head, and says so when it is quiet.
 
+mod open;
+
+pub(super) use open::Feeds;
+
 use super::{Gate, store_away, unreadable};
 use crate::auth::Session;
 use crate::cursors::Resume;
@@ -12,6 +16,7 @@ use handoff_engine::feed::FeedEntry;
 use handoff_proto::v1;
 use handoff_proto::v1::feed_service_server::FeedService;
 use handoff_proto::v1::watch_response::Message;
+use open::Open;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -37,6 +42,8 @@ struct Subscriber {
     ends: Millis,
     /// It has taken in everything there was.
     live: bool,
+    /// Says that it is there for as long as it is.
+    _open: Open,
 }
 
 #[tonic::async_trait]
@@ -52,7 +59,8 @@ impl FeedService for Gate {
         // Spread out, so that a restart's subscribers do not all come back at once an hour later.
         let spread = i64::from(u16::from_be_bytes(handoff_engine::ids::random())) * STREAM_MS_MAX / 2 / 65_536;
         let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
-        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends, live: false };
+        let open = Open::begin(self, &session.caller);
+        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends, live: false, _open: open };
         self.tasks().spawn(subscriber.run());
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -199,7 +207,8 @@ impl Subscriber {
     }
 
     fn batch(&self, command: &[Arc<FeedEntry>]) -> v1::FeedBatch {
-        super::reads::feed_batch(&self.session.caller, command, self.token())
+        let directory = self.gate.engine().directory();
+        super::reads::feed_batch(&self.session.caller, &directory.shifts, command, self.token())
     }
 
     fn token(&self) -> String {

@@ -1,9 +1,10 @@
 //! What is owed, by us and to us: walked down the indexes by due time, never more than a page's worth of rows kept.
 
 use super::reads::{may_list, station_asked};
-use super::{Gate, pages, store_away, violations};
+use super::{Gate, pages, store_away, unreadable, violations};
 use handoff_domain::caller::{Caller, OrgKind, Role};
 use handoff_domain::ids::{IncidentId, OrgId, Scope, StationId, StationRef};
+use handoff_domain::obligations::{Key, is_noticed};
 use handoff_domain::time::Millis;
 use handoff_domain::timers::{Duty, Rung};
 use handoff_proto::convert::{self, ListQuery};
@@ -49,27 +50,46 @@ impl ObligationService for Gate {
             None => look.across(self.engine().reader(), self.sources(caller, &asked), after).await?,
         };
         let next_page_token = next.map(|place| pages.token(&place.bytes())).unwrap_or_default();
-        Ok(Response::new(v1::ListObligationsResponse {
-            obligations: rows.iter().map(shown).collect(),
-            next_page_token,
-        }))
+        let mut obligations = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let acknowledged = self.is_noticed(row).await?;
+            obligations.push(v1::Obligation { acknowledged, ..shown(row) });
+        }
+        Ok(Response::new(v1::ListObligationsResponse { obligations, next_page_token }))
     }
 
     async fn acknowledge(&self, request: Request<v1::AcknowledgeRequest>) -> Result<Response<v1::MoveReply>, Status> {
         self.command("ObligationService/acknowledge", request).await
     }
+
+    async fn take_shift(&self, request: Request<v1::TakeShiftRequest>) -> Result<Response<v1::MoveReply>, Status> {
+        self.order("ObligationService/take_shift", request).await
+    }
 }
 
 impl Gate {
-    /// Whose obligations are looked at: none stands for the common superiors.
+    /// Whose obligations are looked at: what a superior owes stands under its own organisation.
     fn sources(&self, caller: &Caller, asked: &ListQuery) -> Vec<Option<OrgId>> {
-        let superior = caller.has(Role::Superior);
         if !asked.other {
-            return vec![if superior { None } else { Some(caller.org.clone()) }];
+            return vec![Some(caller.org.clone())];
         }
-        let others = self.engine().organisations().iter();
-        let others = others.filter(|org| org.kind == OrgKind::Party && org.id != caller.org);
-        others.map(|org| Some(org.id.clone())).chain((!superior).then_some(None)).collect()
+        let owes = |kind| matches!(kind, OrgKind::Party | OrgKind::Superior);
+        let others = self.engine().organisations().iter().filter(|org| owes(org.kind) && org.id != caller.org);
+        others.map(|org| Some(org.id.clone())).collect()
+    }
+
+    /// Whether a row's notice still counts: a shift that began since at the station makes it ring again.
+    async fn is_noticed(&self, row: &ObligationRow) -> Result<bool, Status> {
+        let directory = self.engine().directory();
+        let began = row.station.as_ref().is_some_and(|station| directory.shifts.contains_key(station));
+        if !row.acknowledged || row.rung != Rung::Duty || !began {
+            return Ok(row.acknowledged);
+        }
+        let entry = self.engine().entry(row.incident).await.map_err(|error| unreadable(&error))?;
+        let by = row.org.clone().zip(row.station.clone()).map(|(org, station)| StationRef { org, station });
+        let key = Key { duty: row.duty, scope: row.scope, by };
+        let owed = entry.as_ref().and_then(|entry| entry.case.ledger.get(&key));
+        Ok(owed.is_some_and(|owed| is_noticed(&key, owed, &directory.shifts)))
     }
 }
 

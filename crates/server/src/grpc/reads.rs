@@ -5,7 +5,7 @@ use crate::error::status;
 use handoff_domain::access;
 use handoff_domain::caller::{Caller, Role};
 use handoff_domain::case::Case;
-use handoff_domain::directory::Directory;
+use handoff_domain::directory::{Directory, Shifts};
 use handoff_domain::ids::{IncidentId, StationId, StationRef};
 use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
@@ -65,11 +65,17 @@ fn may_read(entry: &Entry, caller: &Caller) -> bool {
     if caller.has(Role::Superior) {
         return entry.case.superiors.contains_key(&caller.org);
     }
+    // A station whose part has ended keeps what it saw: the case it is shown ends there, and so do the values.
     caller.has(Role::Auditor) || entry.case.parties.keys().any(|seat| seat.org == caller.org)
 }
 
 /// One command's entries as their reader may see them, with the views after it.
-pub(super) fn feed_batch(caller: &Caller, command: &[Arc<FeedEntry>], resume_token: String) -> v1::FeedBatch {
+pub(super) fn feed_batch(
+    caller: &Caller,
+    shifts: &Shifts,
+    command: &[Arc<FeedEntry>],
+    resume_token: String,
+) -> v1::FeedBatch {
     let recipient = recipient(caller);
     let mut batch = v1::FeedBatch { resume_token, ..Default::default() };
     let mut shown: Vec<IncidentId> = Vec::new();
@@ -82,7 +88,7 @@ pub(super) fn feed_batch(caller: &Caller, command: &[Arc<FeedEntry>], resume_tok
         shown.push(told.event.incident);
         let case = &told.after.case;
         let survivor = command.iter().map(|other| &other.after).find(|other| case.alias_of == Some(other.case.id));
-        let mut view = incident_view(case, &recipient, &Nothing);
+        let mut view = incident_view(case, shifts, &recipient, &Nothing);
         show_custodian(&mut view, survivor.map(AsRef::as_ref));
         batch.incidents.push(view);
         if let Some(handoff) = case.handoffs.last() {
@@ -126,7 +132,8 @@ impl Gate {
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let survivor = self.survivor(&found).await?;
-        let mut view = incident_view(&found.case, &recipient(&session.caller), &opened);
+        let directory = self.engine().directory();
+        let mut view = incident_view(&found.case, &directory.shifts, &recipient(&session.caller), &opened);
         show_custodian(&mut view, survivor.as_ref());
         let survivor = survivor.as_ref().map(|survivor| &survivor.case);
         view.legal_moves = names(moves::legal_of(&found.case, survivor, None, &session.caller, self.now()));
@@ -149,6 +156,12 @@ impl Gate {
         let next_page_token = page.next.map(|next| pages.token(&case_place(next))).unwrap_or_default();
         let mut incidents = Vec::with_capacity(page.cases.len());
         for row in &page.cases {
+            if asked.former {
+                if let Ok(found) = self.visible(caller, row.incident).await {
+                    incidents.push(summary_then(&found.case));
+                }
+                continue;
+            }
             let mut shown = summary(row);
             if let Some(survivor) = row.alias_of {
                 let survivor = self.engine().reader().case(survivor).await.map_err(|error| store_away(&error))?;
@@ -170,6 +183,11 @@ impl Gate {
         let handoff = handoff.ok_or_else(|| status(&Refusal::new(Reason::HandoffNotFound).field("handoff")))?;
         let opened = self.opened(&session.caller, &found).await?;
         let mut view = handoff_view(&found.case, handoff, &opened);
+        if handoff.version > 0 && handoff.state.is_open() {
+            let reach = self.reach(&handoff.to);
+            view.receiver_connected = Some(reach.is_none());
+            view.receiver_disconnect_time = reach.map(timestamp);
+        }
         view.legal_moves = names(moves::legal(&found.case, Some(handoff), &session.caller, self.now()));
         Ok(Response::new(view))
     }
@@ -184,27 +202,6 @@ pub(super) fn show_custodian(alias: &mut v1::Incident, survivor: Option<&Entry>)
 
 pub(super) fn names(moves: Vec<&'static str>) -> Vec<String> {
     moves.into_iter().map(str::to_owned).collect()
-}
-
-/// Number of the last entry a caller may see: a station that lost its part, and a superior with nothing before it any
-/// more, keep what they saw.
-pub(super) fn last_seen(caller: &Caller, case: &Case) -> u64 {
-    let everything = [Role::Auditor, Role::Service].iter().any(|role| caller.has(*role));
-    if let (Some(part), false) = (case.superiors.get(&caller.org), everything) {
-        return part.until.unwrap_or(case.version);
-    }
-    let mut own = case.parties.iter().filter(|(seat, _)| seat.org == caller.org).map(|(_, party)| party).peekable();
-    // A signer named from a station without a part sees the case it signs for.
-    if everything || own.peek().is_none() {
-        return case.version;
-    }
-    own.map(|party| party.until.unwrap_or(case.version)).max().unwrap_or(case.version)
-}
-
-/// Whether a caller's organisation has a part in the case now, or something is before it as superior.
-pub(super) fn takes_part(caller: &Caller, case: &Case) -> bool {
-    let party = case.parties.iter().any(|(seat, party)| seat.org == caller.org && party.is_in());
-    party || case.superiors.get(&caller.org).is_some_and(handoff_domain::case::Party::is_in)
 }
 
 /// The station a list is narrowed to: the own one, or for a supervisor any of the organisation.
@@ -246,7 +243,10 @@ fn list_filter(directory: &Directory, caller: &Caller, asked: &ListQuery) -> Res
     } else {
         Some(caller.org.clone())
     };
-    Ok(CaseFilter { org, station, open: Some(!asked.other), ..CaseFilter::default() })
+    // Of those it has no part in any more a station is not told either whether they are closed by now.
+    let open = (!asked.former).then_some(!asked.other);
+    let active = (!caller.has(Role::Auditor)).then_some(!asked.former);
+    Ok(CaseFilter { org, station, open, active, ..CaseFilter::default() })
 }
 
 fn case_place(next: CaseCursor) -> Vec<u8> {
@@ -260,6 +260,26 @@ fn case_cursor(place: &[u8]) -> Result<CaseCursor, Status> {
     let at = i64::from_be_bytes(at.try_into().map_err(|_| pages::invalid())?);
     let id = Uuid::from_slice(id).map_err(|_| pages::invalid())?;
     Ok(CaseCursor { updated_at: Millis(at), incident: IncidentId(id) })
+}
+
+/// A case as it was when the reader's part in it ended.
+fn summary_then(case: &Case) -> v1::IncidentSummary {
+    let text = |value: Option<String>| value.unwrap_or_default();
+    v1::IncidentSummary {
+        id: case.id.to_string(),
+        version: case.version,
+        state: case.phase().to_string(),
+        custodian: Some(station_ref(&case.custodian)),
+        tenure: case.tenure,
+        first_receiver: Some(station_ref(&case.first_receiver)),
+        kind: text(case.kind.as_ref().map(ToString::to_string)),
+        severity: case.severity.to_string(),
+        drill: text(case.drill.map(|drill| drill.to_string())),
+        alias_of: text(case.alias_of.map(|of| of.to_string())),
+        received_time: Some(timestamp(case.opened_at)),
+        closed_time: case.closure.as_ref().map(|closure| timestamp(closure.at)),
+        update_time: Some(timestamp(case.updated_at)),
+    }
 }
 
 fn summary(row: &handoff_store::rows::CaseRow) -> v1::IncidentSummary {

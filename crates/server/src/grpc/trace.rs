@@ -67,7 +67,8 @@ impl Trace {
             }
             let last = !full || chain.seq() >= until;
             if last {
-                let mut view = incident_view(&self.found.case, &reader, &self.opened);
+                let shifts = &self.gate.engine().directory().shifts;
+                let mut view = incident_view(&self.found.case, shifts, &reader, &self.opened);
                 show_custodian(&mut view, self.survivor.as_ref());
                 page.incident = Some(view);
             }

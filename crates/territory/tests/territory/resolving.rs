@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use handoff_territory::{
-    Answer, AreaKeys, BoundaryMap, Datum, Index, ParseOptions, Position, Query, Reason, Standing, Verdict,
-    gcj02_from_wgs84,
+    Answer, AreaKeys, BoundaryMap, Datum, Index, Ownership, ParseOptions, Position, Query, Reason, Standing, Verdict,
+    gcj02_from_wgs84, together,
 };
 use serde_json::{Value, json};
 
@@ -281,4 +281,40 @@ fn a_question_takes_microseconds() {
     let each = started.elapsed() / questions;
     println!("read and indexed in {built:?}, {each:?} a question, {shared} of {questions} shared");
     assert!(each.as_micros() < 200, "{each:?} a question");
+}
+
+/// What one map says: standing, claimants.
+fn said(standing: Standing, reason: Option<Reason>, claimants: &[&str], border_m: Option<f64>) -> Ownership {
+    Ownership {
+        standing,
+        reason,
+        claimants: claimants.iter().map(|name| (*name).to_owned()).collect(),
+        areas: claimants.iter().map(|name| format!("area of {name}")).collect(),
+        distance_to_border_m: border_m,
+        reach_m: 30.0,
+        map_version: "1".to_owned(),
+    }
+}
+
+#[test]
+fn of_several_maps_the_least_certain_answer_counts_and_no_claim_is_dropped() {
+    let outside = said(Standing::Outside, None, &[], Some(900.0));
+    let ours = said(Standing::Owned, None, &["A"], Some(500.0));
+    let theirs = said(Standing::Owned, None, &["C"], Some(70.0));
+    let band = said(Standing::Shared, Some(Reason::Band), &["A", "B"], Some(10.0));
+    let untrusted = said(Standing::Untrusted, Some(Reason::FallbackPoint), &[], None);
+    let of = |answers: &[&Ownership]| together(&answers.iter().copied().cloned().collect::<Vec<_>>());
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[&ours]), Some((0, ours.clone())), "one map alone says what it says");
+    let (decided, both) = of(&[&outside, &ours]).unwrap();
+    assert_eq!((decided, both.standing, both.claimants.as_slice()), (1, Standing::Owned, &["A".to_owned()][..]));
+    assert_eq!(both.distance_to_border_m, Some(500.0));
+    let (_, two) = of(&[&ours, &theirs]).unwrap();
+    assert_eq!((two.standing, two.reason), (Standing::Shared, Some(Reason::MapsDisagree)));
+    assert_eq!(two.claimants, ["A", "C"]);
+    let (decided, three) = of(&[&theirs, &band]).unwrap();
+    assert_eq!((decided, three.standing, three.reason), (1, Standing::Shared, Some(Reason::Band)));
+    assert_eq!((three.claimants.len(), three.distance_to_border_m), (3, Some(10.0)));
+    let (decided, none) = of(&[&ours, &untrusted, &band]).unwrap();
+    assert_eq!((decided, none), (1, untrusted));
 }

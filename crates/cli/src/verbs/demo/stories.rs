@@ -275,6 +275,7 @@ async fn result(stage: &Stage, custodian: &str, confirmer: &str, incident: &str)
         request_id: id(),
         incident: incident.into(),
         expected: seen.expected_result()?,
+        report: seen.incident.result.as_ref().map_or(0, |result| result.reports),
         level: "attested".into(),
         ..Default::default()
     };

@@ -215,8 +215,10 @@ fn of_incident(what: &Move, sealing: &mut Sealing) -> Option<Act> {
         Move::EndSupport { support, code } => Act::EndSupport(SupportEnded { support, code }),
         Move::DeclareJoint { joint, with, lead, code } => Act::DeclareJoint { joint, with, lead, code },
         Move::AcknowledgeJoint { joint } => Act::AcknowledgeJoint(JointAcknowledged { joint }),
-        Move::ProposeJointEnd { joint, code } => Act::ProposeJointEnd(JointEndProposed { joint, code }),
-        Move::AgreeJointEnd { joint } => Act::AnswerJointEnd(JointEndAnswered { joint, yes: true, code: None }),
+        Move::ProposeJointEnd { joint, code } => Act::ProposeJointEnd(JointEndProposed { joint, code, note: None }),
+        Move::AgreeJointEnd { joint } => {
+            Act::AnswerJointEnd(JointEndAnswered { joint, yes: true, code: None, note: None })
+        }
         Move::DeclareHandled { code } => Act::DeclareHandled(Handled { code, referred_to: None, result: None }),
         Move::Close { code } => Act::Close { code, case_number: None },
         Move::Offer { .. }
@@ -233,10 +235,12 @@ fn of_incident(what: &Move, sealing: &mut Sealing) -> Option<Act> {
 
 fn of_handoff(what: &Move, statement: Option<Digest>, sealing: &mut Sealing) -> Option<Act> {
     const VERSION: u64 = 1;
+    /// A replayed incident is reported once.
+    const REPORT: u64 = 1;
     Some(match what.clone() {
         Move::Offer { handoff, to, form: offered } => {
             let (form, basis) = (form(&offered, sealing), OfferBasis::UnitAssigned);
-            Act::Offer { handoff, to, basis, form, signer: None, parent: None }
+            Act::Offer { handoff, to, basis, form, signer: None, parent: None, paper: None }
         }
         Move::Deliver { handoff } => Act::Deliver(Delivered { handoff, version: VERSION }),
         Move::See { handoff } => Act::See(Seen { handoff, version: VERSION }),
@@ -244,7 +248,8 @@ fn of_handoff(what: &Move, statement: Option<Digest>, sealing: &mut Sealing) -> 
             Act::Agree { handoff, version: VERSION, parts: AgreeParts { number, ..AgreeParts::default() } }
         }
         Move::Sign { handoff } => {
-            let parts = SignParts { level: Level::Attested, statement: statement?, lang: None, template: None };
+            let (level, statement) = (Level::Attested, statement?);
+            let parts = SignParts { level, statement, lang: None, template: None, paper: None };
             Act::Sign { handoff, version: VERSION, parts }
         }
         Move::TakeOver { handoff } => Act::TakeOver { handoff, version: VERSION, paper: None },
@@ -253,7 +258,7 @@ fn of_handoff(what: &Move, statement: Option<Digest>, sealing: &mut Sealing) -> 
             let result = Some(sealing.text("result", &result));
             Act::Report { code, case_number: None, result, level: Level::Attested, statement: None }
         }
-        Move::Confirm => Act::Confirm { level: Level::Attested, statement: None },
+        Move::Confirm => Act::Confirm { report: REPORT, level: Level::Attested, statement: None },
         Move::Receive { .. }
         | Move::Alert { .. }
         | Move::DeliverAlert { .. }

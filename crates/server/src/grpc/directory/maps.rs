@@ -16,7 +16,7 @@ use handoff_proto::comparable;
 use handoff_proto::convert::{self, MapUpload};
 use handoff_proto::v1;
 use handoff_proto::view::station_ref;
-use handoff_territory::{Datum, Position, Query, Site, SiteKind, Verdict, nearest};
+use handoff_territory::{Datum, Position, Site, SiteKind, Verdict, nearest, together};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -135,26 +135,20 @@ impl Gate {
         precision_m: f64,
         told: &mut v1::ResolveTerritoryResponse,
     ) -> Result<(), Status> {
-        let map = directory.map_of(station).cloned();
-        let index = match &map {
-            Some(map) => self.engine().maps().get(self.engine().reader(), map).await,
-            None => Ok(None),
-        };
-        let index = index.map_err(|error| store_away(&error))?;
-        let (Some(map), Some(index)) = (map, index) else {
+        let maps = self.engine().maps().of(self.engine().reader(), directory, station).await;
+        let answers: Vec<_> = maps.iter().map(|(_, index)| index.owners(point, datum, precision_m)).collect();
+        let Some((decided, answer)) = together(&answers) else {
             (told.answer, told.why) = (Verdict::Untrusted.as_str().to_owned(), NO_MAP.to_owned());
             return Ok(());
         };
-        let name = station.station.as_str();
-        let answer = index.resolve(&Query { point, datum, precision_m, asking_station: name });
-        told.answer = answer.verdict.as_str().to_owned();
+        told.answer = answer.seen_by(station.station.as_str()).as_str().to_owned();
         told.why = answer.reason.map(|reason| reason.as_str().to_owned()).unwrap_or_default();
         let claimants = answer.claimants.iter().filter_map(|name| directory.seat(&StationId::new(name)?));
         told.claimants = claimants.map(|claimant| station_ref(&claimant)).collect();
         told.areas = answer.areas;
         told.border_m = answer.distance_to_border_m;
         told.reach_m = answer.reach_m;
-        told.map = Some(map_ref(&map));
+        told.map = maps.get(decided).map(|(map, _)| map_ref(map));
         Ok(())
     }
 }
