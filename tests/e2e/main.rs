@@ -6,6 +6,7 @@ mod database;
 mod feed;
 mod intake;
 mod refusals;
+mod replay;
 mod sides;
 mod stopping;
 mod walls;

@@ -3,7 +3,9 @@
 //! 1. [`app`]: starts, stops, kills and restarts the built program over one folder.
 //! 2. [`play`]: the moves of a case, each in one line.
 //! 3. [`refusal`]: a refused call, read the way a client reads it.
+//! 4. [`recorded`]: an invented table of calls, replayed by the program against a service.
 
 pub mod app;
 pub mod play;
+pub mod recorded;
 pub mod refusal;
