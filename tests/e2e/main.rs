@@ -9,6 +9,7 @@ mod lists;
 mod merges;
 mod part_ended;
 mod refusals;
+mod replay;
 mod shifts;
 mod sides;
 mod statements;

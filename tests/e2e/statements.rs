@@ -162,13 +162,15 @@ async fn report(app: &TestApp, incident: &str, other_incident: &str) -> anyhow::
 }
 
 async fn confirm(app: &TestApp, incident: &str) -> anyhow::Result<()> {
-    let asked = api::GetStatementRequest { incident: incident.into(), action: "confirm".into(), ..Default::default() };
+    let (to, action, report) = (incident.to_owned(), "confirm".to_owned(), 1);
+    let asked = api::GetStatementRequest { incident: to, action, report, ..Default::default() };
     let shown = ask(app, "a-duty", asked).await?;
     assert_eq!(shown.salt, "", "nothing in it is sealed");
     let request = api::ConfirmRequest {
         request_id: id(),
         incident: incident.into(),
         expected: on_result(app, "a-duty", incident).await?,
+        report,
         statement: shown.digest.clone(),
         ..Default::default()
     };

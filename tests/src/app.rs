@@ -31,6 +31,8 @@ const ORGS: &[(&str, &str, &str)] = &[
     ("SUP", "superior", r#"["superior"]"#),
     ("AUD", "audit", r#"["auditor"]"#),
 ];
+/// An address at any free port.
+const ANY_PORT: &str = "127.0.0.1:0";
 /// The word before the address on stderr.
 const SERVING: &str = "serving on https://";
 
@@ -122,14 +124,32 @@ impl TestApp {
     /// # Errors
     /// The program refuses to make them.
     pub fn prepare() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
-        let app = Self { folder, listen: "127.0.0.1:0".to_owned(), service: None };
+        let app = Self::empty()?;
         let path = app.path("").to_string_lossy().into_owned();
         app.done(&["dev-ca", "--folder", &path, "--org", "A", "--org", "B", "--org", "SUP", "--org", "AUD"])?;
         app.write_config()?;
         app.done(&["db", "migrate", "--config", &app.config_file()])?;
         Ok(app)
+    }
+
+    /// Folder, certificates, configuration and database for the organisations of a replay's mapping, all made by the
+    /// program itself.
+    ///
+    /// # Errors
+    /// The program refuses to make them.
+    pub fn prepare_for(mapping: &Path) -> anyhow::Result<Self> {
+        let app = Self::empty()?;
+        let (path, mapping) = (app.path("").to_string_lossy().into_owned(), mapping.to_string_lossy().into_owned());
+        let free = ["--listen", ANY_PORT, "--metrics-listen", ANY_PORT];
+        app.done(&[&["dev-ca", "--folder", &path, "--mapping", &mapping], free.as_slice()].concat())?;
+        app.done(&["db", "migrate", "--config", &app.config_file()])?;
+        Ok(app)
+    }
+
+    fn empty() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
+        Ok(Self { folder, listen: ANY_PORT.to_owned(), service: None })
     }
 
     /// A running service without a directory.
@@ -241,8 +261,11 @@ impl TestApp {
         self.service = Some(Service { child, said });
         let Ok(address) = told.recv_timeout(LIMIT) else { bail!("the service did not start:\n{}", self.said()) };
         if self.listen != address {
+            // The metrics keep any port; the first line that names one is the service's.
+            let text = std::fs::read_to_string(&config)?;
+            let (before, after) = (format!("listen = \"{}\"", self.listen), format!("listen = \"{address}\""));
+            std::fs::write(&config, text.replacen(&before, &after, 1))?;
             self.listen = address;
-            self.write_config()?;
         }
         Ok(())
     }

@@ -4,8 +4,10 @@
 //! 2. [`play`]: the moves of a case, each in one line.
 //! 3. [`refusal`]: a refused call, read the way a client reads it.
 //! 4. [`raw`]: calls by bytes.
+//! 5. [`recorded`]: an invented table of calls, replayed by the program against a service.
 
 pub mod app;
 pub mod play;
 pub mod raw;
+pub mod recorded;
 pub mod refusal;

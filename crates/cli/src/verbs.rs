@@ -7,6 +7,7 @@ pub(crate) mod connect;
 pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod dev_ca;
+pub(crate) mod dev_config;
 pub(crate) mod handoff;
 pub(crate) mod incident;
 pub(crate) mod replay;

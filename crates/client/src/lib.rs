@@ -72,6 +72,7 @@ type Line = InterceptedService<Channel, Token>;
 /// A connection of one client program or person.
 #[derive(Clone, Debug)]
 pub struct Client {
+    channel: Channel,
     line: Line,
     token: Token,
 }
@@ -91,8 +92,18 @@ impl Client {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10))
             .tcp_nodelay(true);
-        let line = InterceptedService::new(endpoint.connect_lazy(), token.clone());
-        Ok(Self { line, token })
+        Ok(Self::over(endpoint.connect_lazy(), token))
+    }
+
+    fn over(channel: Channel, token: Token) -> Self {
+        let line = InterceptedService::new(channel.clone(), token.clone());
+        Self { channel, line, token }
+    }
+
+    /// Somebody else on the same connection: a station's system speaks for its officers, each with a token of theirs.
+    #[must_use]
+    pub fn with_token(&self, token: Token) -> Self {
+        Self::over(self.channel.clone(), token)
     }
 
     /// The token in use.
@@ -138,7 +149,7 @@ impl Client {
     }
 }
 
-pub use tonic::{Response, Status};
+pub use tonic::{Code, Response, Status};
 
 /// A refusal in words: code, reason, both languages, fields, and what is legal instead.
 #[must_use]
@@ -165,6 +176,22 @@ pub fn explain(status: &Status) -> String {
         }
     }
     text
+}
+
+/// A value a refusal carries beside its reason, by name: `state`, `legal_moves`, `fields` and the like.
+#[must_use]
+pub fn value(status: &Status, name: &str) -> Option<String> {
+    use tonic_types::StatusExt;
+    status.get_error_details().error_info().and_then(|info| info.metadata.get(name).cloned())
+}
+
+/// The fields a refusal finds wrong, each with its code: `incident: NOT_A_UUID`.
+#[must_use]
+pub fn fields(status: &Status) -> Vec<String> {
+    use tonic_types::StatusExt;
+    let details = status.get_error_details();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    violations.iter().map(|field| format!("{}: {}", field.field, field.description)).collect()
 }
 
 /// The published reason of a refusal, if it carries one.

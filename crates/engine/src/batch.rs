@@ -62,6 +62,9 @@ pub enum Outcome {
     Answer(Answer, bool),
     /// The id was used for another request.
     Reused,
+    /// What is asked is so already, and nothing would be stored. Unless the id has been answered before memory began:
+    /// an insert would meet that answer, here it has to be looked for.
+    Nothing,
 }
 
 /// Number and hash of a case's last event in a command, and of the event that fixed its agreed form.
@@ -165,8 +168,7 @@ impl<'m> Overlay<'m> {
                 let (position, incident) = (Some(done.position), done.incident);
                 (Answer::Done(done), position, Some(incident))
             }
-            // Nothing to do: neither stored nor an error.
-            Ok(None) => return Outcome::Answer(Answer::Refused(Refusal::new(Reason::MoveNotLegal)), false),
+            Ok(None) => return Outcome::Nothing,
             Err(refusal) => {
                 let incident = if let Task::Incident(command) = &job.task { Some(command.incident) } else { None };
                 (Answer::Refused(refusal), None, incident)

@@ -9,10 +9,10 @@ use crate::job::{Chore, Job, NoAnswer, Reply};
 use crate::memory::{Entry, LoadError, Memory, Stored, load};
 use handoff_domain::directory::Directory;
 use handoff_domain::ids::IncidentId;
-use handoff_domain::refusal::Reason;
+use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{Millis, SECOND};
 use handoff_evidence::event::decode;
-use handoff_store::rows::{AuditRow, CursorRow};
+use handoff_store::rows::{AnswerId, AuditRow, CursorRow};
 use handoff_store::{AppendError, Reader, Writer as StoreWriter};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -210,7 +210,10 @@ impl Writer {
                 let loaded = load(self.reader.as_ref(), id, None).await.map_err(Miss::load)?;
                 overlay.loaded(id, loaded.map(Arc::new));
             }
-            outcomes.push(overlay.decide(job));
+            outcomes.push(match overlay.decide(job) {
+                Outcome::Nothing => answered_before(self.reader.as_ref(), job).await.map_err(Miss::Fatal)?,
+                outcome => outcome,
+            });
         }
         overlay.finish();
         add_chores(&mut overlay.rows, chores, now);
@@ -225,6 +228,7 @@ impl Writer {
                 match outcome {
                     Outcome::Answer(answer, replayed) => Ok(Reply { answer, replayed }),
                     Outcome::Reused => Err(NoAnswer::Reused),
+                    Outcome::Nothing => Err(NoAnswer::Unknown),
                 },
             );
         }
@@ -257,13 +261,11 @@ impl Writer {
     }
 
     /// Stored answers to ids the batch brought again.
-    async fn recall(&mut self, ids: Vec<handoff_store::rows::AnswerId>) -> Result<(), Fatal> {
+    async fn recall(&mut self, ids: Vec<AnswerId>) -> Result<(), Fatal> {
         for id in ids {
-            let row = self.reader.answer(id.clone()).await.map_err(Fatal::Tidy)?;
-            let Some(row) = row else { continue };
-            let answer =
-                Answer::from_bytes(&row.answer).map_err(|_| Fatal::Load(Box::new(LoadError::Malformed("answer"))))?;
-            self.memory.answers.put(id, Arc::new(Stored { key: row.key, mac: row.mac, answer }));
+            if let Some(stored) = stored(self.reader.as_ref(), &id).await? {
+                self.memory.answers.put(id, Arc::new(stored));
+            }
         }
         Ok(())
     }
@@ -279,7 +281,7 @@ impl Writer {
 /// What an append left to be done outside the overlay's borrow of memory.
 struct Written {
     cases: HashMap<IncidentId, Arc<Entry>>,
-    answers: HashMap<handoff_store::rows::AnswerId, Arc<Stored>>,
+    answers: HashMap<AnswerId, Arc<Stored>>,
     feeds: HashMap<handoff_domain::ids::OrgId, u64>,
     directory: Option<Arc<Directory>>,
     streams: HashMap<IncidentId, handoff_domain::ids::Digest>,
@@ -306,7 +308,7 @@ impl Written {
 
 /// Why an attempt wrote nothing, or may have.
 enum Miss {
-    Known(Vec<handoff_store::rows::AnswerId>),
+    Known(Vec<AnswerId>),
     Moved,
     Rejected(String),
     Fatal(Fatal),
@@ -392,6 +394,19 @@ fn add_chores(rows: &mut handoff_store::Batch, chores: &[Chore], now: Millis) {
         }
     }
     rows.cursors.extend(cursors.into_values());
+}
+
+async fn stored(reader: &dyn Reader, id: &AnswerId) -> Result<Option<Stored>, Fatal> {
+    let Some(row) = reader.answer(id.clone()).await.map_err(Fatal::Tidy)? else { return Ok(None) };
+    let answer = Answer::from_bytes(&row.answer).map_err(|_| Fatal::Load(Box::new(LoadError::Malformed("answer"))))?;
+    Ok(Some(Stored { key: row.key, mac: row.mac, answer }))
+}
+
+/// A command with nothing left to do: its first answer, if it is a repeat, else a refusal nobody stores.
+async fn answered_before(reader: &dyn Reader, job: &Job) -> Result<Outcome, Fatal> {
+    let stored = stored(reader, &job.request).await?;
+    let nothing = || Outcome::Answer(Answer::Refused(Refusal::new(Reason::MoveNotLegal)), false);
+    Ok(stored.map_or_else(nothing, |stored| Overlay::repeat(&stored, &job.content)))
 }
 
 /// Memory as the log tells it: the head, the feeds, the directory. Cases and answers are read when asked for.

@@ -6,10 +6,11 @@ use handoff_domain::time::Millis;
 use handoff_engine::check::{Report, check_log};
 use handoff_engine::memory::LoadError;
 use handoff_engine::open_log;
-use handoff_store::{Failpoint, Options, StoreError};
+use handoff_store::{Failpoint, Options, Reader, StoreError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why the database could not be made or checked.
@@ -93,6 +94,26 @@ pub async fn check(url: &str) -> Result<Checked, DatabaseError> {
     let report = check_log(reader.as_ref()).await;
     reader.close().await;
     Ok(Checked { findings, report: report.map_err(|error| DatabaseError::Load(Box::new(error)))? })
+}
+
+/// Writes a consistent copy to a new file and makes it ready to be read and checked; its URL.
+///
+/// # Errors
+/// [`DatabaseError::Store`].
+pub async fn copy(config: &Config, to: &Path) -> Result<String, DatabaseError> {
+    backup(config, to).await?;
+    let url = format!("sqlite:{}", to.display());
+    // A copy leaves the journal mode behind that every reader insists on.
+    handoff_store::migrate(&url).await.map_err(DatabaseError::Store)?;
+    Ok(url)
+}
+
+/// The rows of a database, for reading only, beside a running service or without one.
+///
+/// # Errors
+/// [`DatabaseError::Store`].
+pub async fn reader(url: &str) -> Result<Arc<dyn Reader>, DatabaseError> {
+    handoff_store::open_reader(url).await.map_err(DatabaseError::Store)
 }
 
 /// A crash test's hook: dies like `kill -9` when a step of the write path is reached the N-th time. `None` for a step

@@ -1,12 +1,15 @@
 //! `handoff dev-ca`
 
+use super::dev_config::{self, Org, PARTY_ROLES};
+use super::replay::mapping::Mapping;
 use crate::output::{self, Exit, Output};
 use anyhow::Context;
 use handoff_domain::ids::OrgId;
 use handoff_engine::clock::{Clock, SystemClock};
 use handoff_server::config::Alg;
 use handoff_server::dev_ca::{Plan, write};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// What to make, and where.
 #[derive(Debug, clap::Args)]
@@ -15,8 +18,17 @@ pub(crate) struct Args {
     #[arg(long)]
     folder: PathBuf,
     /// Organisations to make token issuers for.
-    #[arg(long = "org", required = true)]
+    #[arg(long = "org", required_unless_present = "mapping")]
     orgs: Vec<String>,
+    /// A replay's mapping: make the issuers of its organisations and a configuration, handoff.toml, that serves them.
+    #[arg(long)]
+    mapping: Option<PathBuf>,
+    /// With --mapping: where the service is to listen.
+    #[arg(long, requires = "mapping", default_value = "127.0.0.1:7443")]
+    listen: SocketAddr,
+    /// With --mapping: where its metrics are to be read.
+    #[arg(long, requires = "mapping", default_value = "127.0.0.1:9464")]
+    metrics_listen: SocketAddr,
     /// Make existing certificates and keys anew; the log's key never is.
     #[arg(long)]
     replace: bool,
@@ -24,22 +36,44 @@ pub(crate) struct Args {
 
 /// Writes the development authority.
 pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
+    let mapping = args.mapping.as_deref().map(Mapping::load).transpose()?;
+    let of_mapping = mapping.iter().flat_map(Mapping::organisation_names);
     let organisations = args
         .orgs
         .iter()
+        .map(String::as_str)
+        .chain(of_mapping)
         .map(|name| {
             Ok((OrgId::new(name).context("an organisation's code name has 1 to 64 letters and digits")?, Alg::EdDsa))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let plan = Plan { folder: args.folder.clone(), organisations, replace: args.replace };
     for made in write(&plan, SystemClock.now())? {
-        match output {
-            Output::Json => output::json(&serde_json::json!({"file": made.file, "new": made.new})),
-            Output::Text => {
-                let word = if made.new { "made" } else { "kept" };
-                output::line(&format!("{word} {}", made.file.display()));
-            }
+        tell(output, &made.file, made.new);
+    }
+    if let Some(mapping) = &mapping {
+        let file = args.folder.join(dev_config::FILE);
+        let new = args.replace || !file.exists();
+        if new {
+            let text = configuration(mapping, &args.listen.to_string(), &args.metrics_listen.to_string())?;
+            std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
         }
+        tell(output, &file, new);
     }
     Ok(Exit::Done)
+}
+
+fn configuration(mapping: &Mapping, listen: &str, metrics_listen: &str) -> anyhow::Result<String> {
+    let party = |org| Org { id: org, kind: "party", name: org, roles: PARTY_ROLES };
+    let mut organisations: Vec<_> = mapping.organisations.iter().map(|org| party(org.id.as_str())).collect();
+    let superior = |id| Org { id, kind: "superior", name: id, roles: &["superior"] };
+    organisations.extend(mapping.superior.as_deref().map(superior));
+    dev_config::text(listen, metrics_listen, &organisations)
+}
+
+fn tell(output: Output, file: &Path, new: bool) {
+    match output {
+        Output::Json => output::json(&serde_json::json!({"file": file, "new": new})),
+        Output::Text => output::line(&format!("{} {}", if new { "made" } else { "kept" }, file.display())),
+    }
 }

@@ -329,13 +329,14 @@ async fn report(table: Table, code: String, result: String) -> anyhow::Result<ap
 
 async fn confirm(table: Table) -> anyhow::Result<api::MoveReply> {
     let (incident, action) = (table.incident.id.clone(), "confirm".to_owned());
-    let asked = api::GetStatementRequest { incident, action, ..Default::default() };
+    let report = table.incident.result.as_ref().map_or(0, |result| result.reports);
+    let asked = api::GetStatementRequest { incident, action, report, ..Default::default() };
     let statement = statement(&table, asked).await?.digest;
     let request = api::ConfirmRequest {
         request_id: id(),
         incident: table.incident.id.clone(),
         expected: table.result()?,
-        report: table.incident.result.as_ref().map_or(0, |result| result.reports),
+        report,
         level: "attested".into(),
         statement,
         ..Default::default()

@@ -78,7 +78,26 @@ pub struct RefusedRow {
     /// Its line.
     pub line: u64,
     /// Why.
-    pub why: String,
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+/// A reason in English and Chinese.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Why {
+    /// In English.
+    #[serde(rename = "why")]
+    pub en: String,
+    /// In Chinese.
+    #[serde(rename = "why_zh")]
+    pub zh: String,
+}
+
+impl Why {
+    /// A reason in both languages.
+    pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Self {
+        Self { en: en.into(), zh: zh.into() }
+    }
 }
 
 /// Something about a row that was taken all the same.

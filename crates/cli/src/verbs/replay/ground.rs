@@ -3,6 +3,7 @@
 
 use super::call::Spot;
 use super::mapping::{AreaRule, Boundaries};
+use super::step::minted;
 use handoff_domain::ids::{Digest, MapId, MapRef, OrgId, StationId, StationRef};
 use handoff_domain::values::Ground as Answer;
 use handoff_engine::ground::{QueryPoint, read_map};
@@ -96,7 +97,7 @@ impl Ground {
             }
         }
         let digest = sha256(&written);
-        let map = MapRef { id: MapId(derived(&["replay", "map", &digest.to_string()])), version: 1 };
+        let map = MapRef { id: MapId(minted(derived(&["replay", "map", &digest.to_string()]))), version: 1 };
         Ok(Self { map, bytes: written.into(), digest, forces, index, near, districts: BTreeMap::new() })
     }
 
@@ -236,7 +237,7 @@ fn collection(rules: &Boundaries, crs: Option<&Value>, whole: bool, areas: &[&Ar
         let stations: Vec<&str> = area.seats.iter().map(|seat| seat.station.as_str()).collect();
         json!({
             "type": "Feature",
-            "id": stations[0],
+            "id": area.name,
             "properties": {"name": area.name, "station": stations, "shared": area.shared},
             "geometry": area.geometry,
         })

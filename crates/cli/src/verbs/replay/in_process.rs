@@ -2,7 +2,7 @@
 //! the clock stops wherever an obligation comes due, so that escalations happen when they would.
 
 use super::call::Spot;
-use super::drive::{Away, Drive, Outcome};
+use super::drive::{Away, Drive, Outcome, Receipt};
 use super::setup::Setup;
 use super::step::{Move, OfferForm, Step};
 use handoff_domain::Digests;
@@ -15,9 +15,10 @@ use handoff_domain::event::incident::{
 };
 use handoff_domain::form::{Form, FormTimes};
 use handoff_domain::ids::{Digest, HandoffId};
+use handoff_domain::refusal::Reason;
 use handoff_domain::time::Millis;
 use handoff_domain::values::{Label, Level, Place};
-use handoff_engine::answer::Answer;
+use handoff_engine::answer::{Answer, Done};
 use handoff_engine::clock::ManualClock;
 use handoff_engine::deadlines::{RAISED_AT_ONCE_MAX, raise_due};
 use handoff_engine::ground::QueryPoint;
@@ -48,18 +49,26 @@ impl InProcess {
         Self { engine, clock }
     }
 
-    /// The digest of the statement this signer is shown; `None` where the form waits for no signature any more.
-    async fn statement(&self, step: &Step, handoff: HandoffId) -> Result<Option<Digest>, Away> {
+    /// The digest of the statement this signer is shown, or what the signature comes to where there is none.
+    async fn statement(&self, step: &Step, handoff: HandoffId) -> Result<Result<Digest, Outcome>, Away> {
         let entry = self.engine.entry(step.incident).await.map_err(away)?;
-        let Some(entry) = entry else { return Ok(None) };
-        let Some(form) = entry.case.handoff(handoff).filter(|handoff| handoff.agreed().is_some()) else {
-            return Ok(None);
+        let refused = |reason: Reason, state: Option<String>| {
+            Ok(Err(Outcome::Refused { reason: reason.as_str().to_owned(), state }))
         };
+        let Some(entry) = entry else { return refused(Reason::IncidentNotFound, None) };
+        let Some(form) = entry.case.handoff(handoff) else { return refused(Reason::HandoffNotFound, None) };
+        if form.state.result().is_some() {
+            // Nothing is taken over without both signatures: an earlier start of the run has given them.
+            return Ok(Err(Outcome::Repeated(None)));
+        }
+        if form.agreed().is_none() {
+            return refused(Reason::MoveNotLegal, Some(form.state.name().as_str().to_owned()));
+        }
         let caller = step.party.caller();
         let role = *caller.roles.first().ok_or_else(|| away("a party without a role"))?;
         let signer = Actor { org: caller.org, station: caller.station, officer: caller.officer, role, reg: None };
         let hashes = Hashes { entry: Some(&entry) };
-        Ok(Some(hashes.statement(&entry.case, &signer, Statement::Transfer(form))))
+        Ok(Ok(hashes.statement(&entry.case, &signer, Statement::Transfer(form))))
     }
 }
 
@@ -79,12 +88,14 @@ impl Drive for InProcess {
 
     async fn submit(&self, step: &Step) -> Result<Outcome, Away> {
         let statement = match &step.what {
-            Move::Sign { handoff } => self.statement(step, *handoff).await?,
+            Move::Sign { handoff } => match self.statement(step, *handoff).await? {
+                Ok(statement) => Some(statement),
+                Err(outcome) => return Ok(outcome),
+            },
             _ => None,
         };
         let mut sealing = Sealing::new();
-        // No act: the form waits for no signature, so an earlier start of the run has signed it.
-        let Some(act) = act(&step.what, statement, &mut sealing) else { return Ok(Outcome::Repeated) };
+        let act = act(&step.what, statement, &mut sealing).ok_or_else(|| away("a signature without a statement"))?;
         let disclosures = sealing.finish().map_err(|paths| away(format!("not sealable: {}", paths.join(", "))))?;
         let expected = step.saw.map_or_else(Expected::default, |saw| Expected {
             state: Some(saw.state.to_owned()),
@@ -123,8 +134,11 @@ impl Drive for InProcess {
 
 fn outcome(answered: Result<Reply, NoAnswer>) -> Result<Outcome, Away> {
     match answered {
-        Ok(Reply { answer: Answer::Done(_), replayed: false }) => Ok(Outcome::Done),
-        Ok(Reply { answer: Answer::Done(_), replayed: true }) => Ok(Outcome::Repeated),
+        Ok(Reply { answer: Answer::Done(done), replayed }) => {
+            let Done { position, version, hash, .. } = done;
+            let receipt = Receipt { position, version, event_hash: hash.to_string() };
+            Ok(if replayed { Outcome::Repeated(Some(receipt)) } else { Outcome::Done(receipt) })
+        }
         Ok(Reply { answer: Answer::Refused(refusal), .. }) => {
             Ok(Outcome::Refused { reason: refusal.reason.as_str().to_owned(), state: refusal.state.map(str::to_owned) })
         }

@@ -1,14 +1,15 @@
-//! What the log itself says after a simulated run: a second telling beside the answers that were heard.
+//! What the log itself says of a run's incidents: a second telling beside the answers that were heard.
 
+use super::plan::Plan;
 use handoff_domain::event::Body;
 use handoff_domain::event::incident::UnitReported;
-use handoff_domain::ids::OrgId;
+use handoff_domain::ids::{IncidentId, OrgId};
 use handoff_domain::values::{Ground, is_late_entry};
 use handoff_engine::memory::LoadError;
 use handoff_engine::{Reader, StoreError};
 use handoff_evidence::event::decode;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Events read at once.
 const PAGE_EVENTS: u32 = 1_000;
@@ -24,7 +25,7 @@ pub enum LogError {
     Load(#[from] LoadError),
 }
 
-/// Counts over the whole log.
+/// Counts over the events of a run's incidents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LogCounts {
     /// Events.
@@ -51,16 +52,22 @@ pub struct LogCounts {
     pub escalated: BTreeMap<String, u64>,
 }
 
-/// Reads the whole log. `owner` is the organisation that is handed what is on its ground.
+/// Reads the whole log and counts what is about the incidents of a run. `owner` is the organisation that is handed
+/// what is on its ground.
 ///
 /// # Errors
 /// [`LogError`].
-pub async fn count(reader: &dyn Reader, owner: Option<&OrgId>) -> Result<LogCounts, LogError> {
-    let mut counts = LogCounts::default();
+pub async fn count(reader: &dyn Reader, plan: &Plan, owner: Option<&OrgId>) -> Result<LogCounts, LogError> {
+    let incidents: HashSet<IncidentId> = plan.cases.iter().map(|case| case.incident).collect();
+    let (mut counts, mut position) = (LogCounts::default(), 0);
     loop {
-        let rows = reader.events_from(counts.events, PAGE_EVENTS).await?;
+        let rows = reader.events_from(position, PAGE_EVENTS).await?;
+        position += rows.len() as u64;
         for row in &rows {
             let (event, _) = decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
+            if !incidents.contains(&event.incident) {
+                continue;
+            }
             counts.events += 1;
             counts.late_entries += u64::from(is_late_entry(event.at, event.claimed_at));
             counts.take(&event.body, owner);

@@ -53,6 +53,9 @@ pub struct Mapping {
     pub boundaries: Option<Boundaries>,
     /// What is played.
     pub story: Story,
+    /// The file it was read from.
+    #[serde(skip)]
+    pub file: String,
 }
 
 /// How the table is written.
@@ -265,9 +268,10 @@ impl Mapping {
     /// # Errors
     /// As [`Self::load`].
     pub fn parse(file: &str, text: &str) -> Result<Self, MappingError> {
-        let mapping: Self =
+        let mut mapping: Self =
             toml::from_str(text).map_err(|error| MappingError::Toml(file.to_owned(), Box::new(error)))?;
         mapping.check(file)?;
+        file.clone_into(&mut mapping.file);
         Ok(mapping)
     }
 
@@ -304,6 +308,20 @@ impl Mapping {
             return bad("source.width", "needed where there is no header".to_owned());
         }
         Ok(())
+    }
+
+    /// Every organisation of the run: the parties, then their common superior.
+    pub fn organisation_names(&self) -> impl Iterator<Item = &str> {
+        self.organisations.iter().map(|org| org.id.as_str()).chain(self.superior.as_deref())
+    }
+
+    /// The organisation that is handed what is on its ground, where the story has one.
+    #[must_use]
+    pub fn owner(&self) -> Option<OrgId> {
+        match &self.story {
+            Story::NearestReceiver { owner, .. } => OrgId::new(owner),
+            Story::TwoOrganisations { .. } => None,
+        }
     }
 
     fn named_organisations(&self) -> Vec<&str> {

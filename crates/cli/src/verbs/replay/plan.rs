@@ -117,7 +117,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(ids: &'a Ids, call: &'a Call, case: usize) -> Self {
-        Self { ids, call, case, incident: IncidentId(ids.of(&call.key, "incident")), steps: Vec::new() }
+        Self { ids, call, case, incident: ids.incident(&call.key), steps: Vec::new() }
     }
 
     fn handoff(&self) -> HandoffId {

@@ -1,7 +1,7 @@
 //! Reads a table by its mapping. A row that says no station's system could have sent it is refused with its line; a
 //! row with something missing, late or inverted is taken and flagged. Nothing stops the reading.
 
-use super::call::{Call, Flagged, Reading, RefusedRow, Spot, Times, UnitRow};
+use super::call::{Call, Flagged, Reading, RefusedRow, Spot, Times, UnitRow, Why};
 use super::mapping::{Column, Mapping, TimeInside};
 use csv::StringRecord;
 use handoff_domain::time::Millis;
@@ -124,7 +124,7 @@ pub fn read(mapping: &Mapping, table: impl Read) -> Result<Reading, ReadError> {
             }
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                table.reading.refused.push(RefusedRow { line, why: "not readable as text".to_owned() });
+                table.reading.refused.push(RefusedRow { line, why: Why::new("not UTF-8 text", "不是 UTF-8 文本") });
             }
         }
     }
@@ -182,17 +182,30 @@ impl Table<'_> {
         self.reading.flagged.push(Flagged { line, flag, what: what.into() });
     }
 
-    fn row(&mut self, line: u64, record: &StringRecord) -> Result<(), String> {
+    fn row(&mut self, line: u64, record: &StringRecord) -> Result<(), Why> {
         if record.iter().all(|field| field.trim().is_empty()) {
-            return Err("blank line".to_owned());
+            return Err(Why::new("blank line", "空行"));
         }
-        if record.len() != self.width {
-            return Err(format!("cut line: {} of {} columns", record.len(), self.width));
+        let (found, width) = (record.len(), self.width);
+        if found < width {
+            return Err(Why::new(
+                format!("cut line: {found} of {width} columns"),
+                format!("行被截断：{width} 列中只有 {found} 列"),
+            ));
         }
-        let received = text(record, self.places.received).ok_or("no time of receipt")?;
-        let received = self.face.read(&received).ok_or_else(|| format!("time of receipt {received:?} not readable"))?;
+        if found > width {
+            return Err(Why::new(
+                format!("too many columns: {found} instead of {width}"),
+                format!("列数过多：应为 {width} 列，却有 {found} 列"),
+            ));
+        }
+        let received = text(record, self.places.received);
+        let received = received.ok_or_else(|| Why::new("no time of receipt", "没有受理时间"))?;
+        let received = self.face.read(&received).ok_or_else(|| {
+            Why::new(format!("time of receipt {received:?} not readable"), format!("受理时间“{received}”无法读取"))
+        })?;
         let key = match self.places.call {
-            Some(_) => text(record, self.places.call).ok_or("no call number")?,
+            Some(_) => text(record, self.places.call).ok_or_else(|| Why::new("no call number", "没有呼叫编号"))?,
             None => line.to_string(),
         };
         let unit = match self.places.unit {
@@ -265,10 +278,10 @@ impl Table<'_> {
         read
     }
 
-    fn unit(&mut self, line: u64, record: &StringRecord) -> Result<UnitRow, String> {
-        let unit = text(record, self.places.unit).ok_or("no unit")?;
+    fn unit(&mut self, line: u64, record: &StringRecord) -> Result<UnitRow, Why> {
+        let unit = text(record, self.places.unit).ok_or_else(|| Why::new("no unit", "没有出动单位"))?;
         if handoff_domain::ids::UnitId::new(&unit).is_none() {
-            return Err(format!("unit {unit:?} is no code name"));
+            return Err(Why::new(format!("unit {unit:?} is no code name"), format!("出动单位“{unit}”不是合法代号")));
         }
         let unit_type = text(record, self.places.unit_type).unwrap_or_default();
         let mut times = [None; 6];
@@ -302,8 +315,8 @@ impl Table<'_> {
         let has_columns = self.places.point.or(self.places.lat).is_some();
         let point = both.as_ref().and_then(|(lat, lon)| grid(lat, 90.0).zip(grid(lon, 180.0)));
         match (&both, point) {
-            (Some(_), None) => self.flag(line, "BAD_POINT", "not degrees on earth"),
-            (None, _) if has_columns => self.flag(line, "NO_POINT", "no coordinates"),
+            (Some(_), None) => self.flag(line, "BAD_POINT", "coordinates are not degrees on earth"),
+            (None, _) if has_columns => self.flag(line, "NO_POINT", "coordinates"),
             (_, _) => {}
         }
         Spot { point, datum: self.mapping.source.datum.clone(), address: text(record, self.places.address) }

@@ -1,11 +1,13 @@
 //! The report of a run: for people as tables, for programs as one JSON value.
 
-use super::call::{Flagged, Reading, RefusedRow};
+use super::Prepared;
+use super::call::{Flagged, RefusedRow};
 use super::log::LogCounts;
-use super::plan::{Course, Plan, Resolutions};
+use super::plan::{Course, Resolutions};
 use super::tally::{Commands, Courses, Open, Refusals, Spread, Tally};
 use comfy_table::Table;
 use comfy_table::presets;
+use handoff_engine::check;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,8 +20,48 @@ const LINES_SHOWN_MAX: usize = 8;
 pub struct Invariants {
     /// All hold.
     pub clean: bool,
+    /// What is wrong with the database itself, where it was looked at.
+    pub findings: Vec<String>,
+    /// Each invariant.
+    pub invariants: Vec<Invariant>,
     /// The checker's own report.
-    pub report: String,
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// How often one invariant was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Invariant {
+    /// Its number.
+    pub number: u8,
+    /// What it says.
+    pub name: &'static str,
+    /// The same in Chinese.
+    pub name_zh: &'static str,
+    /// How often it was looked at.
+    pub checks: u64,
+    /// Where it does not hold.
+    pub violations: Vec<String>,
+}
+
+impl Invariants {
+    /// What a check found.
+    #[must_use]
+    pub fn of(report: &check::Report, findings: Vec<String>) -> Self {
+        let each = |of: &check::Invariant| Invariant {
+            number: of.number,
+            name: of.name_en,
+            name_zh: of.name_zh,
+            checks: of.checks,
+            violations: of.violations.iter().map(ToString::to_string).collect(),
+        };
+        Self {
+            clean: findings.is_empty() && report.is_clean(),
+            findings,
+            invariants: report.invariants.iter().map(each).collect(),
+            text: report.to_string(),
+        }
+    }
 }
 
 /// How fast it went, by the machine's clock.
@@ -90,15 +132,9 @@ pub struct Left {
 impl Report {
     /// Puts it together.
     #[must_use]
-    pub fn new(
-        data: &str,
-        run: &str,
-        simulated: bool,
-        reading: Reading,
-        plan: &Plan,
-        tally: &Tally,
-        left: Left,
-    ) -> Self {
+    pub fn new(run: &str, simulated: bool, prepared: Prepared, tally: &Tally, left: Left) -> Self {
+        let Prepared { mapping, reading, plan, .. } = prepared;
+        let data = mapping.name;
         let mut planned = BTreeMap::new();
         for case in &plan.cases {
             *planned.entry(case.course).or_default() += 1;
@@ -107,7 +143,7 @@ impl Report {
         refused_rows.extend(plan.refused.iter().cloned());
         refused_rows.sort_by_key(|row| row.line);
         Self {
-            data: data.to_owned(),
+            data,
             run: run.to_owned(),
             simulated,
             rows: reading.rows,
@@ -117,7 +153,7 @@ impl Report {
             resolutions: plan.resolutions,
             planned,
             courses: tally.courses(),
-            open: tally.open(plan),
+            open: tally.open(&plan),
             times: tally.spreads(),
             refused_orders: left.refused_orders,
             commands: tally.commands(),
@@ -128,11 +164,11 @@ impl Report {
         }
     }
 
-    /// Whether every incident of the run went to its end and nothing is wrong in the log.
+    /// Whether there were calls, every incident of the run went to its end and nothing is wrong in the log.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let log = self.invariants.as_ref().is_none_or(|invariants| invariants.clean);
-        self.open.is_empty() && log && self.commands.refused == 0 && self.refused_orders.is_empty()
+        self.calls > 0 && self.open.is_empty() && log && self.commands.refused == 0 && self.refused_orders.is_empty()
     }
 
     /// The report for people.
@@ -140,43 +176,65 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let how = if self.simulated { "simulated on recorded time" } else { "against a running service" };
-        say(&mut text, format_args!("replay of {} as run {:?}, {how}\n", self.data, self.run));
+        say(&mut text, format_args!("Replay of {}, run {:?}, {how}", self.data, self.run));
+        self.table(&mut text);
+        self.went(&mut text);
+        self.durations(&mut text);
+        self.answers(&mut text);
+        self.checked(&mut text);
+        let Throughput { seconds, commands_per_second, recorded_seconds } = self.throughput;
+        let days = recorded_seconds / 86_400.0;
+        let rate = format_args!("{commands_per_second:.0} commands/s");
+        say(&mut text, format_args!("\nThroughput: {days:.1} recorded days in {seconds:.1} s, {rate}"));
+        text
+    }
+
+    fn table(&self, text: &mut String) {
         let refused = self.refused_rows.len();
-        say(&mut text, format_args!("rows {}, calls {}, rows refused {refused}", self.rows, self.calls));
-        let rows = self.refused_rows.iter().map(|row| (row.why.clone(), row.line));
-        lines(&mut text, rows);
-        say(&mut text, format_args!("flagged and taken {}", self.flagged.len()));
+        say(text, format_args!("\nTable: {} rows, {} calls, {refused} rows refused", self.rows, self.calls));
+        let rows = self.refused_rows.iter().map(|row| (format!("{} / {}", row.why.en, row.why.zh), row.line));
+        lines(text, rows);
+        if refused > 0 {
+            say(text, format_args!("  Mend them where they stand and start again under the same --run: they follow."));
+            say(text, format_args!("  请在原行更正，再以同一 --run 启动：已录入的不会重复，补上的随后录入。"));
+        }
+        if self.calls == 0 {
+            say(
+                text,
+                format_args!("  No call could be read: compare the table with source and columns of the mapping."),
+            );
+            say(text, format_args!("  没有读到任何呼叫：请把表与映射文件的 source、columns 两节对照。"));
+        }
+        say(text, format_args!("Flagged and taken all the same: {}", self.flagged.len()));
         let flags = self.flagged.iter().map(|flagged| {
             let what = flagged.what.split(' ').next().unwrap_or_default();
             (format!("{} {what}", flagged.flag), flagged.line)
         });
-        lines(&mut text, flags);
-        self.went(&mut text);
-        self.durations(&mut text);
-        self.answers(&mut text);
-        text
+        lines(text, flags);
     }
 
     fn went(&self, text: &mut String) {
+        let Courses { incidents, closed, offered, taken_over, confirmed, support, joint } = &self.courses;
         if let Some(of) = &self.resolutions {
             let Resolutions { claimed, owner, shared, outside, untrusted, no_point } = of;
-            say(text, format_args!("\ncalls that resolve to the owner: {owner}    offers: {}", self.courses.offered));
+            say(text, format_args!("\nCalls on the other organisation's ground: {owner}, offers: {offered}"));
             if let Some(log) = &self.log {
                 let (resolved, offers) = (log.received_on_owners_ground, log.offered);
-                say(text, format_args!("  in the log, by the service's own map: {resolved}    offers: {offers}"));
+                say(text, format_args!("  the log says, by the service's own map: {resolved}, offers: {offers}"));
             }
-            say(
-                text,
-                format_args!(
-                    "  ground: claimed {claimed}, shared {shared}, outside {outside}, untrusted {untrusted}, no point {no_point}"
-                ),
-            );
+            let trust = format_args!("untrusted {untrusted}, without a point {no_point}");
+            say(text, format_args!("  ground: claimed {claimed}, shared {shared}, outside {outside}, {trust}"));
         }
-        let Courses { incidents, closed, offered, taken_over, confirmed, support, joint } = &self.courses;
-        say(text, format_args!("\nincidents {incidents}, closed {closed}, left open {}", self.open.len()));
+        say(text, format_args!("\nIncidents: {incidents}, closed {closed}, left open {}", self.open.len()));
         lines(text, self.open.iter().map(|open| ("not closed".to_owned(), open.line)));
-        say(text, format_args!("handoffs: offered {offered}, TAKEN_OVER {taken_over}, of those confirmed {confirmed}"));
-        say(text, format_args!("together: units on loan {support}, joint {joint}"));
+        let open = offered - taken_over;
+        say(
+            text,
+            format_args!(
+                "  handed over: {offered} offered, {taken_over} TAKEN_OVER ({confirmed} CONFIRMED), {open} open"
+            ),
+        );
+        say(text, format_args!("  together: {support} with units on loan, {joint} joint"));
     }
 
     fn durations(&self, text: &mut String) {
@@ -185,39 +243,44 @@ impl Report {
         for Spread { name, count, median_ms, p90_ms, max_ms } in &self.times {
             table.add_row([(*name).to_owned(), count.to_string(), span(*median_ms), span(*p90_ms), span(*max_ms)]);
         }
-        say(text, format_args!("\n{table}"));
+        say(text, format_args!("\nTimes, by the recorded clock:\n{}", table.trim_fmt()));
     }
 
     fn answers(&self, text: &mut String) {
         let Commands { recorded, repeated, known, refused } = &self.commands;
-        say(
-            text,
-            format_args!(
-                "\ncommands: recorded {recorded}, repeated {repeated}, known already {known}, refused {refused}"
-            ),
-        );
+        say(text, format_args!("\nCommands: {recorded} recorded, {refused} refused"));
+        if *repeated > 0 {
+            say(text, format_args!("  recorded by an earlier start of this run: {repeated}"));
+        }
+        if *known > 0 {
+            say(text, format_args!("  delivered or seen, which a later act had told already: {known}"));
+        }
         for Refusals { what, reason, count, lines } in &self.refusals {
             say(text, format_args!("  {what}: {reason} {count} × (lines {})", join(lines)));
         }
         for order in &self.refused_orders {
             say(text, format_args!("  directory: {order}"));
         }
+    }
+
+    fn checked(&self, text: &mut String) {
         if let Some(log) = &self.log {
             let LogCounts { events, alerted, late_entries, .. } = log;
-            say(text, format_args!("log: {events} events, {alerted} alerts, {late_entries} late entries"));
-            let all = log.unit_flags.iter().map(|(name, count)| (format!("flag {name}"), count));
+            let late = format_args!("{late_entries} entered more than 5 min after their time");
+            say(text, format_args!("\nLog: {events} events of these incidents, {alerted} alerts, {late}"));
+            let all = log.unit_flags.iter().map(|(name, count)| (format!("unit times flagged {name}"), count));
             for (name, count) in all.chain(log.escalated.iter().map(|(name, count)| (format!("overdue {name}"), count)))
             {
                 say(text, format_args!("  {name}: {count}"));
             }
         }
         match &self.invariants {
-            Some(invariants) => say(text, format_args!("invariants:\n{}", invariants.report)),
-            None => say(text, format_args!("invariants: not checked here; run handoff db check")),
+            Some(Invariants { text: checked, findings, .. }) => {
+                say(text, format_args!("\nInvariants over the whole log:\n{checked}"));
+                findings.iter().for_each(|finding| say(text, format_args!("  {finding}")));
+            }
+            None => say(text, format_args!("\nInvariants: not checked here; run `handoff db check` where the log is")),
         }
-        let Throughput { seconds, commands_per_second, recorded_seconds } = self.throughput;
-        let days = recorded_seconds / 86_400.0;
-        say(text, format_args!("{seconds:.1} s for {days:.1} recorded days, {commands_per_second:.0} commands/s"));
     }
 }
 
@@ -238,8 +301,9 @@ fn lines(text: &mut String, all: impl Iterator<Item = (String, u64)>) {
     }
     for (why, at) in by_reason {
         let more = if at.len() > LINES_SHOWN_MAX { ", …" } else { "" };
+        let noun = if at.len() == 1 { "line" } else { "lines" };
         let shown = join(&at[..at.len().min(LINES_SHOWN_MAX)]);
-        say(text, format_args!("  {why}: {} (lines {shown}{more})", at.len()));
+        say(text, format_args!("  {why}: {} ({noun} {shown}{more})", at.len()));
     }
 }
 

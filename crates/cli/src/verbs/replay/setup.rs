@@ -2,7 +2,7 @@
 //! the agreements. Done again it changes nothing.
 
 use super::ground::Ground;
-use super::step::{Desk, Ids, Party};
+use super::step::{Desk, Ids, Party, minted};
 use handoff_domain::caller::Role;
 use handoff_domain::command::Order;
 use handoff_domain::event::directory::{
@@ -36,6 +36,23 @@ pub struct Setup {
     pub order: Order,
     /// Whether the map's bytes go along.
     pub with_map: bool,
+}
+
+impl Setup {
+    /// What it is about, in a few words.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.order {
+            Order::Station(is) => format!("station {}", is.station),
+            Order::Officer(is) => format!("officer {}", is.officer),
+            Order::Unit(is) => format!("unit {}", is.unit),
+            Order::PublishMap(_) => "publishing the map".to_owned(),
+            Order::RatifyMap(_) => format!("ratifying the map for {}", self.party.org),
+            Order::ProposeAgreement(is) => format!("agreement of {} with {}", is.a, is.b),
+            Order::RatifyAgreement(_) => format!("ratifying an agreement for {}", self.party.org),
+            other => format!("{other:?}"),
+        }
+    }
 }
 
 /// Everything to be ordered, in order: `stations`, then the map, then an agreement for each pair.
@@ -116,7 +133,8 @@ fn of_pair(
     asked: &mut Vec<(Party, Order, bool)>,
 ) {
     let name = map.map(|map| map.id.to_string()).unwrap_or_default();
-    let agreement = AgreementId(derived(&["replay", "agreement", &one.to_string(), &other.to_string(), &name]));
+    let named = ["replay", "agreement", &one.to_string(), &other.to_string(), &name];
+    let agreement = AgreementId(minted(derived(&named)));
     let proposed = AgreementProposed {
         agreement,
         version: 1,

@@ -122,8 +122,8 @@ impl Tally {
     /// Takes one answer in.
     pub fn hear(&mut self, step: &Step, outcome: &Outcome) {
         match outcome {
-            Outcome::Done => self.commands.recorded += 1,
-            Outcome::Repeated => self.commands.repeated += 1,
+            Outcome::Done(_) => self.commands.recorded += 1,
+            Outcome::Repeated(_) => self.commands.repeated += 1,
             Outcome::Refused { reason, .. } if is_known_fact(&step.what, reason) => self.commands.known += 1,
             Outcome::Refused { reason, .. } => {
                 self.commands.refused += 1;

@@ -5,7 +5,7 @@
 //! spread over half to twice its length, so that the clock of a simulated run has something to show.
 
 use super::{Case, Course, Draft, Plan, Resolutions, crew, number, spot, station_id, unit_ids};
-use crate::verbs::replay::call::{Call, Reading, RefusedRow};
+use crate::verbs::replay::call::{Call, Reading, RefusedRow, Why};
 use crate::verbs::replay::ground::{Ground, Resolved};
 use crate::verbs::replay::mapping::Mapping;
 use crate::verbs::replay::setup::Station;
@@ -74,7 +74,8 @@ pub(super) fn plan(mapping: &Mapping, ids: &Ids, reading: &Reading, ground: &Gro
     for call in &reading.calls {
         let resolved = ground.resolve(&call.spot);
         let Some(receiver) = receiver(ground, call, resolved.as_ref(), &parties.receivers) else {
-            plan.refused.push(RefusedRow { line: call.line, why: "no place and no known district".to_owned() });
+            let why = Why::new("no place and no known district", "没有地点，也没有已知的辖区");
+            plan.refused.push(RefusedRow { line: call.line, why });
             continue;
         };
         resolutions.count(resolved.as_ref(), owner);
