@@ -1,8 +1,6 @@
 //! Benchmarks: each prints its floor, its figure and their ratio from the same run. `docs/measurements.md` says what
 //! the figures mean and what they were.
 
-#![expect(clippy::cast_precision_loss, clippy::large_futures, reason = "figures are printed with three digits")]
-
 mod child;
 mod fanout;
 mod load;
@@ -31,6 +29,9 @@ struct Cli {
     /// Measured seconds of each load.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Commands under way at once, one load for each number.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64,256")]
+    in_flight: Vec<usize>,
     /// Connections of each side.
     #[arg(long, default_value_t = 4)]
     connections: usize,

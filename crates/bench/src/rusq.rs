@@ -112,6 +112,11 @@ fn write_one(conn: &Connection, batch: &Batch) -> anyhow::Result<()> {
     for row in &verified.feeds {
         conn.prepare_cached(FEEDS)?.execute(params![row.org.as_str(), int(row.was), int(row.number)])?;
     }
+    write_final(conn, batch)
+}
+
+/// The final rows of cases and what hangs on them.
+fn write_final(conn: &Connection, batch: &Batch) -> anyhow::Result<()> {
     for row in &batch.cases {
         write_case(conn, row)?;
     }

@@ -38,6 +38,7 @@ const WARM: Duration = Duration::from_millis(1_500);
 pub(crate) struct Bench {
     only: Vec<Only>,
     time: Duration,
+    in_flight: Vec<usize>,
     connections: usize,
     /// Holds every folder of the run; removed at its end.
     root: TempDir,
@@ -64,7 +65,8 @@ impl Bench {
         let only = if cli.only.is_empty() { all.to_vec() } else { cli.only.clone() };
         let time = Duration::from_secs(cli.seconds);
         let report = Report::default();
-        Ok(Self { only, time, connections: cli.connections, root, report, floor: None, raw: None })
+        let in_flight = cli.in_flight.clone();
+        Ok(Self { only, time, in_flight, connections: cli.connections, root, report, floor: None, raw: None })
     }
 
     /// Everything asked for.
@@ -72,7 +74,7 @@ impl Bench {
         self.machine();
         self.floors().await?;
         if self.only.contains(&Only::Service) {
-            for in_flight in [1, 8, 64, 256] {
+            for in_flight in self.in_flight.clone() {
                 self.service(in_flight).await?;
             }
         }
@@ -89,7 +91,7 @@ impl Bench {
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         self.report.section("machine");
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        self.report.figure("processor", &format!("{cores} x{}", model.replace('\t', "").replace(':', "")));
+        self.report.figure("processor", &format!("{cores} x{}", model.replace(['\t', ':'], "")));
         self.report.figure("kernel", kernel.trim());
         self.report.figure("SQLite", rusqlite::version());
         self.report.figure("load of the machine at the start", &load_average());

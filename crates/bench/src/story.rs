@@ -5,6 +5,7 @@ use handoff_client::api;
 use uuid::Uuid;
 
 /// One command.
+#[expect(clippy::large_enum_variant, reason = "made and sent at once; a box would cost each an allocation")]
 pub(crate) enum Ask {
     Receive(api::ReceiveRequest),
     DeliverAlert(api::DeliverAlertRequest),

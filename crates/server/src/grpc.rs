@@ -4,8 +4,11 @@ mod audit;
 mod commands;
 mod directory;
 mod feed;
+mod frames;
 mod obligations;
 mod reads;
+
+pub use frames::FramedFeed;
 
 use crate::auth::{Authenticator, Session};
 use crate::cursors::CursorKey;
@@ -32,6 +35,7 @@ struct Parts {
     engine: Engine,
     auth: Authenticator,
     cursors: CursorKey,
+    frames: frames::Frames,
     tasks: Tasks,
     map_bytes_max: usize,
 }
@@ -53,7 +57,7 @@ impl Gate {
     /// A gate before an engine.
     #[must_use]
     pub fn new(engine: Engine, auth: Authenticator, cursors: CursorKey, tasks: Tasks, map_bytes_max: usize) -> Self {
-        Self(Arc::new(Parts { engine, auth, cursors, tasks, map_bytes_max }))
+        Self(Arc::new(Parts { engine, auth, cursors, frames: frames::Frames::default(), tasks, map_bytes_max }))
     }
 
     fn engine(&self) -> &Engine {
@@ -66,6 +70,10 @@ impl Gate {
 
     fn cursors(&self) -> &CursorKey {
         &self.0.cursors
+    }
+
+    fn frames(&self) -> &frames::Frames {
+        &self.0.frames
     }
 
     fn tasks(&self) -> &Tasks {

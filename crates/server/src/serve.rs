@@ -7,7 +7,7 @@ use crate::auth::{AuthError, Authenticator};
 use crate::config::files::{self, SecretError};
 use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
-use crate::grpc::Gate;
+use crate::grpc::{FramedFeed, Gate};
 use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
 use crate::tasks::Tasks;
 use crate::tls::{self, TlsError};
@@ -200,7 +200,7 @@ fn services(server: &Server, gate: &Gate) -> Result<Routes, ServeError> {
         DirectoryServiceServer::new(gate.clone()).max_decoding_message_size(map_max).max_encoding_message_size(map_max);
     let mut routes = Routes::new(limited!(IncidentServiceServer))
         .add_service(limited!(HandoffServiceServer))
-        .add_service(limited!(FeedServiceServer))
+        .add_service(FramedFeed::new(limited!(FeedServiceServer), gate.clone(), encode))
         .add_service(limited!(ObligationServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(directory);
