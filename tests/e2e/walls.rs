@@ -32,6 +32,7 @@ const OWNED_BY: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["server", "tests"]),
     ("libsqlite3-sys", &["store"]),
     ("miette", &["cli"]),
+    ("rusqlite", &["bench"]),
     ("sqlx", &["store"]),
     ("tonic", &["proto", "client", "server", "bench", "tests"]),
 ];

@@ -244,8 +244,10 @@ impl<'m> Overlay<'m> {
             if fixes {
                 slot.2 = Some((event.seq, recorded.hash));
             }
-            for (org, enters) in self.receivers(case, &event) {
-                told.push((org, enters, position, Arc::new(event.clone()), recorded.hash));
+            let receivers = self.receivers(case, &event);
+            let event = Arc::new(event);
+            for (org, enters) in receivers {
+                told.push((org, enters, position, event.clone(), recorded.hash));
             }
         }
         for (id, case) in cases {

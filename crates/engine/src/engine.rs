@@ -235,12 +235,15 @@ impl Engine {
         territory(&maps, &directory, point)
     }
 
-    /// A case as of the log, whoever asks.
+    /// A case as of the published head, whoever asks: from memory if it changed lately, else from its events.
     ///
     /// # Errors
     /// [`LoadError`].
     pub async fn entry(&self, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
-        load(self.reader(), incident, None).await
+        match self.0.published.case(&incident) {
+            Some(entry) => Ok(Some(Entry::clone(&entry))),
+            None => load(self.reader(), incident, None).await,
+        }
     }
 
     /// A case the caller may see, as far as it may see it: one whose part has ended sees the case as it was then. One it

@@ -8,12 +8,17 @@ use handoff_domain::event::Event;
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
 use handoff_evidence::event::decode;
 use handoff_store::Reader;
+use lru::LruCache;
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, RwLock};
 use tokio::sync::watch;
 
 /// Entries kept in memory for each organisation; an older one is read from the log.
 pub const RING_ENTRIES_MAX: usize = 4_096;
+/// Cases kept for readers; an older one is read from its events. The writer's cache holds the same ones, so they take
+/// their place once.
+pub const CASES_PUBLISHED_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("it is not zero");
 /// Entries read from the log at once.
 pub const PAGE_ENTRIES_MAX: u32 = 500;
 
@@ -40,6 +45,8 @@ pub struct FeedEntry {
 #[derive(Debug)]
 pub struct Published {
     rings: RwLock<HashMap<OrgId, VecDeque<Arc<FeedEntry>>>>,
+    /// Cases as of the published head, the last changed ones.
+    cases: RwLock<LruCache<IncidentId, Arc<Entry>>>,
     /// Position of the next event: everything below is durable and may be shown.
     head: watch::Sender<u64>,
 }
@@ -48,11 +55,23 @@ impl Published {
     /// A head at `position`, with empty rings.
     #[must_use]
     pub fn at(position: u64) -> Self {
-        Self { rings: RwLock::default(), head: watch::Sender::new(position) }
+        let cases = RwLock::new(LruCache::new(CASES_PUBLISHED_MAX));
+        Self { rings: RwLock::default(), cases, head: watch::Sender::new(position) }
     }
 
-    /// Puts entries into the rings and moves the head; called once for each batch, after it is durable.
-    pub fn publish(&self, entries: Vec<(OrgId, FeedEntry)>, head: u64) {
+    /// Puts entries into the rings, takes the cases and moves the head; called once for each batch, after it is durable.
+    pub fn publish(
+        &self,
+        entries: Vec<(OrgId, FeedEntry)>,
+        cases: impl Iterator<Item = (IncidentId, Arc<Entry>)>,
+        head: u64,
+    ) {
+        {
+            let mut known = self.cases.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for (id, entry) in cases {
+                known.put(id, entry);
+            }
+        }
         {
             let mut rings = self.rings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             for (org, entry) in entries {
@@ -64,6 +83,18 @@ impl Published {
             }
         }
         self.head.send_replace(head);
+    }
+
+    /// A case as of the published head, if it is one of those changed last.
+    #[must_use]
+    pub fn case(&self, id: &IncidentId) -> Option<Arc<Entry>> {
+        let known = self.cases.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.peek(id).cloned()
+    }
+
+    /// Forgets every case: somebody else has written.
+    pub fn forget_cases(&self) {
+        self.cases.write().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     /// Wakes at each move of the head.

@@ -245,8 +245,8 @@ impl Writer {
     fn commit(&mut self, written: Written) {
         let Written { cases, answers, feeds, directory, streams, position, last_at, published } = written;
         (self.memory.position, self.memory.last_at) = (position, last_at);
-        for (id, entry) in cases {
-            self.memory.cases.put(id, entry);
+        for (id, entry) in &cases {
+            self.memory.cases.put(*id, entry.clone());
         }
         for (key, stored) in answers {
             self.memory.answers.put(key, stored);
@@ -257,7 +257,7 @@ impl Writer {
             self.memory.directory = directory.clone();
             self.directory.send_replace(directory);
         }
-        self.published.publish(published, position);
+        self.published.publish(published, cases.into_iter(), position);
     }
 
     /// Stored answers to ids the batch brought again.
@@ -274,6 +274,7 @@ impl Writer {
     async fn reload(&mut self) -> Result<(), Fatal> {
         self.memory = recall_memory(self.reader.as_ref()).await.map_err(|error| Fatal::Load(Box::new(error)))?;
         self.directory.send_replace(self.memory.directory.clone());
+        self.published.forget_cases();
         Ok(())
     }
 }

@@ -4,11 +4,14 @@ mod audit;
 mod commands;
 mod directory;
 mod feed;
+mod frames;
 mod obligations;
 mod pages;
 mod reads;
 mod statement;
 mod trace;
+
+pub use frames::FramedFeed;
 
 use crate::auth::{Authenticator, Session};
 use crate::cursors::CursorKey;
@@ -37,6 +40,7 @@ struct Parts {
     engine: Engine,
     auth: Authenticator,
     cursors: CursorKey,
+    frames: frames::Frames,
     tasks: Tasks,
     map_bytes_max: usize,
     feeds: feed::Feeds,
@@ -60,7 +64,8 @@ impl Gate {
     #[must_use]
     pub fn new(engine: Engine, auth: Authenticator, cursors: CursorKey, tasks: Tasks, map_bytes_max: usize) -> Self {
         let feeds = feed::Feeds::new(engine.clock().now());
-        Self(Arc::new(Parts { engine, auth, cursors, tasks, map_bytes_max, feeds }))
+        let frames = frames::Frames::default();
+        Self(Arc::new(Parts { engine, auth, cursors, frames, tasks, map_bytes_max, feeds }))
     }
 
     fn engine(&self) -> &Engine {
@@ -79,6 +84,10 @@ impl Gate {
 
     fn cursors(&self) -> &CursorKey {
         &self.0.cursors
+    }
+
+    fn frames(&self) -> &frames::Frames {
+        &self.0.frames
     }
 
     fn tasks(&self) -> &Tasks {

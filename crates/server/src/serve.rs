@@ -8,7 +8,7 @@ use crate::config::files::{self, SecretError};
 use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
 use crate::edge::EdgeLayer;
-use crate::grpc::Gate;
+use crate::grpc::{FramedFeed, Gate};
 use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
 use crate::tasks::Tasks;
 use crate::tls::{self, TlsError};
@@ -225,7 +225,7 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
         DirectoryServiceServer::new(gate.clone()).max_decoding_message_size(map_max).max_encoding_message_size(map_max);
     let mut routes = Routes::new(limited!(IncidentServiceServer))
         .add_service(limited!(HandoffServiceServer))
-        .add_service(limited!(FeedServiceServer))
+        .add_service(FramedFeed::new(limited!(FeedServiceServer), gate.clone(), encode))
         .add_service(limited!(ObligationServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(directory);

@@ -6,6 +6,7 @@
 mod admin;
 mod decode;
 mod files;
+mod hot;
 mod pack;
 mod reader;
 mod schema;

@@ -143,7 +143,10 @@ impl World {
     }
 
     fn contest(&mut self, at: &str) {
-        self.make(&duty(at), Act::Contest(Contested { report: self.0.case().reports, code: code("INCOMPLETE"), note: None }));
+        self.make(
+            &duty(at),
+            Act::Contest(Contested { report: self.0.case().reports, code: code("INCOMPLETE"), note: None }),
+        );
     }
 
     fn custodian(&self) -> &StationRef {

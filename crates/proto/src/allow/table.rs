@@ -264,7 +264,9 @@ fn of_result(type_name: &str) -> Option<&'static [Row]> {
         "position_stated" => &[(Everyone, "", &["handoff", "position"])],
         "settlement_proposed" => &[(Everyone, "", &["handoff", "outcome", "note"])],
         "settled" => &[(Everyone, "", &["handoff", "outcome"])],
-        "ruling_proposed" => &[(Everyone, "", &["handoff", "ruling", "joint", "support", "reasons"]), (Everyone, "side", STATION)],
+        "ruling_proposed" => {
+            &[(Everyone, "", &["handoff", "ruling", "joint", "support", "reasons"]), (Everyone, "side", STATION)]
+        }
         "ruled" => &[
             (Everyone, "", &["handoff", "ruling", "joint", "support", "superior", "together", "reasons"]),
             (Everyone, "side", STATION),

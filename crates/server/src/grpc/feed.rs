@@ -4,6 +4,7 @@ mod open;
 
 pub(super) use open::Feeds;
 
+use super::frames::Frame;
 use super::{Gate, store_away, unreadable};
 use crate::auth::Session;
 use crate::cursors::Resume;
@@ -12,7 +13,6 @@ use handoff_domain::ids::{Digest, OrgId};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{MINUTE, Millis, SECOND};
 use handoff_engine::NoAnswer;
-use handoff_engine::feed::FeedEntry;
 use handoff_proto::v1;
 use handoff_proto::v1::feed_service_server::FeedService;
 use handoff_proto::v1::watch_response::Message;
@@ -20,6 +20,7 @@ use open::Open;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 /// Messages that may wait in one subscriber's buffer.
@@ -31,7 +32,7 @@ pub(super) const HEARTBEAT_MS: i64 = 5 * SECOND;
 /// A stream ends by design between half of this and all of it after it began.
 pub(super) const STREAM_MS_MAX: i64 = 60 * MINUTE;
 
-type Sent = Result<v1::WatchResponse, Status>;
+type Sent = Result<Frame, Status>;
 
 /// One subscriber.
 struct Subscriber {
@@ -48,21 +49,12 @@ struct Subscriber {
 
 #[tonic::async_trait]
 impl FeedService for Gate {
-    type WatchStream = ReceiverStream<Sent>;
+    type WatchStream = std::pin::Pin<Box<dyn Stream<Item = Result<v1::WatchResponse, Status>> + Send>>;
 
+    /// The stream in its typed form; the listener sends [`super::frames::FramedFeed`]'s.
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let session = self.session(&request, "FeedService/watch")?;
-        let asked = request.into_inner();
-        let place = self.place(&session.caller.org, &asked).await?;
-        let (out, stream) = mpsc::channel(SEND_BUFFER_MESSAGES);
-        let now = self.engine().clock().now();
-        // Spread out, so that a restart's subscribers do not all come back at once an hour later.
-        let spread = i64::from(u16::from_be_bytes(handoff_engine::ids::random())) * STREAM_MS_MAX / 2 / 65_536;
-        let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
-        let open = Open::begin(self, &session.caller);
-        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends, live: false, _open: open };
-        self.tasks().spawn(subscriber.run());
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let frames = self.subscribe(request).await?;
+        Ok(Response::new(Box::pin(frames.map(|frame| frame?.read()))))
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::FeedPosition>, Status> {
@@ -86,6 +78,22 @@ impl FeedService for Gate {
 }
 
 impl Gate {
+    /// Begins to follow a feed.
+    pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
+        let session = self.session(&request, "FeedService/watch")?;
+        let asked = request.into_inner();
+        let place = self.place(&session.caller.org, &asked).await?;
+        let (out, stream) = mpsc::channel(SEND_BUFFER_MESSAGES);
+        let now = self.engine().clock().now();
+        // Spread out, so that a restart's subscribers do not all come back at once an hour later.
+        let spread = i64::from(u16::from_be_bytes(handoff_engine::ids::random())) * STREAM_MS_MAX / 2 / 65_536;
+        let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
+        let open = Open::begin(self, &session.caller);
+        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends, live: false, _open: open };
+        self.tasks().spawn(subscriber.run());
+        Ok(ReceiverStream::new(stream))
+    }
+
     async fn position(&self, session: &Session) -> Result<Response<v1::FeedPosition>, Status> {
         let (org, client) = (session.caller.org.clone(), session.caller.client.clone());
         let reader = self.engine().reader();
@@ -195,8 +203,8 @@ impl Subscriber {
         for command in page.chunk_by(|a, b| a.first == b.first) {
             let Some(last) = command.last() else { continue };
             (self.place.number, self.place.hash) = (last.number, last.hash);
-            let batch = self.batch(command);
-            self.send(Message::Batch(batch)).await?;
+            let frame = self.gate.frame(&self.session.caller, command, &self.place);
+            self.send(frame).await?;
             // What is caught up with says nothing about how fast the feed is.
             if self.live {
                 let after = self.gate.engine().clock().now().since(last.event.at);
@@ -204,11 +212,6 @@ impl Subscriber {
             }
         }
         Ok(!page.is_empty())
-    }
-
-    fn batch(&self, command: &[Arc<FeedEntry>]) -> v1::FeedBatch {
-        let directory = self.gate.engine().directory();
-        super::reads::feed_batch(&self.session.caller, &directory.shifts, command, self.token())
     }
 
     fn token(&self) -> String {
@@ -222,19 +225,18 @@ impl Subscriber {
             service_time: Some(handoff_proto::view::timestamp(now)),
             resume_token: self.token(),
         };
-        self.send(Message::Heartbeat(heartbeat)).await
+        self.send(Frame::of(Message::Heartbeat(heartbeat))).await
     }
 
     async fn end(&self, code: &str) -> Result<(), Status> {
         let end = v1::FeedEnd { resume_token: self.token(), code: code.to_owned() };
-        self.send(Message::End(end)).await?;
+        self.send(Frame::of(Message::End(end))).await?;
         Err(status(&Refusal::new(Reason::StreamEnded)))
     }
 
     /// The writer never waits for a reader: only this subscriber's own task does, and not for ever.
-    async fn send(&self, message: Message) -> Result<(), Status> {
-        let response = v1::WatchResponse { message: Some(message), stale: false };
-        let response = match self.out.try_send(Ok(response)) {
+    async fn send(&self, frame: Frame) -> Result<(), Status> {
+        let response = match self.out.try_send(Ok(frame)) {
             Ok(()) => return Ok(()),
             Err(mpsc::error::TrySendError::Full(response)) => response,
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(status(&Refusal::new(Reason::StreamEnded))),

@@ -1,6 +1,7 @@
 //! The writer's connection: one batch, one transaction.
 
 use super::files::Lock;
+use super::hot::{self, Bound, Step, What};
 use super::pack::{self, Packed};
 use super::{decode, failed, sql};
 use crate::batch::{Appended, Batch, Verified};
@@ -8,8 +9,9 @@ use crate::contract::{Pending, Read, WalState, Writer};
 use crate::error::{AppendError, Source, StoreError};
 use crate::failpoint::Failpoint;
 use crate::rows::{AnswerId, Head};
+use futures_util::StreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Connection, Row, query::Query};
+use sqlx::{Connection, Either, Executor, Row, SqlStr, query::Query};
 
 /// The write-ahead log is moved into the database from this size on, as far as no reader holds it back.
 const WAL_PASSIVE_BYTES: u64 = 4 * 1024 * 1024;
@@ -41,6 +43,8 @@ enum State {
 
 pub(super) struct SqliteWriter {
     conn: SqliteConnection,
+    /// The text every batch runs first.
+    hot: SqlStr,
     failpoint: Failpoint,
     state: State,
     batches_since_look: u32,
@@ -97,6 +101,7 @@ impl SqliteWriter {
     pub(super) fn new(conn: SqliteConnection, lock: Lock, failpoint: Failpoint) -> Self {
         Self {
             conn,
+            hot: hot::text(),
             failpoint,
             state: State::Ready,
             // The first housekeeping looks at what the process before left.
@@ -135,9 +140,9 @@ impl SqliteWriter {
 
     /// One transaction: commits, or leaves nothing behind.
     async fn transact(&mut self, batch: &Batch, verified: &Verified) -> Result<Appended, AppendError> {
+        let bound = Bound::of(batch, verified)?;
         self.hit("append.begin")?;
-        self.plain(sql::write::BEGIN, "append.begin").await?;
-        let head = match self.write(batch, verified).await {
+        let head = match self.write(batch, bound).await {
             Ok(head) => head,
             Err(AppendError::Io { step, source }) => return Err(AppendError::Io { step, source }),
             Err(refused) => {
@@ -156,49 +161,45 @@ impl SqliteWriter {
         Ok(Appended { head })
     }
 
-    async fn write(&mut self, batch: &Batch, verified: &Verified) -> Result<Head, AppendError> {
-        let head = self.move_head(batch, verified).await?;
-        self.hit("append.head")?;
-        if !batch.answers.is_empty() {
-            self.write_answers(batch).await?;
-        }
-        self.hit("append.answers")?;
-        if !batch.events.is_empty() {
-            self.write_events(batch).await?;
-        }
-        self.hit("append.events")?;
-        if !batch.feed.is_empty() {
-            self.all("feed", sql::write::FEED, pack::feed(&batch.feed)?).await?;
-            self.all("feeds", sql::write::FEEDS, pack::feeds(&verified.feeds)?).await?;
-        }
-        self.hit("append.feed")?;
-        self.write_cases(batch).await?;
-        self.hit("append.cases")?;
+    async fn write(&mut self, batch: &Batch, bound: Bound) -> Result<Head, AppendError> {
+        let head = self.write_hot(batch, bound).await?;
         self.write_beside(batch).await?;
         self.hit("append.commit")?;
         Ok(head)
     }
 
-    async fn move_head(&mut self, batch: &Batch, verified: &Verified) -> Result<Head, AppendError> {
-        let (at, hash) = verified.last.map_or((None, None), |(at, hash)| (Some(at.0), Some(hash.0.to_vec())));
-        let moved = sqlx::query(sql::write::HEAD)
-            .bind(integer("head", batch.expected)?)
-            .bind(integer("head", verified.position)?)
-            .bind(i64::from(batch.raise_epoch))
-            .bind(at)
-            .bind(hash)
-            .fetch_optional(&mut self.conn)
-            .await
-            .map_err(|error| refused_or_failed("head", "append.head", error))?;
-        let Some(row) = moved else { return Err(AppendError::Moved { expected: batch.expected }) };
-        decode::head(&row).map_err(|error| AppendError::Io { step: "append.head", source: Box::new(error) })
-    }
-
-    async fn write_answers(&mut self, batch: &Batch) -> Result<(), AppendError> {
-        let (rows, fixed, bytes) = pack::answers(&batch.answers)?.into_parts()?;
-        let written = self.run("answers", bound(sql::write::ANSWERS, rows, fixed).bind(bytes)).await?;
-        // Which ones are known is looked up after the rollback: here the batch's own new rows would be seen too.
-        if written == count(batch.answers.len()) { Ok(()) } else { Err(AppendError::AnswersKnown(Vec::new())) }
+    /// Begins the transaction and writes the tables of every batch, in one call. The connection's thread may be ahead
+    /// of what is judged here; what it has written by then is rolled back with the rest.
+    async fn write_hot(&mut self, batch: &Batch, bound: Bound) -> Result<Head, AppendError> {
+        let Self { conn, failpoint, hot, .. } = self;
+        let mut results = conn.fetch_many(sqlx::query_with(hot.clone(), bound.arguments));
+        let mut head = None;
+        for (step, wanted) in hot::STEPS.iter().zip(bound.wanted) {
+            let written = loop {
+                match results.next().await {
+                    Some(Ok(Either::Left(done))) => break done.rows_affected(),
+                    Some(Ok(Either::Right(row))) => head = Some(row),
+                    Some(Err(error)) => return Err(failed_at(step, error)),
+                    None => {
+                        let source = Source::from("the connection ended before the batch did");
+                        return Err(AppendError::Io { step: "append.write", source });
+                    }
+                }
+            };
+            match step.what {
+                What::Head if head.is_none() => return Err(AppendError::Moved { expected: batch.expected }),
+                // Which ones are known is looked up after the rollback: here the batch's own rows would be seen too.
+                What::Answers if wanted != Some(written) => return Err(AppendError::AnswersKnown(Vec::new())),
+                What::Begin | What::Head | What::Answers => {}
+                What::Rows => wanted.map_or(Ok(()), |wanted| expect(step.table, written, wanted))?,
+            }
+            if let Some(step) = step.then {
+                failpoint.hit(step).map_err(|error| AppendError::Io { step, source: Box::new(error) })?;
+            }
+        }
+        let io = |source| AppendError::Io { step: "append.head", source };
+        let row = head.ok_or_else(|| io(Source::from("the head gave no row")))?;
+        decode::head(&row).map_err(|error| io(Box::new(error)))
     }
 
     /// The request ids of a batch that have an answer.
@@ -212,37 +213,7 @@ impl SqliteWriter {
         Ok(ids.collect())
     }
 
-    async fn write_events(&mut self, batch: &Batch) -> Result<(), AppendError> {
-        let (rows, fixed, bytes) = pack::events(&batch.events)?.into_parts()?;
-        let query = bound(sql::write::EVENTS, rows, fixed).bind(bytes).bind(integer("events", batch.expected)?);
-        let written = self.run("events", query).await?;
-        expect("events", written, count(batch.events.len()))
-    }
-
-    async fn write_cases(&mut self, batch: &Batch) -> Result<(), AppendError> {
-        if !batch.cases.is_empty() {
-            self.all("cases", sql::write::CASES, pack::cases(&batch.cases)?).await?;
-            let follow = pack::parties_follow(&batch.cases)?;
-            if follow.count > 0 {
-                self.any("parties", sql::write::PARTIES_FOLLOW, follow).await?;
-            }
-        }
-        if !batch.parties.is_empty() {
-            self.all("parties", sql::write::PARTIES, pack::parties(&batch.parties)?).await?;
-        }
-        if !batch.obligations.is_empty() {
-            self.all("obligations", sql::write::OBLIGATIONS, pack::obligations(&batch.obligations)?).await?;
-        }
-        if !batch.handoffs.is_empty() {
-            self.all("handoffs", sql::write::HANDOFFS, pack::handoffs(&batch.handoffs)?).await?;
-        }
-        Ok(())
-    }
-
     async fn write_beside(&mut self, batch: &Batch) -> Result<(), AppendError> {
-        if !batch.personal.is_empty() {
-            self.all("personal", sql::write::PERSONAL, pack::personal(&batch.personal)?).await?;
-        }
         if !batch.erase.is_empty() {
             self.any("personal", sql::write::ERASE, pack::erase(&batch.erase)?).await?;
         }
@@ -332,11 +303,7 @@ fn bound<'q>(sql: &'static str, rows: String, fixed: Vec<u8>) -> Query<'q, sqlx:
     sqlx::query(sql).bind(rows).bind(fixed)
 }
 
-fn count(rows: usize) -> u64 {
-    u64::try_from(rows).unwrap_or(u64::MAX)
-}
-
-fn integer(table: &'static str, number: u64) -> Result<i64, AppendError> {
+pub(super) fn integer(table: &'static str, number: u64) -> Result<i64, AppendError> {
     i64::try_from(number).map_err(|_| AppendError::rejected(table, "a number does not fit"))
 }
 
@@ -345,6 +312,15 @@ fn expect(table: &'static str, written: u64, wanted: u64) -> Result<(), AppendEr
         return Ok(());
     }
     Err(AppendError::rejected(table, format!("{written} rows were touched, {wanted} were to be")))
+}
+
+/// A failure of one of the statements of every batch.
+fn failed_at(step: &Step, error: sqlx::Error) -> AppendError {
+    match step.what {
+        What::Begin => AppendError::Io { step: "append.begin", source: Box::new(error) },
+        What::Head => refused_or_failed(step.table, "append.head", error),
+        What::Answers | What::Rows => refused_or_failed(step.table, "append.write", error),
+    }
 }
 
 /// A statement that was refused leaves the database sound; every other error does not.

@@ -1,0 +1,136 @@
+//! A service of its own for one measurement: folder, certificates, configuration, tokens.
+
+use anyhow::Context;
+use handoff_domain::caller::Role;
+use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
+use handoff_engine::clock::{Clock, SystemClock};
+use handoff_server::config::{Alg, Config};
+use handoff_server::dev_ca::{AUDIENCE, Plan, TokenRequest, issuer_key_file, issuer_of, token, write};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Identities of each kind on each side. Each dispatch system and each officer has a token of its own.
+pub(crate) const IDENTITIES: usize = 16;
+/// Life of the tokens, in seconds.
+const TOKEN_LIFE_S: u32 = 7_200;
+
+/// The two organisations and their stations.
+pub(crate) const SIDES: [(&str, &str); 2] = [("A", "A-01"), ("B", "B-07")];
+
+/// Who speaks for a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Post {
+    /// The dispatch system.
+    System,
+    /// A duty officer.
+    Duty,
+    /// An officer on a unit.
+    Responder,
+    /// The administrator.
+    Admin,
+}
+
+impl Post {
+    pub(crate) const ALL: [Self; 4] = [Self::System, Self::Duty, Self::Responder, Self::Admin];
+
+    fn role(self) -> Role {
+        match self {
+            Self::System => Role::Adapter,
+            Self::Duty => Role::DutyOfficer,
+            Self::Responder => Role::Responder,
+            Self::Admin => Role::Admin,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::System => "cad",
+            Self::Duty => "duty",
+            Self::Responder => "resp",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Name of an identity: `cad-a-3`. The dispatch system with number 0 is the registered one of its station.
+pub(crate) fn name(side: usize, post: Post, number: usize) -> String {
+    format!("{}-{}-{number}", post.word(), SIDES[side].0.to_ascii_lowercase())
+}
+
+/// Makes the folder, its keys and the configuration; the database is migrated and its log opened.
+pub(crate) async fn make(folder: &Path) -> anyhow::Result<Config> {
+    let mut organisations = Vec::new();
+    for (org, _) in SIDES {
+        organisations.push((OrgId::new(org).context("a name that is no organisation")?, Alg::EdDsa));
+    }
+    write(
+        &Plan { folder: folder.to_owned(), organisations: organisations.clone(), replace: false },
+        SystemClock.now(),
+    )?;
+    let mut text = String::from(HEAD);
+    for (org, _) in &organisations {
+        write!(
+            text,
+            r#"
+[[organisation]]
+id = "{org}"
+kind = "party"
+name = "{org}"
+issuer = "{}"
+jwks_file = "{org}.jwks.json"
+alg = "EdDSA"
+audience = "{AUDIENCE}"
+grantable_roles = ["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]
+token_life_max_s = {TOKEN_LIFE_S}
+"#,
+            issuer_of(org)
+        )?;
+    }
+    let file = folder.join("handoff.toml");
+    std::fs::write(&file, text)?;
+    let config = Config::load_checked(&file)?;
+    handoff_server::database::migrate(&config, SystemClock.now()).await?;
+    Ok(config)
+}
+
+const HEAD: &str = r#"profile = "development"
+
+[server]
+listen = "127.0.0.1:0"
+metrics_listen = "127.0.0.1:0"
+tls_cert_file = "server.pem"
+tls_key_file = "server.key"
+resume_key_file = "resume.key"
+
+[database]
+url = "sqlite:handoff.db"
+
+[evidence]
+log_key_file = "log.key"
+
+[log]
+level = "warn"
+format = "text"
+"#;
+
+/// A token of an identity.
+pub(crate) fn token_of(
+    config: &Config,
+    folder: &Path,
+    side: usize,
+    post: Post,
+    number: usize,
+) -> anyhow::Result<String> {
+    let (org, station) = SIDES[side];
+    let org = OrgId::new(org).context("a name that is no organisation")?;
+    let organisation = config.organisation(&org).context("an organisation without configuration")?;
+    let name = name(side, post, number);
+    let request = TokenRequest {
+        subject: OfficerId::new(&name).context("a name that is no officer")?,
+        roles: vec![post.role()],
+        station: StationId::new(station),
+        client: if post == Post::System { ClientId::new(&name) } else { None },
+        life_s: TOKEN_LIFE_S,
+    };
+    Ok(token(organisation, &issuer_key_file(folder, &org), &request, SystemClock.now())?)
+}
