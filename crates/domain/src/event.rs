@@ -21,6 +21,7 @@ macro_rules! bodies {
     ($( $text:literal => $variant:ident ),* $(,)?) => {
         /// What happened, with its facts.
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(clippy::large_enum_variant, reason = "an offer holds the whole form; few events live at a time")]
         pub enum Body { $(
             #[doc = concat!("`", $text, "`")]
             $variant($variant)

@@ -5,7 +5,7 @@ use super::takeover::can_be_ordered;
 use super::{Verdict, dispute, named, need, refuse};
 use crate::case::handoff::{Asked, Handoff, HandoffState, ProposedRuling, ResultLoop, Signature};
 use crate::case::phase::Phase;
-use crate::case::{Case, Joint, Ordered};
+use crate::case::{Case, Joint, Ordered, Party};
 use crate::event::Event;
 use crate::event::handoff::{RecallReceived, Ruled, Ruling, RulingProposed};
 use crate::ids::{HandoffId, JointId, OrgId, StationRef, SupportId};
@@ -123,7 +123,7 @@ pub(crate) fn rulable(case: &Case, handoff: Option<&Handoff>, by: &OrgId) -> Vec
     let supports: Vec<Option<SupportId>> = supports.collect();
     let mut found = Vec::new();
     // Whom to order, a superior knows from the agreements: any station, one without a part too.
-    let is_before = case.superiors.get(by).is_some_and(|part| part.is_in());
+    let is_before = case.superiors.get(by).is_some_and(Party::is_in);
     if handoff.is_none() && is_before && unreachable(case) && case.phase() != Phase::Closed {
         found.push(Matter { sides: [case.custodian.clone(), case.custodian.clone()], superior: Some(by.clone()) });
     }

@@ -38,11 +38,9 @@ impl Draft<'_> {
         &mut self,
         handoff: HandoffId,
         to: &StationId,
-        basis: OfferBasis,
         form: &Form,
         signer: Option<&Signer>,
-        parent: Option<HandoffId>,
-        paper: Option<Digest>,
+        (basis, parent, paper): (OfferBasis, Option<HandoffId>, Option<Digest>),
     ) -> Result<(), Refusal> {
         let to = self.station("to", to)?;
         let case = self.case()?;

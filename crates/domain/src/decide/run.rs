@@ -71,7 +71,7 @@ impl Draft<'_> {
             Act::RefuseClaim(body) => self.push(body.clone()),
             Act::DropClaim(body) => self.push(body.clone()),
             Act::Offer { handoff, to, basis, form, signer, parent, paper } => {
-                self.offer(*handoff, to, *basis, form, signer.as_ref(), *parent, *paper)
+                self.offer(*handoff, to, form, signer.as_ref(), (*basis, *parent, *paper))
             }
             Act::Revise { handoff, form, signer } => self.revise(*handoff, form, signer.as_ref()),
             Act::Deliver(body) => self.deliver(body),
