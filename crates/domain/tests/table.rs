@@ -95,7 +95,8 @@ const EXACT_FACTS: &[&str] =
 
 /// Moves that decide, and every move of a handoff: of these the list is exact. Other facts it names as a reminder.
 fn is_listed(name: &'static str, play: &Play, who: Who) -> bool {
-    let exact = HANDOFF_MOVES.contains(&name) || EXACT_FACTS.contains(&verb(name));
+    // A fact sent to an alias is recorded in its survivor, whose own list names it.
+    let exact = HANDOFF_MOVES.contains(&name) || EXACT_FACTS.contains(&verb(name)) && play.case().alias_of.is_none();
     exact || moves::act(name, play, who).decides()
 }
 

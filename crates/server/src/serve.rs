@@ -225,7 +225,7 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
         DirectoryServiceServer::new(gate.clone()).max_decoding_message_size(map_max).max_encoding_message_size(map_max);
     let mut routes = Routes::new(limited!(IncidentServiceServer))
         .add_service(limited!(HandoffServiceServer))
-        .add_service(FramedFeed::new(limited!(FeedServiceServer), gate.clone(), encode))
+        .add_service(FramedFeed::new(limited!(FeedServiceServer), gate.clone(), (decode, encode)))
         .add_service(limited!(ObligationServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(directory);

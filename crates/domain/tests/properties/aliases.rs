@@ -3,9 +3,9 @@
 
 use crate::history::History;
 use crate::invariants::{Check, holds};
-use handoff_domain::case::Case;
 use handoff_domain::case::handoff::ResultLoop;
 use handoff_domain::case::phase::Phase;
+use handoff_domain::case::{Alert, Case};
 use handoff_domain::decide::Decided;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{IncidentId, StationRef};
@@ -57,11 +57,16 @@ impl History {
             }
             Body::Unmerged(body) if body.alias == event.incident => {
                 let Some(was) = self.merged.remove(&event.incident) else { return Err("6: never merged".to_owned()) };
+                // Whoever answered the proposal has seen it: a later fact implies the earlier ones.
+                let lit = |alert: &Alert| Alert { delivered: None, seen: None, ..alert.clone() };
                 let same = |case: &Case| {
                     let own = (case.custodian.clone(), case.tenure, case.places.clone(), case.former.clone());
-                    (own, case.supports.clone(), case.labels.clone(), case.alerts.clone(), case.alias_of)
+                    let alerts: Vec<_> = case.alerts.iter().map(|(seat, alert)| (seat.clone(), lit(alert))).collect();
+                    (own, case.supports.clone(), case.labels.clone(), alerts, case.alias_of)
                 };
-                holds!(same(after) == same(&was), "6: an un-merged incident is not what it was");
+                let dark = |seat| after.alerts.get(seat).is_none_or(|alert| alert.seen.is_none());
+                let lost = was.alerts.iter().any(|(seat, alert)| alert.seen.is_some() && dark(seat));
+                holds!(same(after) == same(&was) && !lost, "6: an un-merged incident is not what it was");
                 holds!(after.facts.starts_with(&was.facts), "6: an entry of an un-merged incident is gone");
                 self.given_back(&was, after)?;
                 self.tally.check("6 a merge is reversible");

@@ -186,7 +186,8 @@ async fn reported_and_closed(world: &World, id: IncidentId) {
     let report =
         Act::Report { code: code.clone(), case_number: None, result: None, level: Level::Attested, statement: None };
     world.done(&b, id, report).await;
-    world.done(&a, id, Act::Confirm { report: 1, level: Level::Attested, statement: None }).await;
+    let report = world.case(id).await.reports;
+    world.done(&a, id, Act::Confirm { report, level: Level::Attested, statement: None }).await;
     world.done(&b, id, Act::Close { code, case_number: None }).await;
 }
 

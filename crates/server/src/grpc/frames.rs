@@ -97,14 +97,15 @@ impl Gate {
 pub struct FramedFeed {
     rest: FeedServiceServer<Gate>,
     gate: Gate,
+    decode_max: usize,
     encode_max: usize,
 }
 
 impl FramedFeed {
-    /// Sends the stream itself, and leaves every other method to `rest`.
+    /// Sends the stream itself, and leaves every other method to `rest`. Sizes of messages in bytes.
     #[must_use]
-    pub fn new(rest: FeedServiceServer<Gate>, gate: Gate, encode_max: usize) -> Self {
-        Self { rest, gate, encode_max }
+    pub fn new(rest: FeedServiceServer<Gate>, gate: Gate, (decode_max, encode_max): (usize, usize)) -> Self {
+        Self { rest, gate, decode_max, encode_max }
     }
 }
 
@@ -128,9 +129,10 @@ impl Service<http::Request<Body>> for FramedFeed {
         if request.uri().path() != WATCH {
             return self.rest.call(request);
         }
-        let (watch, encode_max) = (Watch(self.gate.clone()), self.encode_max);
+        let (watch, decode_max, encode_max) = (Watch(self.gate.clone()), self.decode_max, self.encode_max);
         Box::pin(async move {
-            let mut grpc = Grpc::new(FrameCodec).max_encoding_message_size(encode_max);
+            let grpc = Grpc::new(FrameCodec).max_decoding_message_size(decode_max);
+            let mut grpc = grpc.max_encoding_message_size(encode_max);
             Ok(grpc.server_streaming(watch, request).await)
         })
     }

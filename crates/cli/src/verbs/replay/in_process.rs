@@ -4,7 +4,7 @@
 use super::call::Spot;
 use super::drive::{Away, Drive, Outcome, Receipt};
 use super::setup::Setup;
-use super::step::{Move, OfferForm, Step};
+use super::step::{Move, OfferForm, REPORT, Step};
 use handoff_domain::Digests;
 use handoff_domain::caller::Actor;
 use handoff_domain::command::{Act, AgreeParts, Command, Expected, Receive, SignParts};
@@ -249,8 +249,6 @@ fn of_incident(what: &Move, sealing: &mut Sealing) -> Option<Act> {
 
 fn of_handoff(what: &Move, statement: Option<Digest>, sealing: &mut Sealing) -> Option<Act> {
     const VERSION: u64 = 1;
-    /// A replayed incident is reported once.
-    const REPORT: u64 = 1;
     Some(match what.clone() {
         Move::Offer { handoff, to, form: offered } => {
             let (form, basis) = (form(&offered, sealing), OfferBasis::UnitAssigned);

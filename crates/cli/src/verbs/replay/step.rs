@@ -14,6 +14,9 @@ use handoff_domain::values::{Category, Code, Label, Severity};
 use handoff_engine::ids::derived;
 use uuid::Uuid;
 
+/// Number of the report a confirmation is about: a replay reports each result once.
+pub const REPORT: u64 = 1;
+
 /// Makes every id of a run: the same run, row and step give the same id, so that a run started again asks the same
 /// things under the same ids and finds what was acknowledged done.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use super::call::Spot;
 use super::setup::Setup;
-use super::step::{Move, OfferForm, Step};
+use super::step::{Move, OfferForm, REPORT, Step};
 use handoff_client::{Client, Response, Status, api};
 use handoff_domain::command::Order;
 use handoff_domain::ids::{MapRef, StationRef};
@@ -269,6 +269,7 @@ async fn of_handoff(client: &Client, step: &Step, statement: &str) -> Answered {
         }),
         Move::Confirm => ask!(to_service, confirm, ConfirmRequest, step, {
             expected: expected(step),
+            report: REPORT,
             level: LEVEL.to_owned(),
         }),
         other => Err(Status::unimplemented(other.name())),
