@@ -95,7 +95,7 @@ async fn after_its_part_has_ended_a_station_keeps_what_it_saw_and_sees_nothing_n
     let asked = api::OpenSealedRequest { incident: incident.clone(), fields: vec![narrative] };
     let opened = told(app.client("b-duty")?.audit().open_sealed(asked).await)?;
     let content = opened.fields.first().and_then(|field| field.content.as_ref());
-    let text = |content| matches!(content, &api::opened_field::Content::Text(ref text) if text.value == NARRATIVE);
+    let text = |content: &api::opened_field::Content| matches!(content, api::opened_field::Content::Text(text) if text.value == NARRATIVE);
     assert!(content.is_some_and(text), "{:?}", opened.fields);
     let why = told(app.client("b-duty")?.audit().why_open(api::WhyOpenRequest { incident: incident.clone() }).await)?;
     assert_eq!(why.state, "ON_SCENE");

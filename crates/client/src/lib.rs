@@ -10,7 +10,7 @@ mod watch;
 /// The messages of `handoff.v1`.
 pub mod api {
     pub use handoff_proto::v1::*;
-    pub use prost_types::Timestamp;
+    pub use prost_types::{Duration, Timestamp};
 }
 pub use retry::{Attempt, RETRY_FOR_MAX, definite, retry};
 pub use watch::{Watch, WatchError};

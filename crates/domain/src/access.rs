@@ -7,7 +7,7 @@ use crate::case::{Case, Ordered};
 use crate::codes;
 use crate::event::Body;
 use crate::event::incident::Acknowledged;
-use crate::ids::{HandoffId, OrgId, StationId, StationRef, SupportId};
+use crate::ids::{HandoffId, IncidentId, OrgId, StationId, StationRef, SupportId};
 use crate::matter::{self, Matter};
 use crate::obligations::Key;
 use crate::refusal::Reason;
@@ -355,6 +355,13 @@ pub fn sees_until(case: &Case, caller: &Caller) -> Option<u64> {
     let own = case.parties.iter().filter(|(seat, _)| is_at(caller, seat));
     let ends: Option<Vec<u64>> = own.map(|(_, party)| party.until).collect();
     ends.map(|ends| ends.into_iter().max().unwrap_or(0))
+}
+
+/// Whether a caller may know of an alias through its survivor: who saw the survivor when the two became one does.
+#[must_use]
+pub fn may_see_alias(survivor: &Case, alias: IncidentId, caller: &Caller) -> bool {
+    let Some(taken) = survivor.aliases.get(&alias) else { return false };
+    may_see(survivor, caller) && sees_until(survivor, caller).is_none_or(|until| until >= taken.seq)
 }
 
 /// Whether a caller looks from that station: from the one its token names, a supervisor from any of its organisation.

@@ -90,13 +90,17 @@ fn next(case: Option<Case>, event: &Event) -> Result<Case, Refusal> {
         }
     };
     incident::implied(&mut case, event);
-    if event.actor.is_at(&case.custodian) && event.actor.is_person() {
+    // Whoever rules, or gives a receipt of what has climbed, need not be on the scene of it.
+    let above = matches!(event.body, Body::RulingProposed(_) | Body::Ruled(_))
+        || matches!(&event.body, Body::Acknowledged(body) if body.rung != crate::timers::Rung::Duty);
+    if event.actor.is_at(&case.custodian) && event.actor.is_person() && !above {
         case.custodian_acted = Some(event.at);
     }
     result::follow_phase(&mut case, event);
     parties::update(&mut case, event);
     case.ledger = obligations::reconcile(&case.ledger, obligations::derive(&case));
     parties::update_superiors(&mut case, event.seq);
+    ruling::forget_proposed(&mut case);
     Ok(case)
 }
 

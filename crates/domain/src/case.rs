@@ -1,4 +1,4 @@
-//! An incident as its events tell it. Nothing here is stored: it is what [`crate::apply`] makes of the log.
+//! An incident as its events tell it. Nothing here is stored: it is what [`crate::apply()`] makes of the log.
 
 pub mod handoff;
 pub mod phase;
@@ -349,8 +349,9 @@ pub struct Case {
     pub parties: BTreeMap<StationRef, Party>,
     /// Common superiors something has come before, each from which entry, and until which once nothing is any more.
     pub superiors: BTreeMap<OrgId, Party>,
-    /// The superior who ordered the last takeover without a handoff.
-    pub order_superior: Option<OrgId>,
+    /// The superior of the result that runs without a handoff: of the joint handling it began with, of the order custody
+    /// moved by, of the alias it came from.
+    pub result_superior: Option<OrgId>,
     /// When a person of the custodian's last did anything here: a custodian who acts can be reached.
     pub custodian_acted: Option<Millis>,
     /// What is owed.

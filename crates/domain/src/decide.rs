@@ -1,7 +1,7 @@
 //! One command against the case as it is: events, or a refusal that says why and what is legal instead.
 //!
 //! `decide` finds out as whom the caller acts, whether what the officer saw is still so, and draws the events up;
-//! whether they are legal is said by [`crate::apply`], which it runs on a copy. So a rule stands in one place.
+//! whether they are legal is said by [`crate::apply()`], which it runs on a copy. So a rule stands in one place.
 
 mod handoff;
 mod incident;
@@ -53,7 +53,9 @@ impl<'a> Cases<'a> {
 
     /// Whether the caller may know of the incident: of an alias whoever may know of its survivor does.
     fn known_to(&self, caller: &Caller) -> bool {
-        [self.main, self.survivor()].into_iter().flatten().any(|case| access::may_see(case, caller))
+        let through = |(alias, survivor): (&Case, &Case)| access::may_see_alias(survivor, alias.id, caller);
+        self.main.is_some_and(|case| access::may_see(case, caller))
+            || self.main.zip(self.survivor()).is_some_and(through)
     }
 
     /// Old ids resolve for ever: a fact that names an alias is one of its survivor, for whoever has a part there. What
@@ -67,7 +69,7 @@ impl<'a> Cases<'a> {
                 act,
                 Act::Receive(_) | Act::Erase { .. } | Act::Escalate { .. } | Act::Strike(_) | Act::Link { .. }
             );
-        if its_own || !access::may_see(survivor, caller) {
+        if its_own || !access::may_see_alias(survivor, alias.id, caller) {
             return None;
         }
         let mut command = Command { incident: survivor.id, ..command.clone() };

@@ -62,7 +62,7 @@ pub(crate) fn of_result(case: &Case) -> Option<Matter> {
     case.result()?;
     let superior = match case.last_taken_over() {
         Some(last) => superior(last.terms.as_ref()),
-        None => case.order_superior.as_ref().or_else(|| case.joint.as_ref().and_then(|joint| joint.superior.as_ref())),
+        None => case.result_superior.as_ref(),
     };
     Some(Matter::new(&case.custodian, case.confirmer()?, superior))
 }
@@ -163,7 +163,7 @@ pub fn of_obligation(case: &Case, key: &Key) -> Option<Matter> {
 }
 
 /// Superiors an obligation goes up to: of its matter; of what the custodian owes for the incident itself, those of
-/// every counterpart now, else of whom it was last taken over from, else of the first receiver's own agreement.
+/// every counterpart now and of whom it was last taken over from, else of the first receiver's own agreement.
 #[must_use]
 pub fn superiors_of(case: &Case, key: &Key) -> BTreeSet<OrgId> {
     match of_obligation(case, key) {
@@ -174,17 +174,20 @@ pub fn superiors_of(case: &Case, key: &Key) -> BTreeSet<OrgId> {
 
 /// Superiors over what the custodian owes for the incident itself.
 pub(crate) fn over_the_incident(case: &Case) -> BTreeSet<OrgId> {
-    let alerts = case.alerts.values().filter(|alert| !alert.ended).map(|alert| alert.terms.as_ref());
+    // An alert before custody moved was under another custodian's terms.
+    let alerts = case
+        .alerts
+        .iter()
+        .filter(|(seat, alert)| !alert.ended && **seat != case.custodian && alert.at >= case.custody_since);
+    let alerts = alerts.map(|(_, alert)| alert.terms.as_ref());
     let supports = case.supports.values().filter(|support| !support.ended).map(|support| support.terms.as_ref());
     let handoff = case.open_handoff().map(|open| open.terms.as_ref());
     let joint = case.joint_now().and_then(|joint| joint.superior.as_ref());
-    let now: BTreeSet<OrgId> =
-        alerts.chain(supports).chain(handoff).filter_map(superior).chain(joint).cloned().collect();
-    if !now.is_empty() {
-        return now;
-    }
     let last = case.last_taken_over().map(|last| last.terms.as_ref());
-    last.unwrap_or(case.terms.as_ref()).and_then(|terms| terms.superior.clone()).into_iter().collect()
+    let ordered = case.result_superior.as_ref().filter(|_| last.is_none() && !case.former.is_empty());
+    let now = alerts.chain(supports).chain(handoff).chain(last).filter_map(superior);
+    let now: BTreeSet<OrgId> = now.chain(joint).chain(ordered).cloned().collect();
+    if now.is_empty() { superior(case.terms.as_ref()).cloned().into_iter().collect() } else { now }
 }
 
 /// Stations whose supervisors hear of an obligation on the rung of both: its matter's sides, or the custodian and

@@ -1,6 +1,6 @@
 //! Who owes the next move: derived from the case, never entered by hand (invariant 8).
 //!
-//! [`derive`] says what is owed now, by whom and since when. [`reconcile`] keeps, for what was owed before, the due
+//! [`derive()`] says what is owed now, by whom and since when. [`reconcile`] keeps, for what was owed before, the due
 //! time already running (a change of severity or kind never lengthens it) and the rung it has climbed to.
 
 use crate::caller::Role;

@@ -255,7 +255,7 @@ impl Engine {
     pub async fn case(&self, caller: &Caller, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
         let Some(entry) = self.entry(incident).await? else { return Ok(None) };
         let survivor = self.survivor(&entry).await?;
-        if let Some(survivor) = survivor.filter(|survivor| access::may_see(&survivor.case, caller)) {
+        if let Some(survivor) = survivor.filter(|survivor| access::may_see_alias(&survivor.case, incident, caller)) {
             // Whoever has a part in the survivor sees all of the alias.
             if access::sees_until(&survivor.case, caller).is_none() || !access::may_see(&entry.case, caller) {
                 return Ok(Some(entry));
@@ -341,19 +341,22 @@ impl Engine {
         use handoff_domain::event::handoff::{Delivered, RecallReceived};
         let at_mine = |seat: &StationRef| seat.org == caller.org && mine.contains(&seat.station);
         let of = |id| entry.after.case.handoff(id).filter(|handoff| at_mine(&handoff.to));
-        let act = match &entry.event.body {
-            Body::Alerted(body) if at_mine(&body.to) => Act::DeliverAlert { to: body.to.clone() },
-            Body::Offered(body) if at_mine(&body.to) => {
-                Act::Deliver(Delivered { handoff: body.handoff, version: body.version })
-            }
-            Body::Revised(body) if of(body.handoff).is_some() => {
-                Act::Deliver(Delivered { handoff: body.handoff, version: body.version })
-            }
-            Body::Recalled(body) if of(body.handoff).is_some() => {
-                Act::ReceiveRecall(RecallReceived { handoff: body.handoff })
-            }
+        let delivered = |handoff, version| Act::Deliver(Delivered { handoff, version });
+        let (at, act) = match &entry.event.body {
+            Body::Alerted(body) if at_mine(&body.to) => (body.to.clone(), Act::DeliverAlert { to: body.to.clone() }),
+            Body::Offered(body) if at_mine(&body.to) => (body.to.clone(), delivered(body.handoff, body.version)),
+            Body::Revised(body) => match of(body.handoff) {
+                Some(handoff) => (handoff.to.clone(), delivered(body.handoff, body.version)),
+                None => return Ok(()),
+            },
+            Body::Recalled(body) => match of(body.handoff) {
+                Some(handoff) => (handoff.to.clone(), Act::ReceiveRecall(RecallReceived { handoff: body.handoff })),
+                None => return Ok(()),
+            },
             _ => return Ok(()),
         };
+        // One system may be registered for several stations: it takes in for the one it is meant for.
+        let caller = &Caller { station: Some(at.station), ..caller.clone() };
         let incident = entry.event.incident;
         let request = ids::derived(&["deliver", &incident.to_string(), &entry.event.seq.to_string()]);
         let content = request.as_bytes().to_vec();

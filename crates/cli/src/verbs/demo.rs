@@ -56,6 +56,9 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         output::note(&format!("{title}: {incident}"));
     }
     if args.check {
+        if let Some((_, waiting)) = cases.last() {
+            stage.until_raised(waiting).await?;
+        }
         running.shutdown().await?;
         return super::db::check(&config.database.url, output).await;
     }

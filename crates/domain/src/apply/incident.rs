@@ -65,7 +65,7 @@ pub(super) fn received(event: &Event, body: &Received) -> Result<Case, Refusal> 
         ordered: None,
         parties: BTreeMap::new(),
         superiors: BTreeMap::new(),
-        order_superior: None,
+        result_superior: None,
         custodian_acted: event.actor.is_person().then_some(event.at),
         ledger: Ledger::new(),
         terms: body.terms.clone(),

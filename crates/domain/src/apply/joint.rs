@@ -88,6 +88,7 @@ pub(super) fn declared(case: &mut Case, event: &Event, body: &JointDeclared) -> 
 pub(super) fn begin(case: &mut Case, event: &Event, joint: Joint) {
     if case.result().is_none() {
         case.joint_result = Some((joint.other(&case.custodian).clone(), ResultLoop::owed(event.at)));
+        case.result_superior.clone_from(&joint.superior);
     }
     case.joint = Some(joint);
 }

@@ -138,6 +138,7 @@ pub(crate) fn moved(case: &Case) -> Moved {
                 to: to.clone(),
                 at: alert.at,
                 seen: alert.seen,
+                receipt_by_ruling: alert.receipt_by_ruling,
                 terms: alert.terms.clone(),
             })
             .collect(),
@@ -153,6 +154,7 @@ pub(crate) fn moved(case: &Case) -> Moved {
             })
             .collect(),
         confirmer: open.and_then(|_| case.confirmer()).cloned(),
+        superior: open.and_then(|_| crate::matter::of_result(case)).and_then(|matter| matter.superior),
         ground: ground(case).to_vec(),
     }
 }
@@ -206,13 +208,13 @@ fn becomes_alias(case: &mut Case, body: &Merged) -> Verdict {
 }
 
 fn takes_on(case: &mut Case, event: &Event, body: &Merged) -> Verdict {
-    let Moved { needs_unit, units, alerts, supports, confirmer, ground } = &body.moved;
+    let Moved { needs_unit, units, alerts, supports, confirmer, superior, ground } = &body.moved;
     let mut taken = TakenOn {
         seq: event.seq,
         units: BTreeSet::new(),
         alerts: take_on_alerts(case, alerts)?,
         supports: take_on_supports(case, supports)?,
-        result: take_on_result(case, event, confirmer.as_ref())?,
+        result: take_on_result(case, event, confirmer.as_ref(), superior.as_ref())?,
         ground: ground.clone(),
     };
     let mut statuses = BTreeMap::new();
@@ -263,7 +265,7 @@ fn take_on_alerts(case: &mut Case, alerts: &[MovedAlert]) -> Result<BTreeSet<Sta
             answer: None,
             terms: moved.terms.clone(),
             ended: false,
-            receipt_by_ruling: None,
+            receipt_by_ruling: moved.receipt_by_ruling,
         };
         case.alerts.insert(moved.to.clone(), alert);
         taken.insert(moved.to.clone());
@@ -294,7 +296,12 @@ fn take_on_supports(case: &mut Case, supports: &[MovedSupport]) -> Result<BTreeS
 /// The alias's result is owed by the survivor's custodian from now on. An incident has one result loop: it takes on
 /// another station's only where its own is over; owed to the same station it is the same result, owed anew. Whether the
 /// loop is there for aliases alone is handed back.
-fn take_on_result(case: &mut Case, event: &Event, confirmer: Option<&StationRef>) -> Result<bool, Refusal> {
+fn take_on_result(
+    case: &mut Case,
+    event: &Event,
+    confirmer: Option<&StationRef>,
+    superior: Option<&crate::ids::OrgId>,
+) -> Result<bool, Refusal> {
     let Some(confirmer) = confirmer.filter(|confirmer| **confirmer != case.custodian) else { return Ok(false) };
     let left = |duty: Duty| Err(Refusal::new(Reason::ObligationsLeft).with("owed", duty));
     let of_handoff = case.last_taken_over().is_some();
@@ -306,10 +313,11 @@ fn take_on_result(case: &mut Case, event: &Event, confirmer: Option<&StationRef>
             super::result::owed_anew(case, event);
             return Ok(for_aliases);
         }
-        Some(ResultLoop::Confirmed { .. }) if !of_handoff => {}
+        Some(ResultLoop::Confirmed { .. }) if !of_handoff && case.former.is_empty() => {}
         Some(_) => return left(Duty::FinalFeedback),
     }
     case.joint_result = Some((confirmer.clone(), ResultLoop::owed(event.at)));
+    case.result_superior = superior.cloned();
     Ok(true)
 }
 
@@ -354,9 +362,7 @@ fn gives_back(case: &mut Case, event: &Event, taken: &TakenOn) {
         };
     }
     case.deployments.retain(|deployment, _| !taken.units.contains(deployment));
-    for (id, support) in &mut case.supports {
-        support.ended |= taken.supports.contains(id);
-    }
+    case.supports.retain(|id, _| !taken.supports.contains(id));
     for (station, alert) in &mut case.alerts {
         alert.ended |= taken.alerts.contains(station);
     }
@@ -368,7 +374,10 @@ fn gives_back(case: &mut Case, event: &Event, taken: &TakenOn) {
     let to_other = case.joint.as_ref().map(|joint| joint.other(&case.custodian).clone());
     match (to_other, &case.joint_result) {
         // Joint handling since then found that result running: its own is owed now.
-        (Some(other), _) => case.joint_result = Some((other, ResultLoop::owed(event.at))),
+        (Some(other), _) => {
+            case.result_superior = case.joint.as_ref().and_then(|joint| joint.superior.clone());
+            case.joint_result = Some((other, ResultLoop::owed(event.at)));
+        }
         (None, Some((_, ResultLoop::Confirmed { .. }))) => {}
         (None, _) => case.joint_result = None,
     }

@@ -75,6 +75,10 @@ fn reached(case: &Case, asked: &Asked) -> bool {
 /// Whether this very ruling can be given: the matter has reached the superior, and what it would stand in for is there.
 fn stands(case: &Case, asked: &Asked) -> Verdict {
     matter::of_ruling(case, asked)?;
+    // Joint handling goes with the word on the handoff itself.
+    if asked.joint && !matches!(asked.ruling, Ruling::Agreed | Ruling::Kept) {
+        return Err(Refusal::new(Reason::InvalidField).field("joint"));
+    }
     need(reached(case, asked), Reason::NotAtSuperior)?;
     let of = asked.handoff.and_then(|id| case.handoff(id));
     match asked.ruling {
@@ -148,6 +152,16 @@ pub(crate) fn rulable(case: &Case, handoff: Option<&Handoff>, by: &OrgId) -> Vec
 /// An officer who rules on a form decides on it.
 fn decides_on(case: &mut Case, event: &Event, handoff: Option<HandoffId>) -> Verdict {
     handoff.map_or(Ok(()), |id| decides(named(case, id)?, event))
+}
+
+/// Drops a proposed ruling once its matter is not there any more: a yes to an earlier question is none to a later one.
+pub(super) fn forget_proposed(case: &mut Case) {
+    let stale = case.ruling_proposed.as_ref().is_some_and(|first| {
+        (first.version, first.report) != seen_now(case, &first.asked) || stands(case, &first.asked).is_err()
+    });
+    if stale {
+        case.ruling_proposed = None;
+    }
 }
 
 /// What a proposed ruling was given over: the form's version and the last report.

@@ -71,7 +71,7 @@ fn move_custody(case: &mut Case, event: &Event, body: &TakenOver) {
     }
     if body.handoff.is_none() {
         case.joint_result = Some((body.from.clone(), ResultLoop::owed(event.at)));
-        case.order_superior = case.ordered.as_ref().and_then(|ordered| ordered.superior.clone());
+        case.result_superior = case.ordered.as_ref().and_then(|ordered| ordered.superior.clone());
     }
     // Joint handling is the custodian's and one other's: where the new custodian is no side of it, nobody could end it.
     let strangers = |joint: &&mut Joint| !joint.ended && joint.by != body.to && joint.with != body.to;

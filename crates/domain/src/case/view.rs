@@ -76,7 +76,11 @@ impl Case {
         let closed = phase == Phase::Closed;
         let counted = || self.facts.iter().filter(|fact| !fact.struck);
         let reached = |found: Option<&Fact>| found.map_or_else(Milestone::open, Milestone::of_fact);
-        let sent = counted().find(|fact| matches!(fact.what, FactKind::Unit { .. }));
+        let sent = counted().find(|fact| match &fact.what {
+            FactKind::Unit { .. } => true,
+            FactKind::Units { units, .. } => !units.is_empty(),
+            FactKind::Handled { .. } | FactKind::Closed | FactKind::Reopened { .. } => false,
+        });
         let handled = counted().rfind(|fact| matches!(fact.what, FactKind::Handled { .. })).filter(|_| ended);
         let shut = counted().rfind(|fact| matches!(fact.what, FactKind::Closed)).filter(|_| closed);
         let taken = self.taken_over_by.as_ref();

@@ -266,15 +266,39 @@ impl Draft<'_> {
     /// Completes what is to be ruled: an order without a handoff names its superior by the agreement between the
     /// custodian and whoever is to take over, which need not have heard of the case.
     fn completed(&self, asked: &Asked) -> Result<Asked, Refusal> {
+        // A station of that name in another organisation is no station: custody would move to nobody.
+        if let Some(side) = &asked.side
+            && self.ctx.directory.seat(&side.station).as_ref() != Some(side)
+        {
+            return Err(Refusal::new(Reason::StationNotFound).field("side").with("station", &side.station));
+        }
+        let case = self.case()?;
         let superior = match (&asked.side, asked.ruling, asked.handoff) {
             (Some(side), Ruling::Takeover, None) => {
                 let to = self.station("side", &side.station)?;
-                let terms = self.terms(&self.case()?.custodian, &to)?;
-                terms.and_then(|terms| terms.superior)
+                self.terms(&case.custodian, &to)?.and_then(|terms| terms.superior)
             }
             (_, _, _) => None,
         };
-        Ok(Asked { superior, ..asked.clone() })
+        // The result's handoff may be named or not: it is one and the same ruling.
+        let handoff = match asked.ruling {
+            Ruling::Confirmed | Ruling::ReportAgain => {
+                asked.handoff.or_else(|| case.last_taken_over().map(|last| last.id))
+            }
+            Ruling::Agreed
+            | Ruling::Kept
+            | Ruling::Signature
+            | Ruling::Takeover
+            | Ruling::Receipt
+            | Ruling::Lead
+            | Ruling::LeadStays
+            | Ruling::JointEnd
+            | Ruling::JointStays
+            | Ruling::Support
+            | Ruling::SupportNot
+            | Ruling::Objection => asked.handoff,
+        };
+        Ok(Asked { handoff, superior, ..asked.clone() })
     }
 
     pub(super) fn rule(

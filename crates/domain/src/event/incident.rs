@@ -1,7 +1,7 @@
 //! Facts of an incident outside its handoffs.
 
 use crate::ids::{
-    DeploymentId, DrillId, HandoffId, IncidentId, JointId, OfficerId, Scope, StationRef, SupportId, UnitId,
+    DeploymentId, DrillId, HandoffId, IncidentId, JointId, OfficerId, OrgId, Scope, StationRef, SupportId, UnitId,
 };
 use crate::time::Millis;
 use crate::timers::{Duty, Rung};
@@ -463,6 +463,8 @@ crate::record! {
         pub at: Millis,
         /// A person there has seen it.
         pub seen: Option<Millis>,
+        /// A ruling stands in for the receipt.
+        pub receipt_by_ruling: Option<Millis>,
         /// The terms in force.
         pub terms: Option<Terms>,
     }
@@ -497,6 +499,8 @@ crate::record! {
         pub supports: Vec<MovedSupport>,
         /// Who is owed its result, from now on by the survivor's custodian.
         pub confirmer: Option<StationRef>,
+        /// The superior of that result.
+        pub superior: Option<OrgId>,
         /// Whose ground it is, where nothing was handed over: to be told at the survivor's closing.
         pub ground: Vec<StationRef>,
     }

@@ -308,7 +308,7 @@ impl Thinking<'_> {
         side: Option<StationRef>,
         support: Option<SupportId>,
     ) {
-        let joint = self.dice.one_in(4) && handoff.is_some();
+        let joint = self.dice.one_in(4) && matches!(ruling, Ruling::Agreed | Ruling::Kept);
         let who = self.ruler(None);
         let (reasons, level, statement) = (None, Level::Attested, None);
         let act = Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement };

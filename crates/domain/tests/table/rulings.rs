@@ -324,3 +324,66 @@ fn a_ruling_without_a_superior_is_owed_by_both_supervisors_and_shown_to_them() {
     assert_eq!(by, [seat("A-01"), seat("D-01")]);
     assert!(owing.iter().all(|(_, owed)| owed.role == Role::Supervisor));
 }
+
+#[test]
+fn custody_is_never_ordered_to_a_station_that_does_not_exist() {
+    let mut world = World::new();
+    world.0.climb(Duty::Dispatch);
+    let nobody = Some(StationRef { org: OrgId::new("X").expect("a legal name"), station: station("B-01") });
+    let (reasons, level, statement) = (None, Level::Attested, None);
+    let (ruling, handoff, support) = (Ruling::Takeover, None, None);
+    let rule = Act::Rule { handoff, ruling, joint: false, side: nobody, support, reasons, level, statement };
+    assert_eq!(world.refused(&superior("S1"), rule), Some(Reason::StationNotFound));
+}
+
+#[test]
+fn the_custodians_own_supervisor_may_be_the_first_to_propose_that_another_takes_over() {
+    let mut world = World::new();
+    world.make(&duty("A-01"), Act::Alert { to: station("D-01") });
+    world.0.climb(Duty::Dispatch);
+    world.make(&supervisor("A-01"), order(Ruling::Takeover, Some("D-01")));
+    world.make(&supervisor("D-01"), order(Ruling::Takeover, Some("D-01")));
+    assert_eq!(*world.custodian(), seat("D-01"));
+}
+
+#[test]
+fn a_proposed_ruling_is_forgotten_with_its_matter() {
+    let mut world = World::new();
+    world.make(&duty("A-01"), Act::Alert { to: station("D-01") });
+    world.0.climb(Duty::Dispatch);
+    world.make(&supervisor("D-01"), order(Ruling::Takeover, Some("D-01")));
+    // The custodian is back; a yes to the earlier emergency is none to a later one.
+    world.0.now = world.0.now.plus(SECOND);
+    world.make(&responder("A-01"), crewed(Side::From, UnitStatus::OnScene));
+    assert_eq!(world.0.case().ruling_proposed, None);
+    world.0.climb(Duty::Handled);
+    world.make(&supervisor("A-01"), order(Ruling::Takeover, Some("D-01")));
+    assert_eq!(*world.custodian(), seat("A-01"), "it waits for the other supervisor's own word");
+}
+
+#[test]
+fn the_result_of_joint_handling_stays_with_the_superior_it_began_under() {
+    let mut world = World::new();
+    world.make(&responder("A-01"), crewed(Side::From, UnitStatus::OnScene));
+    let declare =
+        |joint, with| Act::DeclareJoint { joint, with: station(with), lead: station("A-01"), code: code("MAJOR") };
+    world.make(&duty("A-01"), declare(JOINT, "B-01"));
+    world.make(&duty("B-01"), Act::ProposeJointEnd(JointEndProposed { joint: JOINT, code: code("OVER"), note: None }));
+    let yes = JointEndAnswered { joint: JOINT, yes: true, code: None, note: None };
+    world.make(&duty("A-01"), Act::AnswerJointEnd(yes));
+    world.make(&duty("A-01"), declare(JointId(Uuid::from_u128(0x72)), "C-01"));
+    world.report("A-01");
+    world.0.climb(Duty::Confirm);
+    assert_eq!(world.refused(&superior("S2"), order(Ruling::Confirmed, None)), Some(Reason::IncidentNotFound));
+    world.make(&superior("S1"), order(Ruling::Confirmed, None));
+}
+
+#[test]
+fn what_the_present_custodian_owes_goes_to_the_superior_of_its_own_takeover() {
+    let mut world = World::new();
+    world.make(&duty("A-01"), Act::Alert { to: station("C-01") });
+    world.0.now = world.0.now.plus(SECOND);
+    world.taken_over_by("B-01");
+    world.0.climb(Duty::Handled);
+    assert!(world.sees("S1") && !world.sees("S2"));
+}

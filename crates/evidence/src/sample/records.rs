@@ -94,9 +94,9 @@ samples! {
     MergeProposed { other, survivor, by, to }
     MergeRefused { other, code }
     MovedUnit { deployment, unit, of, crew, support, status }
-    MovedAlert { to, at, seen, terms }
+    MovedAlert { to, at, seen, receipt_by_ruling, terms }
     MovedSupport { support, from, to, at, answer, answered_at, terms }
-    Moved { needs_unit, units, alerts, supports, confirmer, ground }
+    Moved { needs_unit, units, alerts, supports, confirmer, superior, ground }
     Merged { alias, survivor, readers, moved }
     UnitBack { deployment, status }
     Unmerged { alias, survivor, code, units }

@@ -4,6 +4,7 @@ use super::reads::may_open_caller;
 use super::trace::Trace;
 use super::{Gate, store_away, unreadable, violations};
 use crate::error::status;
+use handoff_domain::caller::Caller;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::values::Sealed;
 use handoff_engine::memory::{Entry, LoadError};
@@ -78,6 +79,8 @@ impl AuditService for Gate {
         // The opening is recorded first; without the record nothing is shown.
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
         let found = self.visible(&session.caller, id).await?;
+        // A repeat is the opening it repeats: for the officer who made it, and for what was there then.
+        let until = if reply.replayed { self.opened_by(&session.caller, &reply).await? } else { u64::MAX };
         // The caller of an alias is for whoever may open its survivor's.
         let answers = self.survivor(&found).await?;
         if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
@@ -85,7 +88,7 @@ impl AuditService for Gate {
         }
         let rows = self.engine().reader().personal(id, 1, found.case.version).await.map_err(|e| store_away(&e))?;
         let mut callers: Vec<v1::CallerData> = Vec::new();
-        for row in rows.iter().filter(|row| is_caller_data(&row.id.path)) {
+        for row in rows.iter().filter(|row| is_caller_data(&row.id.path) && row.id.seq <= until) {
             let Some((digest, Value::Text(value))) = read(&row.disclosure) else { continue };
             let shown = Some(v1::SealedText { state: "DISCLOSED".into(), value, digest });
             if callers.last().is_none_or(|last| last.seq != row.id.seq) {
@@ -126,6 +129,20 @@ fn read(disclosure: &[u8]) -> Option<(String, Value)> {
 }
 
 impl Gate {
+    /// Number of the entry that records an opening, if it is this officer's.
+    async fn opened_by(&self, caller: &Caller, reply: &v1::MoveReply) -> Result<u64, Status> {
+        let denied = || status(&Refusal::new(Reason::RequestIdReused).field("request_id"));
+        let row = self.engine().reader().event_at(reply.position).await.map_err(|error| store_away(&error))?;
+        let row = row.ok_or_else(denied)?;
+        let (event, _) =
+            decode(&row.bytes).map_err(|error| unreadable(&LoadError::Decode(row.position, Box::new(error))))?;
+        if event.actor.org == caller.org && event.actor.officer == caller.officer {
+            Ok(event.seq)
+        } else {
+            Err(denied())
+        }
+    }
+
     /// The digest at a path of an entry that the reader sees; none where there is no such sealed field.
     async fn sealed_at(&self, found: &Entry, seq: u64, path: &str) -> Result<Option<Sealed>, Status> {
         if seq > found.case.version {

@@ -81,6 +81,7 @@ impl Gate {
     /// Begins to follow a feed.
     pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
         let session = self.session(&request, "FeedService/watch")?;
+        super::reads::may_list(&session.caller)?;
         let asked = request.into_inner();
         let place = self.place(&session.caller.org, &asked).await?;
         let (out, stream) = mpsc::channel(SEND_BUFFER_MESSAGES);

@@ -8,6 +8,7 @@ use crate::cursors::Resume;
 use bytes::{BufMut, Bytes};
 use handoff_domain::caller::Caller;
 use handoff_domain::ids::OrgId;
+use handoff_domain::time::Millis;
 use handoff_engine::feed::FeedEntry;
 use handoff_proto::v1::feed_service_server::FeedServiceServer;
 use handoff_proto::v1::watch_response::Message;
@@ -54,6 +55,8 @@ struct Key {
     epoch: u64,
     first: u64,
     last: u64,
+    /// When the last shift began: what counts as noticed changes with it.
+    shift: Millis,
 }
 
 /// The messages sent last.
@@ -80,12 +83,13 @@ impl Gate {
             RecipientKind::Auditor => 2,
         };
         let first = command.first().map_or(place.number, |entry| entry.number);
-        let key = Key { org: caller.org.clone(), kind, epoch: place.epoch, first, last: place.number };
+        let directory = self.engine().directory();
+        let shift = directory.shifts.values().copied().max().unwrap_or(Millis(0));
+        let key = Key { org: caller.org.clone(), kind, epoch: place.epoch, first, last: place.number, shift };
         // Held while the message is made: the others who wait for it would only make it again.
         let mut frames = self.frames().0.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let token = self.cursors().resume_token(&caller.org, place);
-            let directory = self.engine().directory();
             Frame::of(Message::Batch(feed_batch(caller, &directory.shifts, command, token)))
         };
         frames.get_or_insert(key, make).clone()

@@ -2,6 +2,7 @@
 
 use super::reads::{may_list, station_asked};
 use super::{Gate, pages, store_away, unreadable, violations};
+use handoff_domain::access;
 use handoff_domain::caller::{Caller, OrgKind, Role};
 use handoff_domain::ids::{IncidentId, OrgId, Scope, StationId, StationRef};
 use handoff_domain::obligations::{Key, is_noticed};
@@ -10,7 +11,7 @@ use handoff_domain::timers::{Duty, Rung};
 use handoff_proto::convert::{self, ListQuery};
 use handoff_proto::v1;
 use handoff_proto::v1::obligation_service_server::ObligationService;
-use handoff_proto::view::{station_ref, timestamp};
+use handoff_proto::view::{obligation_view, station_ref, timestamp};
 use handoff_store::Reader;
 use handoff_store::query::ObligationCursor;
 use handoff_store::rows::{ObligationRow, PartyRow};
@@ -44,7 +45,14 @@ impl ObligationService for Gate {
         let look = Look { caller, station, theirs: asked.other, size: asked.page_size as usize };
         let Found { rows, next } = match asked.incident {
             Some(incident) => {
-                self.visible(caller, incident).await?;
+                let found = self.visible(caller, incident).await?;
+                // Whose part has ended is told what was owed then, which is all it may know.
+                if access::sees_until(&found.case, caller).is_some() {
+                    let shifts = &self.engine().directory().shifts;
+                    let owed = found.case.ledger.iter();
+                    let obligations = owed.map(|(key, owed)| obligation_view(incident, key, owed, shifts)).collect();
+                    return Ok(Response::new(v1::ListObligationsResponse { obligations, ..Default::default() }));
+                }
                 look.within(self.engine().reader(), incident, after).await?
             }
             None => look.across(self.engine().reader(), self.sources(caller, &asked), after).await?,

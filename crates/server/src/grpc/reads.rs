@@ -21,7 +21,7 @@ use handoff_proto::view::{
     station_ref, timestamp,
 };
 use handoff_store::query::{CaseCursor, CaseFilter};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -30,6 +30,8 @@ use uuid::Uuid;
 #[derive(Default)]
 pub(super) struct Opened {
     values: HashMap<Sealed, Value>,
+    /// What is there and not opened here: the caller's data.
+    withheld: HashSet<Sealed>,
     may_read: bool,
 }
 
@@ -41,6 +43,7 @@ impl Disclosed for Opened {
         match self.values.get(sealed) {
             Some(Value::Text(text)) => Opening::Text(text.clone()),
             Some(Value::Point { lat7, lon7 }) => Opening::Point { lat7: *lat7, lon7: *lon7 },
+            None if self.withheld.contains(sealed) => Opening::Withheld,
             None => Opening::Erased,
         }
     }
@@ -113,14 +116,17 @@ impl Gate {
         }
         let rows = self.engine().reader().personal(found.case.id, 1, found.case.version).await;
         let rows = rows.map_err(|error| store_away(&error))?;
-        let mut values = HashMap::with_capacity(rows.len());
-        for row in rows.iter().filter(|row| !is_caller_data(&row.id.path)) {
+        let (mut values, mut withheld) = (HashMap::with_capacity(rows.len()), HashSet::new());
+        for row in &rows {
             let Ok(text) = std::str::from_utf8(&row.disclosure) else { continue };
-            if let Ok(opened) = open(text) {
-                values.insert(handoff_evidence::disclosure::digest(text), opened.value);
+            let digest = handoff_evidence::disclosure::digest(text);
+            if is_caller_data(&row.id.path) {
+                withheld.insert(digest);
+            } else if let Ok(opened) = open(text) {
+                values.insert(digest, opened.value);
             }
         }
-        Ok(Opened { values, may_read: true })
+        Ok(Opened { values, withheld, may_read: true })
     }
 
     pub(super) async fn get_incident(

@@ -1,5 +1,6 @@
 //! The trace of a case: each entry with what it changed, found by applying the events again.
 
+use super::feed::NO_PROGRESS_MS;
 use super::reads::{Opened, recipient, show_custodian};
 use super::{Gate, unreadable};
 use crate::auth::Session;
@@ -13,12 +14,16 @@ use handoff_proto::v1;
 use handoff_proto::v1::field::Value;
 use handoff_proto::view::{Located, Recipient, agreement_of, changes, entry, incident_view, rule_of};
 use handoff_store::rows::EventRow;
+use prost::Message;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Status;
 
 /// Entries in one message of a trace.
 pub(super) const TRACE_PAGE_ENTRIES: u32 = 100;
+
+/// Bytes of entries after which a message is sent early, well below the largest message the service sends.
+const TRACE_PAGE_BYTES: usize = 256 * 1024;
 
 /// One trace under way.
 pub(super) struct Trace {
@@ -53,7 +58,7 @@ impl Trace {
         loop {
             let rows = self.gate.engine().reader().events_of(id, chain.seq() + 1, TRACE_PAGE_ENTRIES).await;
             let rows = rows.map_err(|error| unreadable(&LoadError::Read(id, error)))?;
-            let mut page = v1::TraceResponse::default();
+            let (mut page, mut bytes) = (v1::TraceResponse::default(), 0);
             let full = rows.len() == TRACE_PAGE_ENTRIES as usize;
             for row in rows.iter().filter(|row| row.seq <= until) {
                 let event = chain.accept(&row.bytes);
@@ -61,9 +66,15 @@ impl Trace {
                 let after = apply(case.clone(), &event);
                 let after = after.map_err(|violation| unreadable(&LoadError::Rule(Box::new(violation))))?;
                 if row.seq > self.after_seq {
-                    page.entries.push(self.traced(row, &event, case.as_ref(), &after, &reader));
+                    let traced = self.traced(row, &event, case.as_ref(), &after, &reader);
+                    bytes += traced.encoded_len();
+                    page.entries.push(traced);
                 }
                 case = Some(after);
+                if bytes > TRACE_PAGE_BYTES {
+                    self.send(out, std::mem::take(&mut page)).await?;
+                    bytes = 0;
+                }
             }
             let last = !full || chain.seq() >= until;
             if last {
@@ -72,9 +83,26 @@ impl Trace {
                 show_custodian(&mut view, self.survivor.as_ref());
                 page.incident = Some(view);
             }
-            let gone = (last || !page.entries.is_empty()) && out.send(Ok(page)).await.is_err();
-            if gone || last {
+            if last || !page.entries.is_empty() {
+                self.send(out, page).await?;
+            }
+            if last {
                 return Ok(());
+            }
+        }
+    }
+
+    /// A reader that takes nothing in is sent away, as a subscriber of the feed is.
+    async fn send(
+        &self,
+        out: &mpsc::Sender<Result<v1::TraceResponse, Status>>,
+        page: v1::TraceResponse,
+    ) -> Result<(), Status> {
+        let clock = self.gate.engine().clock();
+        tokio::select! {
+            sent = out.send(Ok(page)) => sent.map_err(|_| status(&Refusal::new(Reason::StreamEnded))),
+            () = clock.sleep_until(clock.now().plus(NO_PROGRESS_MS)) => {
+                Err(status(&Refusal::new(Reason::SubscriberTooSlow)))
             }
         }
     }

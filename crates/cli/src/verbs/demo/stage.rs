@@ -52,6 +52,11 @@ impl Who {
     }
 }
 
+/// Within how many seconds the demo's agreement asks for a look at an offer.
+const LOOK_WITHIN_S: i64 = 2;
+/// How often, and how many times at most, the demo asks whether a timer has run out.
+const ASKED_EVERY_MS: u64 = 100;
+const ASKED_TIMES_MAX: u32 = 100;
 /// Longest life of the demo's tokens.
 const TOKEN_LIFE_S: u32 = 86_400;
 
@@ -97,6 +102,20 @@ impl Stage {
         found.map(|(_, client)| client).with_context(|| format!("nobody in the demo is called {name}"))
     }
 
+    /// Waits until an obligation of the case has gone up to a supervisor.
+    pub(crate) async fn until_raised(&self, incident: &str) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(ASKED_EVERY_MS));
+        for _ in 0..ASKED_TIMES_MAX {
+            ticks.tick().await;
+            let request = api::GetIncidentRequest { incident: incident.into() };
+            let seen = told(self.who("a-duty")?.incidents().get_incident(request).await)?;
+            if seen.obligations.iter().any(|owed| owed.rung != "duty") {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("no timer ran out in {incident}")
+    }
+
     /// The directory: two stations, their units and officers, an agreement both sides ratified.
     pub(crate) async fn furnish(&self) -> anyhow::Result<()> {
         for (org, station, client, officers) in [
@@ -124,6 +143,9 @@ impl Stage {
 
     async fn agree(&self) -> anyhow::Result<()> {
         let agreement = id();
+        // So short that a visitor sees an offer nobody looks at go up to the supervisor.
+        let soon = Some(api::Duration { seconds: LOOK_WITHIN_S, nanos: 0 });
+        let timers = vec![api::Timer { name: "offer_seen".into(), urgent: soon, normal: soon }];
         let terms = api::Agreement {
             id: agreement.clone(),
             version: 1,
@@ -131,6 +153,7 @@ impl Stage {
             b: Some(seat("B", "B-07")),
             superior: "SUP".into(),
             level: "attested".into(),
+            timers,
             ..Default::default()
         };
         let request = api::ProposeAgreementRequest { request_id: id(), agreement: Some(terms), ..Default::default() };

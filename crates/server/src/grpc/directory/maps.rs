@@ -1,5 +1,6 @@
 //! Boundary maps: publishing, downloading, and asking whose ground a point is.
 
+use super::super::feed::NO_PROGRESS_MS;
 use super::objects::map_ref;
 use crate::error::status;
 use crate::grpc::{Gate, store_away, violations};
@@ -91,7 +92,7 @@ impl Gate {
         let row = self.engine().reader().map(map).await.map_err(|error| store_away(&error))?;
         let row = row.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
         let (out, stream) = mpsc::channel(4);
-        let stop = self.tasks().stopping();
+        let (stop, clock) = (self.tasks().stopping(), self.engine().clock());
         self.tasks().spawn(async move {
             for chunk in row.bytes.chunks(CHUNK_BYTES) {
                 let chunk = chunk.to_vec();
@@ -103,6 +104,10 @@ impl Gate {
                         return;
                     }
                     sent = out.send(Ok(v1::DownloadMapResponse { chunk })) => if sent.is_err() { return },
+                    () = clock.sleep_until(clock.now().plus(NO_PROGRESS_MS)) => {
+                        let _ = out.try_send(Err(status(&Refusal::new(Reason::SubscriberTooSlow))));
+                        return;
+                    }
                 }
             }
         });
