@@ -140,6 +140,33 @@ async fn an_admin_keeps_the_own_directory_only() -> anyhow::Result<()> {
     };
     let found = refused(app.client("a-duty")?.directory().set_unit(request).await)?;
     assert_eq!(found.reason, "ROLE_NOT_ALLOWED", "only an admin keeps it");
+    let found = refused(app.client("a-admin")?.feed().watch(api::WatchRequest::default()).await)?;
+    assert_eq!(found.reason, "ROLE_NOT_ALLOWED", "incidents are none of an admin's business");
+    assert_eq!(app.events().await?, before);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_of_caller_data_is_its_officers_own_and_shows_what_was_there_then() -> anyhow::Result<()> {
+    let app = TestApp::furnished(false).await?;
+    let caller = Some(api::CallerInput { phone: "+7 555 0100".into(), ..Default::default() });
+    let incident = receive(&app, api::Intake { caller, ..intake(44.1, 86.1) }).await?;
+    let (request_id, code) = (id(), "CALL_BACK".to_owned());
+    let open = api::OpenCallerDataRequest { request_id, incident: incident.clone(), code, ..Default::default() };
+    let first = told(app.client("a-duty")?.audit().open_caller_data(open.clone()).await)?;
+    assert_eq!(first.callers.len(), 1);
+    let call = api::AddCallRequest {
+        request_id: id(),
+        incident: incident.clone(),
+        caller: Some(api::CallerInput { phone: "+7 555 0101".into(), ..Default::default() }),
+        ..Default::default()
+    };
+    told(app.client("a-dispatcher")?.incidents().add_call(call).await)?;
+    let again = told(app.client("a-duty")?.audit().open_caller_data(open.clone()).await)?;
+    assert_eq!(again.callers.len(), 1, "a repeat is the opening it repeats");
+    let before = app.events().await?;
+    let found = refused(app.client("a-dispatcher")?.audit().open_caller_data(open).await)?;
+    assert_eq!(found.reason, "REQUEST_ID_REUSED", "another officer opens under an id of its own");
     assert_eq!(app.events().await?, before);
     Ok(())
 }

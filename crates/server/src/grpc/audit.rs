@@ -5,6 +5,7 @@ use super::trace::Trace;
 use super::{Gate, store_away, unreadable, violations};
 use crate::error::status;
 use handoff_domain::caller::Caller;
+use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::values::Sealed;
 use handoff_engine::memory::{Entry, LoadError};
@@ -80,7 +81,7 @@ impl AuditService for Gate {
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
         let found = self.visible(&session.caller, id).await?;
         // A repeat is the opening it repeats: for the officer who made it, and for what was there then.
-        let until = if reply.replayed { self.opened_by(&session.caller, &reply).await? } else { u64::MAX };
+        let until = if reply.replayed { self.opened_by(&session.caller, id, &reply).await? } else { u64::MAX };
         // The caller of an alias is for whoever may open its survivor's.
         let answers = self.survivor(&found).await?;
         if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
@@ -129,18 +130,18 @@ fn read(disclosure: &[u8]) -> Option<(String, Value)> {
 }
 
 impl Gate {
-    /// Number of the entry that records an opening, if it is this officer's.
-    async fn opened_by(&self, caller: &Caller, reply: &v1::MoveReply) -> Result<u64, Status> {
+    /// Number of the last entry a repeated opening shows, if it was this officer's. The opening of an alias is recorded in
+    /// its survivor; the alias itself takes no more calls.
+    async fn opened_by(&self, caller: &Caller, incident: IncidentId, reply: &v1::MoveReply) -> Result<u64, Status> {
         let denied = || status(&Refusal::new(Reason::RequestIdReused).field("request_id"));
         let row = self.engine().reader().event_at(reply.position).await.map_err(|error| store_away(&error))?;
         let row = row.ok_or_else(denied)?;
         let (event, _) =
             decode(&row.bytes).map_err(|error| unreadable(&LoadError::Decode(row.position, Box::new(error))))?;
-        if event.actor.org == caller.org && event.actor.officer == caller.officer {
-            Ok(event.seq)
-        } else {
-            Err(denied())
+        if event.actor.org != caller.org || event.actor.officer != caller.officer {
+            return Err(denied());
         }
+        Ok(if event.incident == incident { event.seq } else { u64::MAX })
     }
 
     /// The digest at a path of an entry that the reader sees; none where there is no such sealed field.
