@@ -289,6 +289,7 @@ impl Story {
             request_id: id(),
             incident: self.incident.clone(),
             expected: expected("REPORTED", None, 2),
+            report: 1,
             level: "attested".into(),
             ..Default::default()
         }

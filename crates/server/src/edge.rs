@@ -43,6 +43,8 @@ const SHED_LAST: &[&str] = &[
     "/handoff.v1.HandoffService/Deliver",
     "/handoff.v1.FeedService/Commit",
 ];
+/// Streams take no place: thousands of subscribers come back at once after a restart.
+const STREAMS: &[&str] = &["/handoff.v1.FeedService/Watch"];
 /// Parts of all places that everything else may take, in quarters.
 const OTHERS_QUARTERS: usize = 3;
 
@@ -98,11 +100,17 @@ pub struct EdgeService<S> {
 }
 
 /// One call under way.
-struct Place(Arc<Edge>);
+struct Place {
+    edge: Arc<Edge>,
+    counted: bool,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.counted {
+            return;
+        }
+        self.edge.in_flight.fetch_sub(1, Ordering::Relaxed);
         metrics::gauge!(RPC_IN_FLIGHT).decrement(1.0);
     }
 }
@@ -144,7 +152,7 @@ where
                 // The command goes on; its answer lies under its request id.
                 Err(_) => status(&Refusal::new(Reason::OutcomeUnknown)).into_http(),
             };
-            place.0.count(method, begun, &response);
+            place.edge.count(method, begun, &response);
             Ok(response)
         })
     }
@@ -152,14 +160,19 @@ where
 
 impl Edge {
     fn enter(edge: &Arc<Self>, path: &str) -> Option<Place> {
-        let max = match SHED_LAST.contains(&path) {
-            true => edge.in_flight_max,
-            false => (edge.in_flight_max * OTHERS_QUARTERS).div_ceil(4),
+        let max = match (STREAMS.contains(&path), SHED_LAST.contains(&path)) {
+            (true, _) => usize::MAX,
+            (false, true) => edge.in_flight_max,
+            (false, false) => (edge.in_flight_max * OTHERS_QUARTERS).div_ceil(4),
         };
+        let counted = max < usize::MAX;
+        if !counted {
+            return Some(Place { edge: edge.clone(), counted });
+        }
         let under_way = edge.in_flight.fetch_add(1, Ordering::Relaxed);
         metrics::gauge!(RPC_IN_FLIGHT).increment(1.0);
         // Dropped again at once where there was no place left.
-        let place = Place(edge.clone());
+        let place = Place { edge: edge.clone(), counted };
         (under_way < max).then_some(place)
     }
 
@@ -292,6 +305,8 @@ mod tests {
         assert!(Edge::enter(&edge, note).is_none(), "three quarters are taken");
         taken.push(Edge::enter(&edge, receive).expect("intake goes on"));
         assert!(Edge::enter(&edge, receive).is_none(), "every place is taken");
+        assert!(Edge::enter(&edge, STREAMS[0]).is_some(), "a stream takes none");
+        assert!(Edge::enter(&edge, receive).is_none(), "and gives none back");
         drop(taken);
         assert!(Edge::enter(&edge, note).is_some(), "a place is given back");
         assert_eq!(edge.method(note), "IncidentService/Note");
