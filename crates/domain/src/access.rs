@@ -258,9 +258,7 @@ fn holds(case: &Case, part: &Part, actor: &Actor) -> bool {
     let is = |wanted: &StationRef| seat.as_ref() == Some(wanted);
     match part {
         Part::Anyone => seat.is_some(),
-        Part::Involved => seat.as_ref().is_some_and(|seat| {
-            case.parties.get(seat).is_some_and(|party| party.until.is_none()) || case.former.contains(seat)
-        }),
+        Part::Involved => seat.as_ref().is_some_and(|seat| case.takes_part(seat) || case.former.contains(seat)),
         Part::Custodian => is(&case.custodian),
         Part::Station(wanted) => is(wanted),
         Part::OneOf(seats) => seats.iter().any(is),

@@ -361,6 +361,12 @@ pub struct Case {
 }
 
 impl Case {
+    /// Whether a station has a part in the case now.
+    #[must_use]
+    pub fn takes_part(&self, seat: &StationRef) -> bool {
+        self.parties.get(seat).is_some_and(Party::is_in)
+    }
+
     /// Whether this incident and another one are one already.
     #[must_use]
     pub fn is_one_with(&self, other: IncidentId) -> bool {

@@ -197,7 +197,7 @@ pub fn sides_of(case: &Case, key: &Key) -> Vec<StationRef> {
     if let Some(matter) = of_obligation(case, key) {
         return matter.sides.to_vec();
     }
-    let others = case.parties.iter().filter(|(seat, party)| party.until.is_none() && **seat != case.custodian);
+    let others = case.parties.iter().filter(|(seat, party)| party.is_in() && **seat != case.custodian);
     std::iter::once(case.custodian.clone()).chain(others.map(|(seat, _)| seat.clone())).collect()
 }
 

@@ -349,7 +349,7 @@ impl Hands<'_> {
     fn of_any_party(&self) -> Moves {
         let case = self.case;
         let mut moves = Moves::new();
-        let involved = |seat: &StationRef| case.parties.get(seat).is_some_and(|party| party.until.is_none());
+        let involved = |seat: &StationRef| case.takes_part(seat);
         let claims = |seat: &StationRef| *seat != case.custodian && involved(seat);
         moves.extend((case.open_handoff().is_none() && self.seats.iter().any(claims)).then_some("claim"));
         let Some(joint) = case.joint_now() else {

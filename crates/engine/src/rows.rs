@@ -91,12 +91,12 @@ pub(crate) fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
     batch.cases.push(case(before, after));
     for (seat, party) in &after.parties {
         let was = before.and_then(|case| case.parties.get(seat));
-        if was.is_none_or(|was| was.until.is_none() != party.until.is_none()) {
+        if was.is_none_or(|was| was.is_in() != party.is_in()) {
             batch.parties.push(PartyRow {
                 incident: after.id,
                 org: seat.org.clone(),
                 station: Some(seat.station.clone()),
-                active: party.until.is_none(),
+                active: party.is_in(),
             });
         }
     }

@@ -70,7 +70,7 @@ pub(super) fn claimed(case: &mut Case, event: &Event, body: &Claimed) -> Verdict
     need(body.from == case.custodian, Reason::WrongSide)?;
     need(case.handoff(body.handoff).is_none(), Reason::InvalidField)?;
     // Whoever declined sees nothing new by claiming what it declined: the custodian offers again, or it keeps it.
-    need(case.parties.get(&body.to).is_some_and(|party| party.until.is_none()), Reason::WrongSide)?;
+    need(case.takes_part(&body.to), Reason::WrongSide)?;
     explained(&body.code, body.note.as_ref())?;
     let state = HandoffState::Claimed { at: event.at, refused: None };
     let handoff = begun(body.handoff, body.number, &body.from, &body.to, body.terms.as_ref());

@@ -158,7 +158,7 @@ impl Draft<'_> {
     /// Alerts a station that has no part yet and with which terms exist; intake never fails over an alert.
     fn alert_station(&mut self, incident: IncidentId, to: StationRef, cause: Code) -> Result<(), Refusal> {
         let Some(case) = self.cases.get(&incident) else { return Ok(()) };
-        let has_part = case.parties.get(&to).is_some_and(|party| party.until.is_none());
+        let has_part = case.takes_part(&to);
         let full = case.alerts.len() >= ALERTS_MAX && !case.alerts.contains_key(&to);
         let Ok(terms) = self.terms(&case.custodian, &to) else { return Ok(()) };
         let known = self.ctx.directory.seat(&to.station).as_ref() == Some(&to) && self.is_in_use(&to.station);
