@@ -29,6 +29,8 @@ pub struct Batch {
     pub expected: u64,
     /// Raise the epoch by one in this transaction: the log may have lost its end.
     pub raise_epoch: bool,
+    /// The server's history to note beside the head, where it has changed.
+    pub timeline: Option<u64>,
     /// Events, in order.
     pub events: Vec<EventRow>,
     /// Feed entries; those of one organisation in order.

@@ -23,6 +23,11 @@ use crate::error::StoreError;
 pub trait Backend: Send + Sync {
     /// A new, empty, migrated database.
     fn create(&self) -> Pending<'_, Box<dyn Database>>;
+
+    /// Steps of an append at which it can be stopped: all that lie on our side of the connection.
+    fn steps(&self) -> Vec<&'static str> {
+        crate::failpoint::STEPS.iter().copied().filter(|step| step.starts_with("append.")).collect()
+    }
 }
 
 /// One database; it outlives the stores opened on it and goes away with the value.

@@ -16,7 +16,15 @@
 //!
 //! **Errors.** After [`AppendError::Moved`], [`AppendError::AnswersKnown`] and [`AppendError::Rejected`] nothing was
 //! written and the writer works on. After [`AppendError::Io`] and [`AppendError::Unknown`] the writer refuses
-//! everything; the process ends and recovers by starting.
+//! everything; the process ends and recovers by starting, or by [`Writer::reopen`] where the store is shared.
+//!
+//! **Several processes.** Where [`Store::shared`] says so, other processes write the same log. Then a batch may be
+//! [`Moved`](AppendError::Moved) at any time, and a writer that failed is made whole by [`Writer::reopen`] instead of a
+//! new process: everything in memory is dropped and read again, and request ids tell what became of the last batch.
+//!
+//! **Replicated.** With [`Durability::Replicated`], durable means that enough standbys hold the batch too: `append` and
+//! [`Writer::settle`] return only then. An append that was committed but is not known to be replicated in time is
+//! [`Unknown`](AppendError::Unknown).
 //!
 //! **Not cancelled.** `append` runs to its end in one task that nobody aborts. If its future is dropped all the same
 //! the outcome is unknown and the writer refuses everything from then on.
@@ -45,9 +53,42 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// What a read gives.
 pub type Read<'a, T> = Pending<'a, Result<T, StoreError>>;
 
+/// What must hold a batch before it counts as durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The database's own stable storage.
+    #[default]
+    Local,
+    /// That, and the stable storage of so many synchronous standbys.
+    Replicated {
+        /// How many; at least 1.
+        standbys: u32,
+    },
+}
+
+/// The histories of the server: the one the log was last written in, and the one it is in now. Another one means that
+/// a standby was promoted or a backup restored, so the log may have lost its end (reliability, 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// Noted beside the head.
+    pub noted: Option<u64>,
+    /// Of the server as it is; none where a database has no histories.
+    pub now: Option<u64>,
+}
+
+impl Lineage {
+    /// The history to note, where it is another one than the noted.
+    #[must_use]
+    pub fn changed(&self) -> Option<u64> {
+        self.now.filter(|now| self.noted != Some(*now))
+    }
+}
+
 /// How to open a store.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// What durable means.
+    pub durability: Durability,
     /// A test's hook into the write path.
     pub failpoint: Failpoint,
 }
@@ -60,6 +101,8 @@ pub struct Store {
     pub reader: Arc<dyn Reader>,
     /// The process before did not close the database: run [`crate::integrity`] beside serving.
     pub unclean: bool,
+    /// Other processes may write the same log, and a lost connection may be opened anew.
+    pub shared: bool,
 }
 
 /// State of the write-ahead log after housekeeping.
@@ -87,6 +130,33 @@ pub trait Writer: Send {
 
     /// The head as the writer's own connection sees it.
     fn head(&mut self) -> Read<'_, Head>;
+
+    /// The head, once everything below it is durable: what may be published. Fails when that is not known in time.
+    fn settle(&mut self) -> Read<'_, Head> {
+        self.head()
+    }
+
+    /// Takes the head's lock: nobody else writes until the next append, or [`release`](Self::release). For a writer
+    /// whose batches were moved away twice. A store of one process has nobody to lock out.
+    fn hold(&mut self) -> Read<'_, Head> {
+        self.head()
+    }
+
+    /// Gives the head's lock back with nothing written.
+    fn release(&mut self) -> Read<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// The histories of the server.
+    fn lineage(&mut self) -> Read<'_, Lineage> {
+        Box::pin(async { Ok(Lineage::default()) })
+    }
+
+    /// Opens the connection anew after a failure, with every assertion of the first time. A store of one process is
+    /// never reopened: its process ends.
+    fn reopen(&mut self) -> Read<'_, ()> {
+        Box::pin(async { Err(StoreError::OneProcess) })
+    }
 
     /// Housekeeping after a batch has been answered; cheap when there is nothing to do. An error is fatal.
     fn tidy(&mut self) -> Read<'_, WalState>;

@@ -90,6 +90,33 @@ pub enum StoreError {
         /// What it must be.
         needed: &'static str,
     },
+    /// The database cannot be reached or does not let us in.
+    #[error("cannot connect to the database: {why}")]
+    Connect {
+        /// What to look at.
+        why: &'static str,
+        /// The cause.
+        #[source]
+        source: Source,
+    },
+    /// The database is another one than before.
+    #[error("the database behind the URL is another one than before; {what} differs")]
+    OtherDatabase {
+        /// What tells.
+        what: &'static str,
+    },
+    /// A migration and a service want the same database.
+    #[error("{0}")]
+    InService(&'static str),
+    /// The head is committed, but enough standbys are not known to hold it.
+    #[error("no {standbys} synchronous standbys hold the log's end in time")]
+    NotReplicated {
+        /// How many are needed.
+        standbys: u32,
+    },
+    /// A store of one process is not opened a second time.
+    #[error("this database is opened once in a process")]
+    OneProcess,
     /// There is no database, or none of ours, at that place.
     #[error("there is no handoff database there; run `handoff db migrate`")]
     NoSchema,

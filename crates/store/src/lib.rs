@@ -12,14 +12,17 @@ pub mod batch;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod contract;
+mod decode;
 pub mod error;
 pub mod failpoint;
+mod postgres;
 pub mod query;
 pub mod rows;
+mod schema;
 mod sqlite;
 
 pub use batch::{Appended, Batch};
-pub use contract::{Finding, Options, Pending, Reader, Store, WalState, Writer};
+pub use contract::{Durability, Finding, Lineage, Options, Pending, Reader, Store, WalState, Writer};
 pub use error::{AppendError, StoreError};
 pub use failpoint::Failpoint;
 
@@ -28,11 +31,12 @@ use std::path::Path;
 /// Where a URL leads.
 enum Target<'a> {
     Sqlite(&'a Path),
+    Postgres(postgres::Target),
 }
 
 fn target(url: &str) -> Result<Target<'_>, StoreError> {
     let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(StoreError::Url { why: "it has no scheme; write sqlite:/path/to/handoff.db" });
+        return Err(StoreError::Url { why: "it has no scheme; write sqlite:/path/to/handoff.db or postgres://user@host/database" });
     };
     match scheme {
         "sqlite" => {
@@ -42,10 +46,10 @@ fn target(url: &str) -> Result<Target<'_>, StoreError> {
             }
             Ok(Target::Sqlite(Path::new(path)))
         }
-        "postgres" | "postgresql" => {
-            Err(StoreError::Url { why: "this build has no PostgreSQL backend yet; use sqlite:/path/to/handoff.db" })
-        }
-        _ => Err(StoreError::Url { why: "its scheme is not known; write sqlite:/path/to/handoff.db" }),
+        "postgres" | "postgresql" => postgres::Target::parse(url).map(Target::Postgres),
+        _ => Err(StoreError::Url {
+            why: "its scheme is not known; write sqlite:/path/to/handoff.db or postgres://user@host/database",
+        }),
     }
 }
 
@@ -57,6 +61,7 @@ fn target(url: &str) -> Result<Target<'_>, StoreError> {
 pub async fn open(url: &str, options: Options) -> Result<Store, StoreError> {
     match target(url)? {
         Target::Sqlite(path) => sqlite::open(path, options).await,
+        Target::Postgres(target) => postgres::open(&target, options).await,
     }
 }
 
@@ -67,6 +72,7 @@ pub async fn open(url: &str, options: Options) -> Result<Store, StoreError> {
 pub async fn open_reader(url: &str) -> Result<std::sync::Arc<dyn Reader>, StoreError> {
     match target(url)? {
         Target::Sqlite(path) => sqlite::open_reader(path).await,
+        Target::Postgres(target) => postgres::open_reader(&target).await,
     }
 }
 
@@ -78,6 +84,7 @@ pub async fn open_reader(url: &str) -> Result<std::sync::Arc<dyn Reader>, StoreE
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     match target(url)? {
         Target::Sqlite(path) => sqlite::migrate(path).await,
+        Target::Postgres(target) => postgres::migrate(&target).await,
     }
 }
 
@@ -89,6 +96,7 @@ pub async fn migrate(url: &str) -> Result<(), StoreError> {
 pub async fn backup(url: &str, to: &Path) -> Result<(), StoreError> {
     match target(url)? {
         Target::Sqlite(path) => sqlite::backup(path, to).await,
+        Target::Postgres(target) => postgres::backup(&target, to).await,
     }
 }
 
@@ -100,6 +108,7 @@ pub async fn backup(url: &str, to: &Path) -> Result<(), StoreError> {
 pub async fn check(url: &str) -> Result<Vec<Finding>, StoreError> {
     match target(url)? {
         Target::Sqlite(path) => sqlite::check(path).await,
+        Target::Postgres(target) => postgres::check(&target).await,
     }
 }
 
@@ -110,6 +119,7 @@ pub async fn check(url: &str) -> Result<Vec<Finding>, StoreError> {
 pub async fn integrity(url: &str) -> Result<Vec<Finding>, StoreError> {
     match target(url)? {
         Target::Sqlite(path) => sqlite::integrity(path).await,
+        Target::Postgres(target) => postgres::integrity(&target).await,
     }
 }
 

@@ -84,6 +84,18 @@ impl From<&CaseRow> for CaseCursor {
     }
 }
 
+impl CaseFilter {
+    /// Where the list begins: at its cursor, or above everything, and below the end of the asked period.
+    pub(crate) fn start(&self, after: Option<CaseCursor>) -> CaseCursor {
+        let top = CaseCursor { updated_at: Millis(i64::MAX), incident: IncidentId(uuid::Uuid::max()) };
+        let until = self.updated.until.map(|updated_at| CaseCursor { updated_at, incident: IncidentId::default() });
+        after.unwrap_or(top).min(until.unwrap_or(top))
+    }
+}
+
+/// One walk down one index of a list: the cases that fit, and how far it got if there may be more.
+pub(crate) type Walk = (Vec<CaseRow>, Option<CaseCursor>);
+
 /// One page of cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CasePage {
@@ -91,6 +103,27 @@ pub struct CasePage {
     pub cases: Vec<CaseRow>,
     /// Where to go on; none at the end.
     pub next: Option<CaseCursor>,
+}
+
+impl CasePage {
+    /// Joins the walks over open and over closed cases.
+    pub(crate) fn of(walks: Vec<Walk>, limit: i64) -> Self {
+        let (mut cases, mut end) = (Vec::new(), None);
+        for (found, edge) in walks {
+            cases.extend(found);
+            // Below the higher of two edges one of the walks has not looked.
+            end = end.max(edge);
+        }
+        cases.sort_unstable_by_key(|case| std::cmp::Reverse(CaseCursor::from(case)));
+        cases.retain(|case| end.is_none_or(|end| CaseCursor::from(case) >= end));
+        if let Ok(limit) = usize::try_from(limit)
+            && cases.len() > limit
+        {
+            cases.truncate(limit);
+            end = cases.last().map(CaseCursor::from);
+        }
+        Self { cases, next: end }
+    }
 }
 
 /// Where the next page of open obligations begins: after this row, in the order of due, incident, scope, duty and

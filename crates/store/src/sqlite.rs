@@ -4,7 +4,7 @@
 //! writes and checkpoints; readers are opened read-only, so none of them checkpoints on its way out either.
 
 mod admin;
-mod decode;
+mod columns;
 mod files;
 mod hot;
 mod pack;
@@ -18,7 +18,7 @@ mod tests;
 
 pub(crate) use admin::{backup, check, integrity};
 
-use crate::contract::{Options, Reader, Store};
+use crate::contract::{Durability, Options, Reader, Store};
 use crate::error::StoreError;
 use files::Lock;
 use reader::SqliteReader;
@@ -60,6 +60,10 @@ const WRITER_SETTINGS: &[(&str, &str, &str)] = &[
 const READER_SETTINGS: &[(&str, &str, &str)] = &[("query_only", "PRAGMA query_only", "1")];
 
 pub(crate) async fn open(path: &Path, options: Options) -> Result<Store, StoreError> {
+    if options.durability != Durability::Local {
+        let (name, found) = ("durability", "replicated on SQLite, which has no standbys".to_owned());
+        return Err(StoreError::Setting { name, found, needed: "local, or a PostgreSQL database" });
+    }
     if !path.exists() {
         return Err(StoreError::NoSchema);
     }
@@ -73,7 +77,7 @@ pub(crate) async fn open(path: &Path, options: Options) -> Result<Store, StoreEr
     sqlx::query(sql::write::FIRST_WRITE).execute(&mut conn).await.map_err(failed("write to the database"))?;
     files::sync(&folder)?;
     let reader = reader_pool(path).await?;
-    Ok(Store { writer: Box::new(SqliteWriter::new(conn, lock, options.failpoint)), reader, unclean })
+    Ok(Store { writer: Box::new(SqliteWriter::new(conn, lock, options.failpoint)), reader, unclean, shared: false })
 }
 
 pub(crate) async fn open_reader(path: &Path) -> Result<Arc<dyn Reader>, StoreError> {

@@ -5,7 +5,7 @@ use super::{Backend, Database};
 use crate::batch::{Batch, COMMAND_EVENTS_MAX};
 use crate::contract::{Options, Store};
 use crate::error::AppendError;
-use crate::failpoint::{Failpoint, STEPS};
+use crate::failpoint::Failpoint;
 use crate::rows::*;
 use handoff_domain::time::Millis;
 use handoff_domain::timers::Duty;
@@ -285,7 +285,7 @@ pub async fn a_failing_step_leaves_nothing_or_everything(backend: &dyn Backend) 
     store.writer.append(&story.opening(1)).await.unwrap();
     store.reader.close().await;
     store.writer.close().await.unwrap();
-    for (number, step) in (2..).zip(STEPS.iter().copied().filter(|step| step.starts_with("append."))) {
+    for (number, step) in (2..).zip(backend.steps()) {
         let hit = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&hit);
         let failpoint = Failpoint::new(move |at| {
@@ -295,7 +295,7 @@ pub async fn a_failing_step_leaves_nothing_or_everything(backend: &dyn Backend) 
             seen.store(true, Ordering::SeqCst);
             Err(std::io::Error::other("seeded"))
         });
-        let mut store = database.open(Options { failpoint }).await.unwrap();
+        let mut store = database.open(Options { failpoint, ..Options::default() }).await.unwrap();
         let mut after = story.clone();
         let batch = after.opening(number);
         let committed = match store.writer.append(&batch).await {

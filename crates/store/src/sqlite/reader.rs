@@ -1,12 +1,12 @@
 //! The reading connections: one short statement per call.
 
-use super::decode::{self, Fields};
 use super::{failed, files, sql};
 use crate::batch::COMMAND_EVENTS_MAX;
 use crate::contract::{Pending, Read, Reader};
+use crate::decode::{self, Fields};
 use crate::error::StoreError;
 use crate::query::{
-    CaseCursor, CaseFilter, CasePage, Counts, Drills, LIST_SCAN_ROWS_MAX, ObligationCursor, PAGE_ROWS_MAX, Size,
+    CaseCursor, CaseFilter, CasePage, Counts, Drills, LIST_SCAN_ROWS_MAX, ObligationCursor, PAGE_ROWS_MAX, Size, Walk,
 };
 use crate::rows::*;
 use handoff_domain::ids::{ClientId, Digest, HandoffId, IncidentId, MapRef, OrgId, StationId};
@@ -90,54 +90,22 @@ impl SqliteReader {
         open: bool,
         from: CaseCursor,
         limit: i64,
-    ) -> Result<(Vec<CaseRow>, Option<CaseCursor>), StoreError> {
+    ) -> Result<Walk, StoreError> {
         let walked_max = if filter.is_narrow() { i64::from(LIST_SCAN_ROWS_MAX) } else { limit };
         let statement = list_statement(filter, open, from, walked_max, limit);
         let rows = statement.fetch_all(&self.pool).await.map_err(failed("list cases"))?;
-        let Some(row) = rows.first() else { return Ok((Vec::new(), None)) };
-        let edge = Fields::of(row, "cases");
-        let walked = integer(edge.number("walked")?);
-        let mut end = (walked >= walked_max)
-            .then(|| Ok(CaseCursor { updated_at: edge.time("edge_at")?, incident: edge.incident("edge_incident")? }))
-            .transpose()?;
-        // Without a case that fits there is one row, which holds the edge alone.
-        let fits = |row: &&SqliteRow| !matches!(sqlx::Row::try_get::<Option<&[u8]>, _>(*row, "incident"), Ok(None));
-        let cases: Vec<_> = rows.iter().filter(fits).map(decode::case).collect::<Result<_, _>>()?;
-        if i64::try_from(cases.len()).is_ok_and(|found| found >= limit) {
-            end = cases.last().map(CaseCursor::from);
-        }
-        Ok((cases, end))
+        decode::walk(&rows, walked_max, limit)
     }
 
     async fn list(&self, filter: CaseFilter, after: Option<CaseCursor>, limit: u32) -> Result<CasePage, StoreError> {
         let limit = page(limit);
-        let from = start(&filter, after);
-        let (mut cases, mut end) = (Vec::new(), None);
-        for open in [true, false] {
-            if filter.open.is_none_or(|wanted| wanted == open) {
-                let (found, edge) = self.walk(&filter, open, from, limit).await?;
-                cases.extend(found);
-                // Below the higher of two edges one of the walks has not looked.
-                end = end.max(edge);
-            }
+        let from = filter.start(after);
+        let (mut walks, states) = (Vec::new(), [true, false]);
+        for open in states.into_iter().filter(|state| filter.open.is_none_or(|wanted| wanted == *state)) {
+            walks.push(self.walk(&filter, open, from, limit).await?);
         }
-        cases.sort_unstable_by_key(|case| std::cmp::Reverse(CaseCursor::from(case)));
-        cases.retain(|case| end.is_none_or(|end| CaseCursor::from(case) >= end));
-        if let Ok(limit) = usize::try_from(limit)
-            && cases.len() > limit
-        {
-            cases.truncate(limit);
-            end = cases.last().map(CaseCursor::from);
-        }
-        Ok(CasePage { cases, next: end })
+        Ok(CasePage::of(walks, limit))
     }
-}
-
-/// Where a list begins: at its cursor, or above everything, and below the end of the asked period.
-fn start(filter: &CaseFilter, after: Option<CaseCursor>) -> CaseCursor {
-    let top = CaseCursor { updated_at: Millis(i64::MAX), incident: IncidentId(uuid::Uuid::max()) };
-    let until = filter.updated.until.map(|updated_at| CaseCursor { updated_at, incident: IncidentId::default() });
-    after.unwrap_or(top).min(until.unwrap_or(top))
 }
 
 fn list_statement(
@@ -313,15 +281,8 @@ impl Reader for SqliteReader {
     }
 
     fn counts(&self, now: Millis) -> Read<'_, Counts> {
-        let read = |row: &SqliteRow| {
-            let row = Fields::of(row, "cases");
-            Ok(Counts {
-                open_cases: row.number("open_cases")?,
-                open_obligations: row.number("open_obligations")?,
-                overdue_obligations: row.number("overdue_obligations")?,
-            })
-        };
-        Box::pin(self.the("count what is open", sqlx::query(sql::read::COUNTS).bind(now.0), read))
+        let statement = sqlx::query(sql::read::COUNTS).bind(now.0);
+        Box::pin(self.the("count what is open", statement, decode::counts))
     }
 
     fn size(&self) -> Read<'_, Size> {

@@ -36,21 +36,10 @@ pub(super) async fn assert_current(conn: &mut SqliteConnection) -> Result<(), St
         return Err(StoreError::NoSchema);
     }
     let rows = sqlx::query(APPLIED).fetch_all(&mut *conn).await.map_err(&read)?;
-    let known: Vec<_> = MIGRATIONS.iter().collect();
-    let needed = known.last().map_or(0, |migration| migration.version);
-    let mut found = 0;
+    let mut applied = Vec::with_capacity(rows.len());
     for row in &rows {
-        found = row.try_get::<i64, _>("version").map_err(&read)?;
-        let checksum = row.try_get::<&[u8], _>("checksum").map_err(&read)?;
-        match known.iter().find(|migration| migration.version == found) {
-            Some(migration) if &*migration.checksum == checksum => {}
-            Some(_) => return Err(StoreError::ChangedSchema { version: found }),
-            None => return Err(StoreError::NewerSchema { found, known: needed }),
-        }
+        let version = row.try_get::<i64, _>("version").map_err(&read)?;
+        applied.push((version, row.try_get::<Vec<u8>, _>("checksum").map_err(&read)?));
     }
-    match rows.len() {
-        0 => Err(StoreError::NoSchema),
-        applied if applied < known.len() => Err(StoreError::OlderSchema { found, needed }),
-        _ => Ok(()),
-    }
+    crate::schema::assert_current(&MIGRATIONS, &applied)
 }

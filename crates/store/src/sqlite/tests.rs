@@ -253,7 +253,7 @@ async fn housekeeping_moves_the_log_and_empties_it_when_idle() {
         counter.fetch_add(u32::from(step == "wal.checkpointed"), Ordering::SeqCst);
         Ok(())
     });
-    let mut store = open(&folder.url(), Options { failpoint }).await.unwrap();
+    let mut store = open(&folder.url(), Options { failpoint, ..Options::default() }).await.unwrap();
     let mut story = Story::default();
     let mut largest = 0;
     for _ in 0..60 {

@@ -3,9 +3,10 @@
 use super::files::Lock;
 use super::hot::{self, Bound, Step, What};
 use super::pack::{self, Packed};
-use super::{decode, failed, sql};
+use super::{failed, sql};
 use crate::batch::{Appended, Batch, Verified};
 use crate::contract::{Pending, Read, WalState, Writer};
+use crate::decode;
 use crate::error::{AppendError, Source, StoreError};
 use crate::failpoint::Failpoint;
 use crate::rows::{AnswerId, Head};

@@ -1,6 +1,7 @@
-//! Rows read back. A value that is not what its column holds is named by table and column, never repeated.
+//! Rows read back, of either backend. A value that is not what its column holds is named by table and column, never repeated.
 
 use crate::error::StoreError;
+use crate::query::{CaseCursor, Counts, Walk};
 use crate::rows::*;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{
@@ -8,72 +9,100 @@ use handoff_domain::ids::{
 };
 use handoff_domain::time::Millis;
 use handoff_domain::timers::{Duty, Rung};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// One row as a backend gives it. The outer `None`: the column is not there or holds something else.
+pub(crate) trait Columns {
+    /// A whole number; a truth value is 0 or 1.
+    fn integer(&self, column: &'static str) -> Option<Option<i64>>;
+    /// A text.
+    fn text(&self, column: &'static str) -> Option<Option<&str>>;
+    /// Bytes; an id is its 16 bytes.
+    fn blob(&self, column: &'static str) -> Option<Option<&[u8]>>;
+}
+
 /// One row of one table, read column by column.
-pub(super) struct Fields<'r> {
-    row: &'r SqliteRow,
+pub(crate) struct Fields<'r, R> {
+    row: &'r R,
     table: &'static str,
 }
 
-impl<'r> Fields<'r> {
-    pub(super) fn of(row: &'r SqliteRow, table: &'static str) -> Self {
+impl<'r, R: Columns> Fields<'r, R> {
+    pub(crate) fn of(row: &'r R, table: &'static str) -> Self {
         Self { row, table }
     }
 
-    fn malformed(&self, column: &'static str) -> StoreError {
+    pub(crate) fn malformed(&self, column: &'static str) -> StoreError {
         StoreError::Malformed { table: self.table, column }
     }
 
-    fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&self, column: &'static str) -> Result<T, StoreError> {
-        self.row.try_get(column).map_err(|_| self.malformed(column))
+    fn integer(&self, column: &'static str) -> Result<i64, StoreError> {
+        self.row.integer(column).flatten().ok_or_else(|| self.malformed(column))
     }
 
-    pub(super) fn number(&self, column: &'static str) -> Result<u64, StoreError> {
-        u64::try_from(self.get::<i64>(column)?).map_err(|_| self.malformed(column))
+    fn integer_or_none(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        self.row.integer(column).ok_or_else(|| self.malformed(column))
     }
 
-    fn number_or_none(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
-        let number = self.get::<Option<i64>>(column)?.map(u64::try_from);
+    fn str(&self, column: &'static str) -> Result<&'r str, StoreError> {
+        self.row.text(column).flatten().ok_or_else(|| self.malformed(column))
+    }
+
+    pub(crate) fn str_or_none(&self, column: &'static str) -> Result<Option<&'r str>, StoreError> {
+        self.row.text(column).ok_or_else(|| self.malformed(column))
+    }
+
+    fn blob(&self, column: &'static str) -> Result<&'r [u8], StoreError> {
+        self.row.blob(column).flatten().ok_or_else(|| self.malformed(column))
+    }
+
+    pub(crate) fn blob_or_none(&self, column: &'static str) -> Result<Option<&'r [u8]>, StoreError> {
+        self.row.blob(column).ok_or_else(|| self.malformed(column))
+    }
+
+    pub(crate) fn number(&self, column: &'static str) -> Result<u64, StoreError> {
+        u64::try_from(self.integer(column)?).map_err(|_| self.malformed(column))
+    }
+
+    pub(crate) fn number_or_none(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
+        let number = self.integer_or_none(column)?.map(u64::try_from);
         number.transpose().map_err(|_| self.malformed(column))
     }
 
-    fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
-        match self.get::<i64>(column)? {
+    pub(crate) fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
+        match self.integer(column)? {
             0 => Ok(false),
             1 => Ok(true),
             _ => Err(self.malformed(column)),
         }
     }
 
-    pub(super) fn time(&self, column: &'static str) -> Result<Millis, StoreError> {
-        self.get(column).map(Millis)
+    pub(crate) fn time(&self, column: &'static str) -> Result<Millis, StoreError> {
+        self.integer(column).map(Millis)
     }
 
     fn time_or_none(&self, column: &'static str) -> Result<Option<Millis>, StoreError> {
-        Ok(self.get::<Option<i64>>(column)?.map(Millis))
+        Ok(self.integer_or_none(column)?.map(Millis))
     }
 
     fn text(&self, column: &'static str) -> Result<Text, StoreError> {
-        self.get::<String>(column).map(Text::Owned)
+        self.str(column).map(|text| Text::Owned(text.to_owned()))
     }
 
     fn text_or_none(&self, column: &'static str) -> Result<Option<Text>, StoreError> {
-        Ok(self.get::<Option<String>>(column)?.map(Text::Owned))
+        Ok(self.str_or_none(column)?.map(|text| Text::Owned(text.to_owned())))
     }
 
     fn bytes(&self, column: &'static str) -> Result<Arc<[u8]>, StoreError> {
-        self.get::<&[u8]>(column).map(Arc::from)
+        self.blob(column).map(Arc::from)
     }
 
     fn array<const N: usize>(&self, column: &'static str) -> Result<[u8; N], StoreError> {
-        self.get::<&[u8]>(column)?.try_into().map_err(|_| self.malformed(column))
+        self.blob(column)?.try_into().map_err(|_| self.malformed(column))
     }
 
-    pub(super) fn digest(&self, column: &'static str) -> Result<Digest, StoreError> {
+    pub(crate) fn digest(&self, column: &'static str) -> Result<Digest, StoreError> {
         self.array(column).map(Digest)
     }
 
@@ -81,18 +110,19 @@ impl<'r> Fields<'r> {
         self.array(column).map(Uuid::from_bytes)
     }
 
-    pub(super) fn incident(&self, column: &'static str) -> Result<IncidentId, StoreError> {
+    pub(crate) fn incident(&self, column: &'static str) -> Result<IncidentId, StoreError> {
         self.uuid(column).map(IncidentId)
     }
 
     fn uuid_or_none(&self, column: &'static str) -> Result<Option<Uuid>, StoreError> {
-        let bytes = self.get::<Option<&[u8]>>(column)?.filter(|bytes| !bytes.is_empty());
+        // Where a key needs a value, none is written as nothing or as the nil id.
+        let bytes = self.blob_or_none(column)?.filter(|bytes| bytes.iter().any(|byte| *byte != 0));
         bytes.map(Uuid::from_slice).transpose().map_err(|_| self.malformed(column))
     }
 
     /// A word or name by its own reader.
     fn parsed<T>(&self, column: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
-        read(self.get(column)?).ok_or_else(|| self.malformed(column))
+        read(self.str(column)?).ok_or_else(|| self.malformed(column))
     }
 
     /// As `parsed`; NULL and the empty text are none.
@@ -101,7 +131,7 @@ impl<'r> Fields<'r> {
         column: &'static str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
-        match self.get::<Option<&str>>(column)? {
+        match self.str_or_none(column)? {
             None | Some("") => Ok(None),
             Some(text) => read(text).map(Some).ok_or_else(|| self.malformed(column)),
         }
@@ -112,9 +142,9 @@ impl<'r> Fields<'r> {
     }
 }
 
-pub(super) fn head(row: &SqliteRow) -> Result<Head, StoreError> {
+pub(crate) fn head<R: Columns>(row: &R) -> Result<Head, StoreError> {
     let row = Fields::of(row, "head");
-    let hash = row.get::<Option<&[u8]>>("last_hash")?.map(<[u8; 32]>::try_from).transpose();
+    let hash = row.blob_or_none("last_hash")?.map(<[u8; 32]>::try_from).transpose();
     Ok(Head {
         position: row.number("position")?,
         epoch: row.number("epoch")?,
@@ -123,12 +153,12 @@ pub(super) fn head(row: &SqliteRow) -> Result<Head, StoreError> {
     })
 }
 
-pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
+pub(crate) fn event<R: Columns>(row: &R) -> Result<EventRow, StoreError> {
     let row = Fields::of(row, "events");
     Ok(EventRow {
         position: row.number("position")?,
         first: row.number("first")?,
-        kind: StreamKind::of(row.get("kind")?).ok_or_else(|| row.malformed("kind"))?,
+        kind: StreamKind::of(row.integer("kind")?).ok_or_else(|| row.malformed("kind"))?,
         incident: row.incident("incident")?,
         seq: row.number("seq")?,
         type_name: row.text("type")?,
@@ -138,18 +168,18 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
     })
 }
 
-pub(super) fn feed_entry(row: &SqliteRow) -> Result<FeedEntry, StoreError> {
+pub(crate) fn feed_entry<R: Columns>(row: &R) -> Result<FeedEntry, StoreError> {
     let event = event(row)?;
     let row = Fields::of(row, "feed");
     Ok(FeedEntry { number: row.number("number")?, enters: row.flag("enters")?, event })
 }
 
-pub(super) fn feed_head(row: &SqliteRow) -> Result<FeedHead, StoreError> {
+pub(crate) fn feed_head<R: Columns>(row: &R) -> Result<FeedHead, StoreError> {
     let row = Fields::of(row, "feeds");
     Ok(FeedHead { org: row.parsed("org", OrgId::new)?, number: row.number("number")? })
 }
 
-pub(super) fn answer_id(row: &SqliteRow) -> Result<AnswerId, StoreError> {
+pub(crate) fn answer_id<R: Columns>(row: &R) -> Result<AnswerId, StoreError> {
     let row = Fields::of(row, "answers");
     Ok(AnswerId {
         org: row.parsed("org", OrgId::new)?,
@@ -158,10 +188,10 @@ pub(super) fn answer_id(row: &SqliteRow) -> Result<AnswerId, StoreError> {
     })
 }
 
-pub(super) fn answer(row: &SqliteRow) -> Result<AnswerRow, StoreError> {
+pub(crate) fn answer<R: Columns>(row: &R) -> Result<AnswerRow, StoreError> {
     let id = answer_id(row)?;
     let row = Fields::of(row, "answers");
-    let key = row.get::<Option<&[u8]>>("key")?.map(<[u8; 16]>::try_from).transpose();
+    let key = row.blob_or_none("key")?.map(<[u8; 16]>::try_from).transpose();
     Ok(AnswerRow {
         id,
         key: key.map_err(|_| row.malformed("key"))?,
@@ -173,7 +203,7 @@ pub(super) fn answer(row: &SqliteRow) -> Result<AnswerRow, StoreError> {
     })
 }
 
-pub(super) fn case(row: &SqliteRow) -> Result<CaseRow, StoreError> {
+pub(crate) fn case<R: Columns>(row: &R) -> Result<CaseRow, StoreError> {
     let row = Fields::of(row, "cases");
     Ok(CaseRow {
         incident: row.incident("incident")?,
@@ -193,7 +223,7 @@ pub(super) fn case(row: &SqliteRow) -> Result<CaseRow, StoreError> {
     })
 }
 
-pub(super) fn party(row: &SqliteRow) -> Result<PartyRow, StoreError> {
+pub(crate) fn party<R: Columns>(row: &R) -> Result<PartyRow, StoreError> {
     let row = Fields::of(row, "parties");
     Ok(PartyRow {
         incident: row.incident("incident")?,
@@ -203,7 +233,7 @@ pub(super) fn party(row: &SqliteRow) -> Result<PartyRow, StoreError> {
     })
 }
 
-pub(super) fn obligation(row: &SqliteRow) -> Result<ObligationRow, StoreError> {
+pub(crate) fn obligation<R: Columns>(row: &R) -> Result<ObligationRow, StoreError> {
     let row = Fields::of(row, "obligations");
     Ok(ObligationRow {
         incident: row.incident("incident")?,
@@ -221,7 +251,7 @@ pub(super) fn obligation(row: &SqliteRow) -> Result<ObligationRow, StoreError> {
     })
 }
 
-pub(super) fn handoff(row: &SqliteRow) -> Result<HandoffRow, StoreError> {
+pub(crate) fn handoff<R: Columns>(row: &R) -> Result<HandoffRow, StoreError> {
     let row = Fields::of(row, "handoffs");
     Ok(HandoffRow {
         handoff: HandoffId(row.uuid("handoff")?),
@@ -234,15 +264,15 @@ pub(super) fn handoff(row: &SqliteRow) -> Result<HandoffRow, StoreError> {
     })
 }
 
-pub(super) fn personal(row: &SqliteRow) -> Result<PersonalRow, StoreError> {
+pub(crate) fn personal<R: Columns>(row: &R) -> Result<PersonalRow, StoreError> {
     let row = Fields::of(row, "personal");
     Ok(PersonalRow {
-        id: PersonalId { incident: row.incident("incident")?, seq: row.number("seq")?, path: row.get("path")? },
-        disclosure: row.get("disclosure")?,
+        id: PersonalId { incident: row.incident("incident")?, seq: row.number("seq")?, path: row.str("path")?.to_owned() },
+        disclosure: row.blob("disclosure")?.to_vec(),
     })
 }
 
-pub(super) fn audit(row: &SqliteRow) -> Result<(u64, AuditRow), StoreError> {
+pub(crate) fn audit<R: Columns>(row: &R) -> Result<(u64, AuditRow), StoreError> {
     let row = Fields::of(row, "audit");
     let denied = AuditRow {
         at: row.time("at")?,
@@ -256,11 +286,37 @@ pub(super) fn audit(row: &SqliteRow) -> Result<(u64, AuditRow), StoreError> {
     Ok((row.number("id")?, denied))
 }
 
-pub(super) fn map(row: &SqliteRow) -> Result<MapRow, StoreError> {
+pub(crate) fn map<R: Columns>(row: &R) -> Result<MapRow, StoreError> {
     let row = Fields::of(row, "maps");
     Ok(MapRow {
         map: MapRef { id: MapId(row.uuid("map")?), version: row.number("version")? },
         digest: row.digest("digest")?,
         bytes: row.bytes("bytes")?,
     })
+}
+
+pub(crate) fn counts<R: Columns>(row: &R) -> Result<Counts, StoreError> {
+    let row = Fields::of(row, "cases");
+    Ok(Counts {
+        open_cases: row.number("open_cases")?,
+        open_obligations: row.number("open_obligations")?,
+        overdue_obligations: row.number("overdue_obligations")?,
+    })
+}
+
+/// What a walk of at most `walked_max` rows gave: every row begins with how many were looked at and the last of them.
+pub(crate) fn walk<R: Columns>(rows: &[R], walked_max: i64, limit: i64) -> Result<Walk, StoreError> {
+    let Some(row) = rows.first() else { return Ok((Vec::new(), None)) };
+    let edge = Fields::of(row, "cases");
+    let walked = edge.integer("walked")?;
+    let mut end = (walked >= walked_max)
+        .then(|| Ok(CaseCursor { updated_at: edge.time("edge_at")?, incident: edge.incident("edge_incident")? }))
+        .transpose()?;
+    // Without a case that fits there is one row, which holds the edge alone.
+    let fits = |row: &&R| !matches!(row.blob("incident"), Some(None));
+    let cases: Vec<_> = rows.iter().filter(fits).map(case).collect::<Result<_, _>>()?;
+    if i64::try_from(cases.len()).is_ok_and(|found| found >= limit) {
+        end = cases.last().map(CaseCursor::from);
+    }
+    Ok((cases, end))
 }

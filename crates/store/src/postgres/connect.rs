@@ -1,0 +1,141 @@
+//! How a connection is opened, and what must be true of the server before it is used. Asserted at every connect: a
+//! wrong setting is an error, never a warning, because the promises rest on each of them.
+
+use super::{failed, sql};
+use crate::error::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{ConnectOptions, Row};
+use std::str::FromStr;
+
+/// Oldest server taken.
+const SERVER_VERSION_MIN: i32 = 150_000;
+
+/// Where the database is.
+#[derive(Clone)]
+pub(crate) struct Target {
+    options: PgConnectOptions,
+}
+
+impl Target {
+    /// Reads a URL.
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        let why = "write postgres://user@host:5432/database; the password may stand in a password file (PGPASSFILE)";
+        let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Url { why })?;
+        if options.get_database().is_none_or(str::is_empty) {
+            return Err(StoreError::Url { why });
+        }
+        Ok(Self { options })
+    }
+
+    /// Options of a connection: plans that never scan a table, and limits after which a lost peer lets go.
+    pub(super) fn options(&self, purpose: Purpose) -> PgConnectOptions {
+        let options = self.options.clone().application_name(purpose.name()).disable_statement_logging();
+        match purpose {
+            Purpose::Write => options.options(PLANS).options(LIMITS),
+            Purpose::Read => options.options(PLANS).options([("default_transaction_read_only", "on")]),
+            Purpose::Check => options.options([("default_transaction_read_only", "on")]),
+            Purpose::Migrate => options,
+        }
+    }
+}
+
+/// A young database has no statistics, and a plan kept from then would walk a table that has grown since. Every hot
+/// statement is a search in an index, so nothing else is offered.
+const PLANS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+];
+
+/// Milliseconds and seconds. A replica that stops while it holds the head, or whose machine is gone, loses it.
+const LIMITS: [(&str, &str); 6] = [
+    ("lock_timeout", "5000"),
+    ("idle_in_transaction_session_timeout", "5000"),
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
+];
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Read,
+    Check,
+    Migrate,
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Write => "handoff writer",
+            Self::Read => "handoff reader",
+            Self::Check => "handoff check",
+            Self::Migrate => "handoff migrate",
+        }
+    }
+}
+
+/// Opens a connection and asserts the server.
+pub(super) async fn open(target: &Target, purpose: Purpose) -> Result<PgConnection, StoreError> {
+    let mut conn = target.options(purpose).connect().await.map_err(refused)?;
+    assert_server(&mut conn, purpose).await?;
+    Ok(conn)
+}
+
+/// Why nothing came of a connection.
+pub(super) fn refused(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    let why = match code.as_str() {
+        "28P01" | "28000" => "user or password are refused; look at the URL, the password file and pg_hba.conf",
+        "3D000" => "there is no database of that name; create it, owned by the service's role",
+        "53300" => "it takes no more connections; raise max_connections or stop what holds them",
+        "57P03" => "it is starting, stopping or recovering",
+        _ => "nothing usable answers there; look at host, port and sslmode of the URL, and at the server",
+    };
+    StoreError::Connect { why, source: Box::new(error) }
+}
+
+/// One setting and what is wrong with it.
+fn wrong(name: &'static str, found: impl Into<String>, needed: &'static str) -> StoreError {
+    StoreError::Setting { name, found: found.into(), needed }
+}
+
+/// Refuses a server that could lose what it acknowledged, or that is not the one to ask.
+pub(super) async fn assert_server(conn: &mut PgConnection, purpose: Purpose) -> Result<(), StoreError> {
+    let read = failed("read the server's settings");
+    let row = sqlx::query(sql::read::SERVER).fetch_one(conn).await.map_err(&read)?;
+    let text = |row: &PgRow, name: &'static str| row.try_get::<String, _>(name).map_err(&read);
+    let version: i32 = row.try_get("version").map_err(&read)?;
+    if version < SERVER_VERSION_MIN {
+        return Err(wrong("server_version_num", version.to_string(), "150000 (PostgreSQL 15) or newer"));
+    }
+    if row.try_get::<bool, _>("standby").map_err(&read)? {
+        let needed = "a primary; point the URL at the primary, or at a proxy that follows it";
+        return Err(wrong("pg_is_in_recovery()", "true: this is a standby", needed));
+    }
+    for name in ["fsync", "full_page_writes"] {
+        let found = text(&row, name)?;
+        if found != "on" {
+            return Err(wrong(name, found, "on; set it in postgresql.conf and reload"));
+        }
+    }
+    let found = text(&row, "synchronous_commit")?;
+    if found != "on" && found != "remote_apply" {
+        let needed = "on or remote_apply; set it in postgresql.conf, and reset it for the role and the database";
+        return Err(wrong("synchronous_commit", found, needed));
+    }
+    let found = text(&row, "encoding")?;
+    if found != "UTF8" {
+        return Err(wrong("server_encoding", found, "UTF8; create the database with ENCODING 'UTF8'"));
+    }
+    let writes = matches!(purpose, Purpose::Write | Purpose::Migrate);
+    if writes && text(&row, "read_only")? != "off" {
+        let needed = "off; reset default_transaction_read_only for the role and the database";
+        return Err(wrong("transaction_read_only", "on", needed));
+    }
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! Statements of the readers. Each is one snapshot.
+
+/// Columns of an event; `e` is the table.
+macro_rules! event {
+    () => {
+        "e.position, e.first, e.kind, e.incident, e.seq, e.type, e.at, e.hash, e.bytes"
+    };
+}
+
+macro_rules! case {
+    () => {
+        "c.incident, c.was, c.version, c.state, c.custodian_org, c.custodian_station, c.tenure, c.receiver_org,
+         c.receiver_station, c.kind, c.severity, c.drill, c.alias_of, c.opened_at, c.closed_at, c.updated_at"
+    };
+}
+
+macro_rules! obligation {
+    () => {
+        "incident, scope, duty, org, station, role, since, due, raise_at, rung, acknowledged, done"
+    };
+}
+
+macro_rules! answer {
+    () => {
+        "org, client, request, key, mac, answer, position, incident, at"
+    };
+}
+
+pub(crate) const HEAD: &str = "SELECT position, epoch, last_at, last_hash FROM head WHERE id = 1";
+
+pub(crate) const EVENTS_FROM: &str =
+    concat!("SELECT ", event!(), " FROM events AS e WHERE e.position >= $1 ORDER BY e.position LIMIT $2");
+
+pub(crate) const EVENTS_OF: &str =
+    concat!("SELECT ", event!(), " FROM events AS e WHERE e.incident = $1 AND e.seq >= $2 ORDER BY e.seq LIMIT $3");
+
+/// `kind <> 2` is the condition of the partial index.
+pub(crate) const DIRECTORY_EVENTS: &str = concat!(
+    "SELECT ",
+    event!(),
+    " FROM events AS e WHERE e.kind <> 2 AND e.position >= $1 ORDER BY e.position LIMIT $2"
+);
+
+pub(crate) const FEED_HEADS: &str = "SELECT org, number FROM feeds ORDER BY org";
+
+pub(crate) const FEED_HEAD: &str = "SELECT number FROM feeds WHERE org = $1";
+
+/// Entries after `$2` below position `$3`, at most `$4`. The event is looked up per entry.
+pub(crate) const FEED_PAGE: &str = concat!(
+    "SELECT f.number, f.enters, ",
+    event!(),
+    " FROM feed AS f JOIN events AS e ON e.position = f.position
+     WHERE f.org = $1 AND f.number > $2 AND f.position < $3 ORDER BY f.number LIMIT $4"
+);
+
+pub(crate) const FEED_HASH_AT: &str = "
+SELECT e.hash FROM feed AS f JOIN events AS e ON e.position = f.position WHERE f.org = $1 AND f.number = $2";
+
+pub(crate) const CURSOR: &str = "SELECT number FROM cursors WHERE org = $1 AND client = $2";
+
+pub(crate) const ANSWER: &str =
+    concat!("SELECT ", answer!(), " FROM answers WHERE request = $1 AND org = $2 AND client = $3");
+
+/// The id is the order of writing; the condition makes the walk from the end a search, not a scan.
+pub(crate) const RECENT_ANSWERS: &str =
+    concat!("SELECT ", answer!(), " FROM answers WHERE id > 0 ORDER BY id DESC LIMIT $1");
+
+pub(crate) const KEYED_ANSWERS_OF: &str = "
+SELECT org, client, request
+FROM (SELECT a.org, a.client, a.request
+      FROM events AS e JOIN answers AS a ON a.position = e.position
+      WHERE e.incident = $1 AND a.position IS NOT NULL AND a.key IS NOT NULL
+      UNION ALL
+      SELECT org, client, request FROM answers WHERE incident = $1 AND key IS NOT NULL) AS k
+LIMIT $2";
+
+pub(crate) const CASE: &str = concat!("SELECT ", case!(), " FROM cases AS c WHERE c.incident = $1");
+
+/// What a case must be to stand in a list; `NULL` asks nothing. `$10` is an array of states.
+macro_rules! fits {
+    () => {
+        "($10::text[] IS NULL OR c.state = ANY ($10))
+         AND ($11::text IS NULL OR c.kind = $11)
+         AND ($12::boolean IS NULL OR (c.drill IS NOT NULL) = $12)
+         AND ($13::uuid IS NULL OR c.drill = $13)
+         AND ($14::text IS NULL OR (c.custodian_org = $14 AND c.custodian_station = $15::text))
+         AND ($16::bigint IS NULL OR c.opened_at >= $16)
+         AND ($17::bigint IS NULL OR c.opened_at < $17)"
+    };
+}
+
+/// Looks at most `$4` cases down an index from the cursor (`$2`, `$3`), not below the time `$5`, and gives at most
+/// `$6` that fit. Every row begins with how many were looked at and the last of them, so that an empty page can go
+/// on from there.
+macro_rules! list {
+    ($walk:literal, $fits:literal) => {
+        concat!(
+            "WITH walked AS MATERIALIZED (",
+            $walk,
+            ")
+            SELECT e.walked, e.edge_at, e.edge_incident, m.*
+            FROM (SELECT (SELECT count(*) FROM walked) AS walked, updated_at AS edge_at, incident AS edge_incident
+                  FROM walked ORDER BY updated_at, incident LIMIT 1) AS e
+            LEFT JOIN (SELECT ",
+            case!(),
+            " FROM walked AS w JOIN cases AS c ON c.incident = w.incident
+              WHERE ",
+            $fits,
+            " AND ",
+            fits!(),
+            " ORDER BY w.updated_at DESC, w.incident DESC LIMIT $6) AS m ON true
+            ORDER BY m.updated_at DESC, m.incident DESC"
+        )
+    };
+}
+
+/// Cases of one organisation `$7`, open or not `$1`; of its station `$8`, where it is active `$9`.
+pub(crate) const CASES_OF_ORG: &str = list!(
+    "SELECT updated_at, incident,
+            bool_or(($8::text IS NULL OR station = $8) AND ($9::boolean IS NULL OR active = $9)) AS fits
+     FROM parties
+     WHERE org = $7 AND open = $1 AND (updated_at, incident) < ($2, $3) AND updated_at >= $5
+     GROUP BY updated_at, incident
+     ORDER BY updated_at DESC, incident DESC LIMIT $4",
+    "w.fits"
+);
+
+/// Cases of every organisation, open or not `$1`. What is asked of an organisation is named for its type alone.
+pub(crate) const CASES_OF_ALL: &str = list!(
+    "SELECT updated_at, incident
+     FROM cases
+     WHERE ($7::text IS NULL OR $8::text IS NULL OR $9::boolean IS NULL OR true)
+       AND (closed_at IS NULL) = $1 AND (updated_at, incident) < ($2, $3) AND updated_at >= $5
+     ORDER BY updated_at DESC, incident DESC LIMIT $4",
+    "true"
+);
+
+pub(crate) const PARTIES_OF: &str = "SELECT incident, org, station, active FROM parties WHERE incident = $1";
+
+pub(crate) const HANDOFF: &str = "
+SELECT handoff, incident, from_org, from_station, to_org, to_station, state, offered_at, updated_at
+FROM handoffs WHERE handoff = $1";
+
+pub(crate) const DUE_OBLIGATIONS: &str = concat!(
+    "SELECT ",
+    obligation!(),
+    " FROM obligations WHERE NOT done AND raise_at IS NOT NULL AND raise_at <= $1 ORDER BY raise_at LIMIT $2"
+);
+
+/// Of organisation `$1`, or its station `$2`, after the key `$3` to `$7`, at most `$8`.
+pub(crate) const OBLIGATIONS_OF: &str = concat!(
+    "SELECT ",
+    obligation!(),
+    " FROM obligations
+      WHERE NOT done AND org = $1 AND ($2::text IS NULL OR station = $2)
+        AND (due, incident, scope, duty, station) > ($3, $4, $5, $6, $7)
+      ORDER BY due, incident, scope, duty, station LIMIT $8"
+);
+
+pub(crate) const OBLIGATIONS_IN: &str =
+    concat!("SELECT ", obligation!(), " FROM obligations WHERE incident = $1 AND NOT done ORDER BY due");
+
+pub(crate) const PERSONAL: &str = "
+SELECT incident, seq, path, disclosure FROM personal
+WHERE incident = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, path";
+
+pub(crate) const AUDIT: &str = "
+SELECT id, at, org, client, officer, method, reason, count FROM audit WHERE id > $1 ORDER BY id LIMIT $2";
+
+pub(crate) const MAP: &str = "SELECT map, version, digest, bytes FROM maps WHERE map = $1 AND version = $2";
+
+/// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
+pub(crate) const COUNTS: &str = "
+SELECT (SELECT count(*) FROM cases WHERE closed_at IS NULL) AS open_cases,
+       (SELECT count(*) FROM obligations WHERE NOT done) AS open_obligations,
+       (SELECT count(*) FROM obligations WHERE NOT done AND due <= $1) AS overdue_obligations";
+
+pub(crate) const SIZE: &str = "SELECT pg_database_size(current_database()) AS bytes, 0::bigint AS free_bytes";
+
+/// Raw checks: name, and a statement that gives one text per finding; the first 20 tell enough.
+pub(crate) const CHECKS: &[(&str, &str)] = &[
+    (
+        "positions",
+        "
+     SELECT 'the head is at ' || h.position || ', the log holds ' || n || ' events, the last at ' || last
+     FROM head AS h, (SELECT count(*) AS n, coalesce(max(position), -1) AS last FROM events) AS e
+     WHERE h.position <> n OR last <> n - 1 LIMIT 20",
+    ),
+    (
+        "last_hash",
+        "
+     SELECT 'the head does not name the last event'
+     FROM head AS h
+     WHERE h.last_hash IS DISTINCT FROM (SELECT hash FROM events WHERE position = h.position - 1) LIMIT 20",
+    ),
+    (
+        "seq",
+        "
+     SELECT 'a stream has ' || count(*) || ' events and ends at ' || max(seq)
+     FROM events GROUP BY incident HAVING min(seq) <> 1 OR max(seq) <> count(*) LIMIT 20",
+    ),
+    (
+        "first",
+        "
+     SELECT 'the event at ' || e.position || ' names no first event of its command'
+     FROM events AS e LEFT JOIN events AS f ON f.position = e.first
+     WHERE f.position IS NULL OR f.first <> f.position LIMIT 20",
+    ),
+    (
+        "feed_numbers",
+        "
+     SELECT 'a feed has ' || count(*) || ' entries and ends at ' || max(number)
+     FROM feed GROUP BY org HAVING min(number) <> 1 OR max(number) <> count(*) LIMIT 20",
+    ),
+    (
+        "feed_heads",
+        "
+     SELECT 'a feed ends at ' || coalesce(f.last, 0) || ', its head says ' || coalesce(h.number, 0)
+     FROM (SELECT org, max(number) AS last FROM feed GROUP BY org) AS f
+     FULL JOIN feeds AS h ON h.org = f.org WHERE h.number IS DISTINCT FROM f.last LIMIT 20",
+    ),
+    (
+        "feed_events",
+        "
+     SELECT 'a feed entry ' || f.number || ' points to position ' || f.position || ', where nothing is'
+     FROM feed AS f WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.position = f.position) LIMIT 20",
+    ),
+    (
+        "case_version",
+        "
+     SELECT 'a case is at version ' || c.version || ', its stream ends at ' || coalesce(max(e.seq), 0)
+     FROM cases AS c LEFT JOIN events AS e ON e.incident = c.incident
+     GROUP BY c.incident, c.version HAVING c.version IS DISTINCT FROM max(e.seq) LIMIT 20",
+    ),
+    (
+        "incident_case",
+        "
+     SELECT 'the incident opened at position ' || e.position || ' has no case'
+     FROM events AS e WHERE e.kind = 2 AND e.seq = 1
+       AND NOT EXISTS (SELECT 1 FROM cases AS c WHERE c.incident = e.incident) LIMIT 20",
+    ),
+    (
+        "references",
+        "
+     SELECT 'a row of ' || t.name || ' has no row in ' || t.parent
+     FROM (SELECT 'parties' AS name, 'cases' AS parent FROM parties AS p
+           WHERE NOT EXISTS (SELECT 1 FROM cases AS c WHERE c.incident = p.incident)
+           UNION ALL
+           SELECT 'obligations', 'cases' FROM obligations AS o
+           WHERE NOT EXISTS (SELECT 1 FROM cases AS c WHERE c.incident = o.incident)
+           UNION ALL
+           SELECT 'handoffs', 'cases' FROM handoffs AS h
+           WHERE NOT EXISTS (SELECT 1 FROM cases AS c WHERE c.incident = h.incident)
+           UNION ALL
+           SELECT 'personal', 'events' FROM personal AS v
+           WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.incident = v.incident AND e.seq = v.seq)) AS t
+     LIMIT 20",
+    ),
+    (
+        "party_copies",
+        "
+     SELECT count(*) || ' parties do not follow their case'
+     FROM parties AS p LEFT JOIN cases AS c ON c.incident = p.incident
+     WHERE p.updated_at IS DISTINCT FROM c.updated_at OR p.open IS DISTINCT FROM (c.closed_at IS NULL)
+     HAVING count(*) > 0",
+    ),
+];
+
+/// What every connection must have; see `connect`.
+pub(crate) const SERVER: &str = "
+SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby,
+       current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+       current_setting('synchronous_commit') AS synchronous_commit, current_setting('server_encoding') AS encoding,
+       current_setting('transaction_read_only') AS read_only";
+
+/// What replication needs; the names of the standbys are the server's to wait for.
+pub(crate) const STANDBYS: &str = "
+SELECT current_setting('synchronous_standby_names') AS names, pg_has_role('pg_monitor', 'USAGE') AS may_look,
+       (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS found";
+
+/// The cluster, whatever its address.
+pub(crate) const SYSTEM: &str = "SELECT system_identifier::text AS system FROM pg_control_system()";
+
+/// The history the log was last written in, and the segment now written, whose name begins with the present one.
+pub(crate) const LINEAGE: &str =
+    "SELECT timeline AS noted, pg_walfile_name(pg_current_wal_lsn()) AS segment FROM head WHERE id = 1";
+
+/// All that follows sees the database as it is now.
+pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

@@ -1,0 +1,62 @@
+//! Statements of the writer.
+
+/// `$1, $2 … $N`, with the types the function takes.
+macro_rules! append_call {
+    () => {
+        "handoff_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+         $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
+         $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65,
+         $66, $67, $68, $69, $70, $71, $72, $73, $74, $75)"
+    };
+}
+
+/// A batch and its commit. No row: the log does not end where the batch expects.
+pub(crate) const APPEND: &str =
+    concat!("SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at,
+     a.now_last_hash AS last_hash FROM ", append_call!(), " AS a");
+
+/// As [`APPEND`], with the tables few batches touch. `LATERAL` runs them after it, and only if the head has moved.
+pub(crate) const APPEND_BESIDE: &str = concat!(
+    "SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at,
+     a.now_last_hash AS last_hash FROM ",
+    append_call!(),
+    " AS a CROSS JOIN LATERAL (SELECT handoff_beside($76, $77, $78, $79, $80, $81, $82, $83, $84, $85, $86, $87, $88,
+     $89, $90, $91, $92, $93, $94, $95) AS done WHERE a.now_position IS NOT NULL) AS b WHERE b.done = 1"
+);
+
+/// Which rows of the batch have an answer, by their place from 1.
+pub(crate) const ANSWERS_KNOWN: &str = "
+SELECT u.n
+FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS u (org, client, request, n)
+JOIN answers AS a ON a.request = u.request AND a.org = u.org AND a.client = u.client
+ORDER BY u.n";
+
+pub(crate) const BEGIN: &str = "BEGIN";
+pub(crate) const COMMIT: &str = "COMMIT";
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
+
+/// The head's lock, until the end of the transaction.
+pub(crate) const HOLD: &str = "SELECT position, epoch, last_at, last_hash FROM head WHERE id = 1 FOR UPDATE";
+
+/// Services share this lock of the database, a migration has it alone.
+pub(crate) const SERVE: &str = "SELECT pg_try_advisory_lock_shared(7521983762018723)";
+pub(crate) const MIGRATE: &str = "SELECT pg_try_advisory_lock(7521983762018723)";
+
+/// The end of the log on this server, and whether `$1` standbys hold it.
+pub(crate) const GATE: &str = "
+WITH l AS MATERIALIZED (SELECT pg_current_wal_flush_lsn() AS lsn)
+SELECT l.lsn::text AS lsn,
+       (SELECT count(*) FROM pg_stat_replication AS r
+        WHERE r.sync_state IN ('sync', 'quorum') AND r.flush_lsn >= l.lsn) >= $1 AS open
+FROM l";
+
+/// Whether `$1` standbys hold the end `$2`, after two milliseconds: the server waits, not we.
+pub(crate) const GATE_AGAIN: &str = "
+SELECT (SELECT count(*) FROM pg_stat_replication AS r
+        WHERE r.sync_state IN ('sync', 'quorum') AND r.flush_lsn >= $2::text::pg_lsn) >= $1 AS open
+FROM pg_sleep(0.002)";
+
+/// The head, and the end of the log that holds it: in this order, so that the end is not before the head.
+pub(crate) const HEAD_AND_END: &str = "
+SELECT h.position, h.epoch, h.last_at, h.last_hash, pg_current_wal_flush_lsn()::text AS lsn FROM head AS h
+WHERE h.id = 1";

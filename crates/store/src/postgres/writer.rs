@@ -1,0 +1,317 @@
+//! The writer's connection: one batch, one statement, one transaction.
+
+use super::connect::{self, Purpose, Target};
+use super::{bind, failed, gate, schema, sql};
+use crate::batch::{Appended, Batch};
+use crate::contract::{Durability, Lineage, Options, Pending, Read, WalState, Writer};
+use crate::decode;
+use crate::error::{AppendError, Source, StoreError};
+use crate::failpoint::Failpoint;
+use crate::rows::{AnswerId, Head};
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgRow, PgSeverity};
+use sqlx::{Connection, Either, Executor, Row};
+
+/// SQLSTATEs of the migrations' functions: a request of the batch has an answer; rows did not fit.
+const ANSWER_KNOWN: &str = "HO409";
+const ROWS_DO_NOT_FIT: &str = "HO422";
+/// Classes of errors that a row can cause: data, constraint, limits.
+const OF_A_ROW: &[&str] = &["22", "23", "54"];
+/// Timelines are written as hexadecimal digits at the head of a segment's name.
+const TIMELINE_DIGITS: usize = 8;
+
+/// Whether the connection may be used.
+enum State {
+    Ready,
+    /// A transaction holds the head's lock.
+    Held,
+    /// Inside an append. Met at the start of a call it means that the call before was dropped.
+    Writing,
+    /// Failed at this step, until it is opened anew.
+    Broken(&'static str),
+}
+
+pub(super) struct PostgresWriter {
+    target: Target,
+    durability: Durability,
+    failpoint: Failpoint,
+    conn: PgConnection,
+    state: State,
+    /// What must not change behind the URL: the cluster's identity, and the highest epoch seen.
+    system: String,
+    epoch: u64,
+}
+
+impl PostgresWriter {
+    pub(super) async fn open(target: Target, options: Options) -> Result<Self, StoreError> {
+        let Options { durability, failpoint } = options;
+        let (conn, system, epoch) = connect_writer(&target, durability).await?;
+        Ok(Self { target, durability, failpoint, conn, state: State::Ready, system, epoch })
+    }
+
+    async fn append_once(&mut self, batch: &Batch) -> Result<Appended, AppendError> {
+        let held = match self.state {
+            State::Ready => false,
+            State::Held => true,
+            State::Writing => {
+                self.state = State::Broken("append.dropped");
+                let source = Source::from("the append before this one was dropped");
+                return Err(AppendError::Unknown { step: "append.dropped", source });
+            }
+            State::Broken(step) => {
+                return Err(AppendError::Io { step, source: Source::from("the writer failed before") });
+            }
+        };
+        self.state = State::Writing;
+        let result = self.transact(batch, held).await;
+        self.state = match &result {
+            Err(AppendError::Io { step, .. } | AppendError::Unknown { step, .. }) => State::Broken(step),
+            Ok(_) | Err(AppendError::Moved { .. } | AppendError::AnswersKnown(_) | AppendError::Rejected { .. }) => {
+                State::Ready
+            }
+        };
+        result
+    }
+
+    async fn transact(&mut self, batch: &Batch, held: bool) -> Result<Appended, AppendError> {
+        let written = match batch.verify() {
+            Ok(verified) => {
+                let arguments = bind::batch(batch, &verified)?;
+                self.hit("append.begin")?;
+                self.hit("append.commit")?;
+                self.write(batch, arguments).await
+            }
+            Err(rejected) => Err(rejected),
+        };
+        if held {
+            self.end(written.is_ok()).await?;
+        }
+        let head = match written {
+            Ok(Some(head)) => head,
+            Ok(None) => return Err(AppendError::Moved { expected: batch.expected }),
+            Err(AppendError::AnswersKnown(_)) => return Err(AppendError::AnswersKnown(self.known(batch).await?)),
+            Err(other) => return Err(other),
+        };
+        let unknown = |step, source| AppendError::Unknown { step, source };
+        let step = "append.committed";
+        self.failpoint.hit(step).map_err(|error| unknown(step, Box::new(error)))?;
+        gate::pass(&mut self.conn, self.durability).await.map_err(|error| unknown("append.gate", Box::new(error)))?;
+        self.epoch = head.epoch;
+        Ok(Appended { head })
+    }
+
+    /// Runs the batch's statement to the end of its answer, which comes after the commit: a row alone proves nothing.
+    /// `None`: the log ends elsewhere.
+    async fn write(&mut self, batch: &Batch, arguments: PgArguments) -> Result<Option<Head>, AppendError> {
+        let sql = if bind::has_beside(batch) { sql::write::APPEND_BESIDE } else { sql::write::APPEND };
+        let mut row = None;
+        {
+            let mut results = self.conn.fetch_many(sqlx::query_with(sql, arguments));
+            while let Some(result) = results.try_next().await.map_err(|error| judge("append.write", error))? {
+                if let Either::Right(found) = result {
+                    row = Some(found);
+                }
+            }
+        }
+        let unknown = |error: StoreError| AppendError::Unknown { step: "append.head", source: Box::new(error) };
+        row.as_ref().map(decode::head).transpose().map_err(unknown)
+    }
+
+    /// Ends a transaction that held the head.
+    async fn end(&mut self, written: bool) -> Result<(), AppendError> {
+        let (sql, step) =
+            if written { (sql::write::COMMIT, "append.commit") } else { (sql::write::ROLLBACK, "append.rollback") };
+        sqlx::query(sql).execute(&mut self.conn).await.map(drop).map_err(|error| judge(step, error))
+    }
+
+    /// The request ids of a batch that have an answer.
+    async fn known(&mut self, batch: &Batch) -> Result<Vec<AnswerId>, AppendError> {
+        let known = sqlx::query_with(sql::write::ANSWERS_KNOWN, bind::answer_ids(batch)?).fetch_all(&mut self.conn);
+        let io = |error| AppendError::Io { step: "append.known", source: Box::new(error) };
+        let rows = known.await.map_err(io)?;
+        let place = |row: &PgRow| usize::try_from(row.try_get::<i64, _>(0).ok()?.checked_sub(1)?).ok();
+        Ok(rows.iter().filter_map(|row| batch.answers.get(place(row)?)).map(|answer| answer.id.clone()).collect())
+    }
+
+    fn hit(&self, step: &'static str) -> Result<(), AppendError> {
+        self.failpoint.hit(step).map_err(|error| AppendError::Io { step, source: Box::new(error) })
+    }
+
+    fn assert_usable(&self) -> Result<(), StoreError> {
+        match self.state {
+            State::Ready | State::Held => Ok(()),
+            State::Writing | State::Broken(_) => {
+                let source = Source::from("the writer failed before");
+                Err(StoreError::Sql { action: "use the writer's connection", source })
+            }
+        }
+    }
+
+    async fn settled(&mut self) -> Result<Head, StoreError> {
+        self.assert_usable()?;
+        let read = failed("read the head");
+        let row = sqlx::query(sql::write::HEAD_AND_END).fetch_one(&mut self.conn).await.map_err(&read)?;
+        let head = decode::head(&row)?;
+        if let Durability::Replicated { standbys } = self.durability {
+            let end: String = row.try_get("lsn").map_err(&read)?;
+            gate::pass_at(&mut self.conn, standbys, &end).await?;
+        }
+        Ok(head)
+    }
+
+    async fn hold_head(&mut self) -> Result<Head, StoreError> {
+        self.assert_usable()?;
+        if matches!(self.state, State::Held) {
+            return self.read_head().await;
+        }
+        self.state = State::Broken("hold");
+        sqlx::query(sql::write::BEGIN).execute(&mut self.conn).await.map_err(failed("begin a transaction"))?;
+        let row = sqlx::query(sql::write::HOLD).fetch_one(&mut self.conn).await.map_err(failed("lock the head"))?;
+        let head = decode::head(&row)?;
+        self.state = State::Held;
+        Ok(head)
+    }
+
+    async fn release_head(&mut self) -> Result<(), StoreError> {
+        if matches!(self.state, State::Held) {
+            self.state = State::Broken("release");
+            let done = sqlx::query(sql::write::ROLLBACK).execute(&mut self.conn).await;
+            done.map_err(failed("end a transaction"))?;
+            self.state = State::Ready;
+        }
+        Ok(())
+    }
+
+    async fn read_head(&mut self) -> Result<Head, StoreError> {
+        let row = sqlx::query(sql::read::HEAD).fetch_one(&mut self.conn).await.map_err(failed("read the head"))?;
+        decode::head(&row)
+    }
+
+    async fn histories(&mut self) -> Result<Lineage, StoreError> {
+        let read = failed("read the server's history");
+        let row = sqlx::query(sql::read::LINEAGE).fetch_one(&mut self.conn).await.map_err(&read)?;
+        let noted: Option<i64> = row.try_get("noted").map_err(&read)?;
+        let segment: String = row.try_get("segment").map_err(&read)?;
+        let digits = segment.get(..TIMELINE_DIGITS).unwrap_or_default();
+        let now = u64::from_str_radix(digits, 16).map_err(|error| read(sqlx::Error::Decode(Box::new(error))))?;
+        Ok(Lineage { noted: noted.and_then(|noted| u64::try_from(noted).ok()), now: Some(now) })
+    }
+
+    async fn open_anew(&mut self) -> Result<(), StoreError> {
+        self.state = State::Broken("reopen");
+        let (conn, system, epoch) = connect_writer(&self.target, self.durability).await?;
+        if system != self.system {
+            return Err(StoreError::OtherDatabase { what: "system_identifier" });
+        }
+        if epoch < self.epoch {
+            return Err(StoreError::OtherDatabase { what: "the epoch, which is lower than one seen," });
+        }
+        self.epoch = epoch;
+        // The old connection is of no use any more; the server notices by itself.
+        self.conn = conn;
+        self.state = State::Ready;
+        Ok(())
+    }
+}
+
+/// A connection fit to write, the cluster's identity and the log's epoch.
+async fn connect_writer(target: &Target, durability: Durability) -> Result<(PgConnection, String, u64), StoreError> {
+    let mut conn = connect::open(target, Purpose::Write).await?;
+    let lock = sqlx::query(sql::write::SERVE).fetch_one(&mut conn).await;
+    if !lock.and_then(|row| row.try_get::<bool, _>(0)).map_err(failed("take the service's lock"))? {
+        return Err(StoreError::InService("a migration runs in this database; wait until it is done"));
+    }
+    schema::assert_current(&mut conn).await?;
+    gate::assert_possible(&mut conn, durability).await?;
+    let read = failed("read the server's identity");
+    let row = sqlx::query(sql::read::SYSTEM).fetch_one(&mut conn).await.map_err(&read)?;
+    let system: String = row.try_get("system").map_err(&read)?;
+    let row = sqlx::query(sql::read::HEAD).fetch_one(&mut conn).await.map_err(failed("read the head"))?;
+    let epoch = decode::head(&row)?.epoch;
+    Ok((conn, system, epoch))
+}
+
+/// What an error says about the batch. The server's ERROR undoes the transaction; a connection that ends, by FATAL or
+/// without a word, leaves open whether the commit was done.
+fn judge(step: &'static str, error: sqlx::Error) -> AppendError {
+    let Some(database) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) else {
+        return AppendError::Unknown { step, source: Box::new(error) };
+    };
+    if matches!(database.severity(), PgSeverity::Fatal | PgSeverity::Panic) {
+        return AppendError::Unknown { step, source: Box::new(error) };
+    }
+    let code = database.code();
+    if code == ANSWER_KNOWN {
+        return AppendError::AnswersKnown(Vec::new());
+    }
+    let of_a_row = code == ROWS_DO_NOT_FIT || OF_A_ROW.contains(&code.get(..2).unwrap_or_default());
+    if of_a_row {
+        let table = TABLES.iter().find(|table| database.table() == Some(**table)).copied().unwrap_or("head");
+        return AppendError::rejected(table, database.message());
+    }
+    AppendError::Io { step, source: Box::new(error) }
+}
+
+const TABLES: &[&str] = &[
+    "head",
+    "events",
+    "feeds",
+    "feed",
+    "cases",
+    "parties",
+    "obligations",
+    "handoffs",
+    "answers",
+    "cursors",
+    "audit",
+    "personal",
+    "maps",
+];
+
+impl Writer for PostgresWriter {
+    fn append<'a>(&'a mut self, batch: &'a Batch) -> Pending<'a, Result<Appended, AppendError>> {
+        Box::pin(self.append_once(batch))
+    }
+
+    fn head(&mut self) -> Read<'_, Head> {
+        Box::pin(self.read_head())
+    }
+
+    fn settle(&mut self) -> Read<'_, Head> {
+        Box::pin(self.settled())
+    }
+
+    fn hold(&mut self) -> Read<'_, Head> {
+        Box::pin(self.hold_head())
+    }
+
+    fn release(&mut self) -> Read<'_, ()> {
+        Box::pin(self.release_head())
+    }
+
+    fn lineage(&mut self) -> Read<'_, Lineage> {
+        Box::pin(self.histories())
+    }
+
+    fn reopen(&mut self) -> Read<'_, ()> {
+        Box::pin(self.open_anew())
+    }
+
+    /// The server looks after its own log.
+    fn tidy(&mut self) -> Read<'_, WalState> {
+        Box::pin(async { Ok(WalState::default()) })
+    }
+
+    fn idle(&mut self) -> Read<'_, WalState> {
+        Box::pin(async { Ok(WalState::default()) })
+    }
+
+    fn close(self: Box<Self>) -> Read<'static, ()> {
+        Box::pin(async move {
+            match self.state {
+                State::Ready | State::Held => self.conn.close().await.map_err(failed("close the database")),
+                State::Writing | State::Broken(_) => Ok(()),
+            }
+        })
+    }
+}
