@@ -14,6 +14,7 @@ mod shifts;
 mod sides;
 mod statements;
 mod stopping;
+mod storm;
 mod trace;
 mod transport;
 mod walls;

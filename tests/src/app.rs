@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use handoff_client::{Client, Token};
+use handoff_cluster::Cluster;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
@@ -31,6 +32,12 @@ const ORGS: &[(&str, &str, &str)] = &[
     ("SUP", "superior", r#"["superior"]"#),
     ("AUD", "audit", r#"["auditor"]"#),
 ];
+/// The configuration's file in a service's folder.
+const CONFIG: &str = "handoff.toml";
+/// Which database the services of the suite use: `postgres`, or SQLite where it is not set.
+const BACKEND: &str = "HANDOFF_TEST_BACKEND";
+/// A database file in the service's folder.
+const SQLITE: &str = "sqlite:handoff.db";
 /// An address at any free port.
 const ANY_PORT: &str = "127.0.0.1:0";
 /// The word before the address on stderr.
@@ -113,7 +120,10 @@ struct Service {
 
 /// A service over one folder, killed when the test is over.
 pub struct TestApp {
-    folder: TempDir,
+    folder: Arc<TempDir>,
+    /// Name of the configuration file in the folder.
+    config: String,
+    database: String,
     listen: String,
     service: Option<Service>,
 }
@@ -124,12 +134,15 @@ impl TestApp {
     /// # Errors
     /// The program refuses to make them.
     pub fn prepare() -> anyhow::Result<Self> {
-        let app = Self::empty()?;
-        let path = app.path("").to_string_lossy().into_owned();
-        app.done(&["dev-ca", "--folder", &path, "--org", "A", "--org", "B", "--org", "SUP", "--org", "AUD"])?;
-        app.write_config()?;
-        app.done(&["db", "migrate", "--config", &app.config_file()])?;
-        Ok(app)
+        Self::empty()?.made()
+    }
+
+    fn made(self) -> anyhow::Result<Self> {
+        let path = self.path("").to_string_lossy().into_owned();
+        self.done(&["dev-ca", "--folder", &path, "--org", "A", "--org", "B", "--org", "SUP", "--org", "AUD"])?;
+        self.write_config()?;
+        self.done(&["db", "migrate", "--config", &self.config_file(), "--database", &self.database])?;
+        Ok(self)
     }
 
     /// Folder, certificates, configuration and database for the organisations of a replay's mapping, all made by the
@@ -142,14 +155,60 @@ impl TestApp {
         let (path, mapping) = (app.path("").to_string_lossy().into_owned(), mapping.to_string_lossy().into_owned());
         let free = ["--listen", ANY_PORT, "--metrics-listen", ANY_PORT];
         app.done(&[&["dev-ca", "--folder", &path, "--mapping", &mapping], free.as_slice()].concat())?;
-        app.done(&["db", "migrate", "--config", &app.config_file()])?;
+        app.done(&["db", "migrate", "--config", &app.config_file(), "--database", &app.database])?;
         Ok(app)
     }
 
     fn empty() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        match std::env::var(BACKEND).as_deref() {
+            Ok("postgres") => {
+                let cluster = Cluster::shared();
+                Self::empty_over(cluster.url(&cluster.new_database()?))
+            }
+            Ok(other) => anyhow::bail!("{BACKEND} is {other}; it may be postgres, or not set"),
+            Err(_) => Self::empty_over(SQLITE.to_owned()),
+        }
+    }
+
+    /// Folder, certificates, configuration and schema over a database that is there and empty; nothing runs yet.
+    ///
+    /// # Errors
+    /// The program refuses to make them.
+    pub fn prepare_over(database: String) -> anyhow::Result<Self> {
+        Self::empty_over(database)?.made()
+    }
+
+    fn empty_over(database: String) -> anyhow::Result<Self> {
+        let folder = Arc::new(tempfile::tempdir()?);
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700))?;
-        Ok(Self { folder, listen: ANY_PORT.to_owned(), service: None })
+        Ok(Self { folder, config: CONFIG.to_owned(), database, listen: ANY_PORT.to_owned(), service: None })
+    }
+
+    /// Another replica of this service: the same database, keys and organisations, a listener of its own. It does not
+    /// run yet.
+    ///
+    /// # Errors
+    /// Its configuration cannot be written.
+    pub fn replica(&self, name: &str) -> anyhow::Result<Self> {
+        let (folder, database, config) = (self.folder.clone(), self.database.clone(), format!("{name}.toml"));
+        let replica = Self { folder, config, database, listen: ANY_PORT.to_owned(), service: None };
+        replica.write_config()?;
+        Ok(replica)
+    }
+
+    /// Changes the configuration's text.
+    ///
+    /// # Errors
+    /// It does not hold what is to be replaced.
+    pub fn configure(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(self.config_file())?;
+        ensure!(text.contains(from), "the configuration does not hold {from}");
+        Ok(std::fs::write(self.config_file(), text.replacen(from, to, 1))?)
+    }
+
+    /// The same service over another address of its database, for the next start.
+    pub fn reach_database_by(&mut self, url: String) {
+        self.database = url;
     }
 
     /// A running service without a directory.
@@ -184,22 +243,25 @@ impl TestApp {
     /// The configuration file.
     #[must_use]
     pub fn config_file(&self) -> String {
-        self.path("handoff.toml").to_string_lossy().into_owned()
+        self.path(&self.config).to_string_lossy().into_owned()
     }
 
     /// URL of the database.
     #[must_use]
     pub fn database(&self) -> String {
-        format!("sqlite:{}", self.path("handoff.db").display())
+        match self.database.as_str() {
+            SQLITE => format!("sqlite:{}", self.path("handoff.db").display()),
+            url => url.to_owned(),
+        }
     }
 
     fn write_config(&self) -> anyhow::Result<()> {
         let mut text = format!(
             "profile = \"development\"\n\n[server]\nlisten = \"{}\"\nmetrics_listen = \"127.0.0.1:0\"\n\
              tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\n\
-             [database]\nurl = \"sqlite:handoff.db\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n\
+             [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
-            self.listen
+            self.listen, self.database
         );
         for (id, kind, roles) in ORGS {
             write!(
@@ -209,7 +271,7 @@ impl TestApp {
                  audience = \"handoff\"\ngrantable_roles = {roles}\ntoken_life_max_s = 86400\n"
             )?;
         }
-        Ok(std::fs::write(self.path("handoff.toml"), text)?)
+        Ok(std::fs::write(self.path(&self.config), text)?)
     }
 
     /// Runs a verb to its end.
@@ -247,7 +309,7 @@ impl TestApp {
         ensure!(self.service.is_none(), "the service runs already");
         let config = self.config_file();
         let mut child = Command::new(binary()?)
-            .args(["serve", "--config", &config])
+            .args(["serve", "--config", &config, "--database", &self.database()])
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -113,10 +113,10 @@ impl Bench {
     /// Plays the story in an engine of this process and keeps what it wrote.
     async fn recorded(&self, in_flight: usize, time: Duration) -> anyhow::Result<(Vec<Batch>, Outcome)> {
         let (_, config) = self.copy(&format!("recorded-{in_flight}"))?;
-        let Store { writer, reader, unclean } = handoff_store::open(&config.database.url, Options::default()).await?;
+        let Store { writer, reader, unclean, shared } = handoff_store::open(&config.database.url, Options::default()).await?;
         let kept = Kept::default();
         let writer = Box::new(Recording { inner: writer, kept: kept.clone() });
-        let store = Store { writer, reader, unclean };
+        let store = Store { writer, reader, unclean, shared };
         let organisations = setup::SIDES.iter().map(|(org, _)| OrgId::new(org));
         let organisations = organisations.map(|id| id.map(|id| Organisation { id, kind: OrgKind::Party }));
         let organisations: Option<Vec<_>> = organisations.collect();

@@ -65,6 +65,7 @@ pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
     let sides = |id| Part::OneOf(case.handoff(id).map(sides_of).unwrap_or_default());
     Some(match body {
         Body::LogOpened(_)
+        | Body::LogFenced(_)
         | Body::StationSet(_)
         | Body::PostSet(_)
         | Body::UnitSet(_)

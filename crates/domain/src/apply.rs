@@ -132,6 +132,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
     on_alias(case, &event.body)?;
     match &event.body {
         Body::LogOpened(_)
+        | Body::LogFenced(_)
         | Body::StationSet(_)
         | Body::PostSet(_)
         | Body::UnitSet(_)

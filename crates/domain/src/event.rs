@@ -63,6 +63,7 @@ macro_rules! bodies {
 
 bodies! {
     "log_opened" => LogOpened,
+    "log_fenced" => LogFenced,
     "station_set" => StationSet,
     "post_set" => PostSet,
     "unit_set" => UnitSet,

@@ -6,11 +6,14 @@ use crate::feed::{FeedEntry, Published, page};
 use crate::ground::{Maps, QueryPoint, territory};
 use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
-use crate::memory::{Entry, LoadError, load};
-use crate::writer::{Fatal, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory};
+use crate::memory::{Entry, LoadError, Upto, load};
+use crate::writer::{
+    Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory,
+};
 use handoff_domain::access;
 use handoff_domain::caller::{Actor, Caller, OrgKind};
 use handoff_domain::directory::Directory;
+use handoff_domain::event::directory::LogFenced;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{ClientId, IncidentId, LOG_STREAM, OrgId, StationId, StationRef};
 use handoff_domain::refusal::Reason;
@@ -62,6 +65,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     published: Arc<Published>,
     directory: watch::Receiver<Arc<Directory>>,
+    available: watch::Receiver<Availability>,
     maps: Maps,
     organisations: Vec<Organisation>,
 }
@@ -103,6 +107,39 @@ pub async fn open_log(store: &mut Store, key: &LogKey, now: Millis) -> Result<()
     store.writer.append(&batch).await.map(|_| ()).map_err(|error| StartError::Open(Box::new(error)))
 }
 
+/// Notes the server's history beside the head where it is another one than the noted. With it the epoch rises, unless
+/// the log is noted for the first time, and an event says so (reliability, 8). Whether anything was written, here or
+/// by another replica.
+pub(crate) async fn fence(
+    writer: &mut dyn handoff_store::Writer,
+    memory: &crate::memory::Memory,
+    now: Millis,
+) -> Result<bool, StartError> {
+    let lineage = writer.lineage().await.map_err(StartError::Store)?;
+    let Some(timeline) = lineage.changed() else { return Ok(false) };
+    let head = writer.head().await.map_err(StartError::Store)?;
+    let mut batch = crate::rows::empty(memory.position);
+    batch.timeline = Some(timeline);
+    if lineage.noted.is_some() {
+        let epoch = head.epoch + 1;
+        let seq = memory.directory.versions.get(&LOG_STREAM).copied().unwrap_or(0) + 1;
+        let prev = memory.streams.get(&LOG_STREAM).copied().unwrap_or(FIRST_PREV);
+        let body = LogFenced { epoch, timeline }.into();
+        let (actor, at) = (Actor::service(), now.max(memory.last_at));
+        let event = Event { incident: LOG_STREAM, seq, at, claimed_at: None, actor, body };
+        #[expect(clippy::expect_used, reason = "a constant shape; encoding it cannot fail")]
+        let recorded = record(&event, &prev).expect("log_fenced is within the profile");
+        batch.raise_epoch = true;
+        batch.events.push(crate::rows::event(&event, &recorded, memory.position, memory.position));
+        tracing::warn!(epoch, timeline, "the database has another history than the log was last written in");
+    }
+    match writer.append(&batch).await {
+        // Moved: another replica has written, the fence perhaps. What is in memory is read again either way.
+        Ok(_) | Err(handoff_store::AppendError::Moved { .. }) => Ok(true),
+        Err(error) => Err(StartError::Open(Box::new(error))),
+    }
+}
+
 impl Engine {
     /// An engine over an open store, and its writer to be spawned.
     ///
@@ -113,8 +150,13 @@ impl Engine {
         organisations: Vec<Organisation>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, WriterRun), StartError> {
-        let Store { writer, reader, .. } = store;
-        let memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
+        let Store { mut writer, reader, shared, .. } = store;
+        let mut memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
+        if fence(writer.as_mut(), &memory, clock.now()).await? {
+            memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
+        }
+        // Nothing is published before it is known to be as durable as promised.
+        writer.settle().await.map_err(StartError::Store)?;
         let published = Arc::new(Published::at(memory.position));
         let (directory, directory_now) = watch::channel(memory.directory.clone());
         let (facts, facts_in) = mpsc::channel(QUEUE_FACTS_MAX);
@@ -123,7 +165,18 @@ impl Engine {
         let audits = organisations.iter().filter(|org| org.kind == OrgKind::Audit);
         let auditors: Auditors = audits.map(|org| org.id.clone()).collect();
         let queues = Queues { facts: facts_in, decisions: decisions_in, chores: chores_in };
-        let task = Writer::new(writer, reader.clone(), memory, clock.clone(), published.clone(), directory, auditors);
+        let (availability, available) = watch::channel(Availability::Here);
+        let task = Writer::new(Parts {
+            store: writer,
+            reader: reader.clone(),
+            shared,
+            memory,
+            clock: clock.clone(),
+            published: published.clone(),
+            directory,
+            availability,
+            auditors,
+        });
         let inner = Inner {
             facts,
             decisions,
@@ -132,6 +185,7 @@ impl Engine {
             clock,
             published,
             directory: directory_now,
+            available,
             maps: Maps::default(),
             organisations,
         };
@@ -154,6 +208,12 @@ impl Engine {
     #[must_use]
     pub fn directory(&self) -> Arc<Directory> {
         self.0.directory.borrow().clone()
+    }
+
+    /// Whether the database can be written, and each change of it.
+    #[must_use]
+    pub fn availability(&self) -> watch::Receiver<Availability> {
+        self.0.available.clone()
     }
 
     /// Organisations of the configuration.
@@ -242,7 +302,7 @@ impl Engine {
     pub async fn entry(&self, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
         match self.0.published.case(&incident) {
             Some(entry) => Ok(Some(Entry::clone(&entry))),
-            None => load(self.reader(), incident, None).await,
+            None => load(self.reader(), incident, Upto::Position(self.0.published.head())).await,
         }
     }
 
@@ -265,7 +325,7 @@ impl Engine {
             return Ok(None);
         }
         match access::sees_until(&entry.case, caller) {
-            Some(until) => load(self.reader(), incident, Some(until)).await,
+            Some(until) => load(self.reader(), incident, Upto::Seq(until)).await,
             None => Ok(Some(entry)),
         }
     }

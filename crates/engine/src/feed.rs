@@ -3,7 +3,7 @@
 //! One source: a subscriber reads from its cursor up to the published head, from the ring of recent entries or from
 //! the log, and waits for the head otherwise. There is no switch from history to live.
 
-use crate::memory::{Entry, LoadError, load};
+use crate::memory::{Entry, LoadError, Upto, load};
 use handoff_domain::event::Event;
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
 use handoff_evidence::event::decode;
@@ -92,9 +92,12 @@ impl Published {
         known.peek(id).cloned()
     }
 
-    /// Forgets every case: somebody else has written.
-    pub fn forget_cases(&self) {
+    /// Forgets every case and entry, and goes on at `head`: what lies between was not followed one by one. Readers find
+    /// it in the log.
+    pub fn jump(&self, head: u64) {
         self.cases.write().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.rings.write().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.head.send_replace(head);
     }
 
     /// Wakes at each move of the head.
@@ -153,7 +156,7 @@ async fn from_log(head: u64, reader: &dyn Reader, org: &OrgId, number: u64) -> R
         let view = match after.get(&key) {
             Some(view) => view.clone(),
             None => {
-                let loaded = load(reader, event.incident, Some(until)).await?;
+                let loaded = load(reader, event.incident, Upto::Seq(until)).await?;
                 let view = Arc::new(loaded.ok_or(LoadError::Malformed("feed entry"))?);
                 after.insert(key, view.clone());
                 view

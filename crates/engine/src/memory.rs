@@ -77,11 +77,29 @@ pub enum LoadError {
     Malformed(&'static str),
 }
 
-/// Reads a case from its events, up to and with `until` where given. `None`: no such incident.
+/// How far a case is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upto {
+    /// Up to and with this number of its own.
+    Seq(u64),
+    /// Below this position of the log: what lies above may not be published yet, or is not known to last.
+    Position(u64),
+}
+
+impl Upto {
+    fn holds(self, seq: u64, position: u64) -> bool {
+        match self {
+            Self::Seq(until) => seq <= until,
+            Self::Position(below) => position < below,
+        }
+    }
+}
+
+/// Reads a case from its events, as far as asked. `None`: no such incident.
 ///
 /// # Errors
 /// [`LoadError`]; stored events that do not follow by the rules are an error, never guessed around.
-pub async fn load(reader: &dyn Reader, incident: IncidentId, until: Option<u64>) -> Result<Option<Entry>, LoadError> {
+pub async fn load(reader: &dyn Reader, incident: IncidentId, upto: Upto) -> Result<Option<Entry>, LoadError> {
     let mut chain = handoff_evidence::event::Chain::new(incident);
     let mut entry: Option<Entry> = None;
     loop {
@@ -90,7 +108,7 @@ pub async fn load(reader: &dyn Reader, incident: IncidentId, until: Option<u64>)
         let rows = rows.map_err(|error| LoadError::Read(incident, error))?;
         let page = rows.len();
         for row in rows {
-            if until.is_some_and(|until| row.seq > until) {
+            if !upto.holds(row.seq, row.position) {
                 return Ok(entry);
             }
             let event = chain.accept(&row.bytes).map_err(|error| LoadError::Chain(incident, Box::new(error)))?;
@@ -118,6 +136,8 @@ pub struct Memory {
     pub position: u64,
     /// Time of the last event.
     pub last_at: Millis,
+    /// Hash of the last event.
+    pub last_hash: Option<Digest>,
     /// Last feed number of each organisation.
     pub feeds: HashMap<OrgId, u64>,
     /// Recent cases.
@@ -139,6 +159,7 @@ impl Memory {
         Self {
             position: 0,
             last_at: Millis(0),
+            last_hash: None,
             feeds: HashMap::new(),
             cases: LruCache::new(cases),
             answers: LruCache::new(answers),

@@ -1,19 +1,29 @@
 //! The one way in: a task that owns the only writing connection, takes whatever waits as one batch, and answers after
 //! it is durable (reliability, 3). It is never inside `select!` while it writes, never aborted, never in a pool.
+//!
+//! Where several replicas write one log, memory follows what the others wrote (`follow`), and a lost database is waited
+//! for instead of ending the process (`recover`).
+
+mod chores;
+mod follow;
+mod recover;
+
+pub use recover::Availability;
 
 use crate::answer::Answer;
 use crate::batch::{Auditors, Outcome, Overlay};
 use crate::clock::Clock;
 use crate::feed::Published;
 use crate::job::{Chore, Job, NoAnswer, Reply};
-use crate::memory::{Entry, LoadError, Memory, Stored, load};
+use crate::memory::{Entry, LoadError, Memory, Stored, Upto, load};
+use chores::add_chores;
 use handoff_domain::directory::Directory;
-use handoff_domain::ids::IncidentId;
+use handoff_domain::ids::{Digest, IncidentId};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{Millis, SECOND};
 use handoff_evidence::event::decode;
-use handoff_store::rows::{AnswerId, AuditRow, CursorRow};
-use handoff_store::{AppendError, Reader, Writer as StoreWriter};
+use handoff_store::rows::AnswerId;
+use handoff_store::{AppendError, Reader, StoreError, Writer as StoreWriter};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -28,6 +38,12 @@ pub const QUEUE_DECISIONS_MAX: usize = 256;
 pub const QUEUE_CHORES_MAX: usize = 256;
 /// Times a batch is decided again before the process gives up.
 pub const RETRIES_MAX: u32 = 8;
+/// Times somebody else may have written first before the head is locked for the next attempt.
+pub const MISSES_MAX: u32 = 2;
+/// How long a commit may take before the service says that it is not ready.
+pub const PATIENCE_MS: i64 = 5 * SECOND;
+/// How often the head is looked at for what other replicas wrote, while this one has nothing to write.
+pub const FOLLOW_EVERY_MS: i64 = 20;
 /// Full rows a second for denied attempts; beyond that they are counted in one row.
 pub const DENIAL_ROWS_PER_BATCH_MAX: usize = 10;
 /// Pause without work after which the store tidies up.
@@ -41,13 +57,17 @@ pub enum Fatal {
     Append(#[source] Box<AppendError>),
     /// The store cannot be looked after.
     #[error("the store cannot be looked after")]
-    Tidy(#[source] handoff_store::StoreError),
+    Tidy(#[source] StoreError),
     /// The log holds what cannot be read.
     #[error("the log cannot be read")]
     Load(#[source] Box<LoadError>),
     /// Batch after batch was refused.
     #[error("a batch was refused {RETRIES_MAX} times")]
     Refused,
+    /// The log no longer holds what was published: a standby without it was promoted, or a backup restored under a
+    /// running service. The next start fences it, and subscribers are told `DATA_LOSS`.
+    #[error("the log ends before, or differs from, what was published up to position {0}")]
+    Lost(u64),
 }
 
 /// Queues into the writer.
@@ -71,21 +91,44 @@ pub struct Writer {
     /// The directory as of the published head, for reads outside the writer.
     directory: tokio::sync::watch::Sender<Arc<Directory>>,
     auditors: Auditors,
+    /// Other replicas write the same log, and a lost database is waited for.
+    shared: bool,
+    availability: tokio::sync::watch::Sender<Availability>,
+    /// Answers were read from the store since the last batch was written.
+    recalled: bool,
+    /// The last batch met another replica: the next one takes the head's lock first.
+    contended: bool,
+}
+
+/// What a writer works with.
+pub struct Parts {
+    /// The writing connection.
+    pub store: Box<dyn StoreWriter>,
+    /// The reading connections.
+    pub reader: Arc<dyn Reader>,
+    /// Whether other replicas write the same log.
+    pub shared: bool,
+    /// What is known of the log.
+    pub memory: Memory,
+    /// Where `now` comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where subscribers read.
+    pub published: Arc<Published>,
+    /// The directory as of the published head.
+    pub directory: tokio::sync::watch::Sender<Arc<Directory>>,
+    /// Whether the database can be written.
+    pub availability: tokio::sync::watch::Sender<Availability>,
+    /// Organisations that receive every incident's events.
+    pub auditors: Auditors,
 }
 
 impl Writer {
     /// A writer over an open store, with memory read from the log.
     #[must_use]
-    pub fn new(
-        store: Box<dyn StoreWriter>,
-        reader: Arc<dyn Reader>,
-        memory: Memory,
-        clock: Arc<dyn Clock>,
-        published: Arc<Published>,
-        directory: tokio::sync::watch::Sender<Arc<Directory>>,
-        auditors: Auditors,
-    ) -> Self {
-        Self { store, reader, memory, clock, published, directory, auditors }
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, reader, shared, memory, clock, published, directory, availability, auditors } = parts;
+        let (recalled, contended) = (false, false);
+        Self { store, reader, memory, clock, published, directory, auditors, shared, availability, recalled, contended }
     }
 
     /// Works until every queue is closed and empty, then closes the store.
@@ -95,17 +138,34 @@ impl Writer {
     pub async fn run(mut self, mut queues: Queues) -> Result<(), Fatal> {
         let (mut jobs, mut chores) = (VecDeque::new(), Vec::new());
         loop {
-            if !self.wait(&mut queues, &mut jobs, &mut chores).await? {
-                break;
+            match self.turn(&mut queues, &mut jobs, &mut chores).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(fatal) => {
+                    self.recover(fatal, &mut queues, &mut jobs, &mut chores).await?;
+                }
             }
-            drain(&mut queues, &mut jobs, &mut chores);
-            let started = self.clock.now();
-            metrics::histogram!("handoff_commit_batch_commands").record(count(jobs.len()));
-            self.batch(&mut jobs, &mut chores).await?;
-            metrics::histogram!("handoff_commit_seconds").record(seconds(self.clock.now().since(started)));
-            self.store.tidy().await.map_err(Fatal::Tidy)?;
         }
         self.store.close().await.map_err(Fatal::Tidy)
+    }
+
+    /// Waits for work and does it; `false` when nothing will come any more.
+    async fn turn(
+        &mut self,
+        queues: &mut Queues,
+        jobs: &mut VecDeque<Job>,
+        chores: &mut Vec<Chore>,
+    ) -> Result<bool, Fatal> {
+        if !self.wait(queues, jobs, chores).await? {
+            return Ok(false);
+        }
+        drain(queues, jobs, chores);
+        let started = self.clock.now();
+        metrics::histogram!("handoff_commit_batch_commands").record(count(jobs.len()));
+        self.batch(jobs, chores).await?;
+        metrics::histogram!("handoff_commit_seconds").record(seconds(self.clock.now().since(started)));
+        self.store.tidy().await.map_err(Fatal::Tidy)?;
+        Ok(true)
     }
 
     /// Waits for the first piece of work; `false` when nothing will come any more.
@@ -115,8 +175,9 @@ impl Writer {
         jobs: &mut VecDeque<Job>,
         chores: &mut Vec<Chore>,
     ) -> Result<bool, Fatal> {
+        let pause = if self.shared { FOLLOW_EVERY_MS } else { IDLE_MS };
         loop {
-            let idle = self.clock.sleep_until(self.clock.now().plus(IDLE_MS));
+            let idle = self.clock.sleep_until(self.clock.now().plus(pause));
             // Ends with work, or at once when every queue is closed and empty: the stop never waits for the pause.
             let work = async {
                 tokio::select! {
@@ -130,7 +191,12 @@ impl Writer {
             tokio::select! {
                 biased;
                 found = work => return Ok(found),
-                () = idle => { self.store.idle().await.map_err(Fatal::Tidy)?; }
+                () = idle => {}
+            }
+            if self.shared {
+                self.follow().await?;
+            } else {
+                self.store.idle().await.map_err(Fatal::Tidy)?;
             }
         }
     }
@@ -139,22 +205,34 @@ impl Writer {
     async fn batch(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> Result<(), Fatal> {
         let now = self.clock.now();
         self.expire(jobs, now);
+        let mut misses = if self.contended { MISSES_MAX } else { 0 };
+        let mut met = false;
         for _ in 0..RETRIES_MAX {
-            match self.attempt(jobs, chores, now).await {
-                Ok(()) => return Ok(()),
+            if misses >= MISSES_MAX {
+                met |= self.hold().await?;
+            }
+            let tried = self.attempt(jobs, chores, now).await;
+            match tried {
+                Ok(()) => {
+                    self.contended = met;
+                    return Ok(());
+                }
                 Err(Miss::Known(ids)) => self.recall(ids).await?,
-                Err(Miss::Moved) => self.reload().await?,
+                Err(Miss::Moved) => {
+                    (misses, met) = (misses + 1, true);
+                    self.moved().await?;
+                }
                 Err(Miss::Rejected(detail)) => {
                     tracing::error!(detail, "a batch was rejected; its commands are tried one by one");
                     return self.one_by_one(jobs, chores, now).await;
                 }
                 Err(Miss::Fatal(fatal)) => {
-                    jobs.drain(..).for_each(|job| answer(job, Err(NoAnswer::Unknown)));
+                    answer_all(jobs, &fatal.no_answer());
                     return Err(fatal);
                 }
             }
         }
-        jobs.drain(..).for_each(|job| answer(job, Err(NoAnswer::Unknown)));
+        answer_all(jobs, &NoAnswer::Unknown);
         Err(Fatal::Refused)
     }
 
@@ -190,9 +268,13 @@ impl Writer {
                         return Err(miss.into_fatal());
                     }
                 }
+                Err(Miss::Moved) => {
+                    self.moved().await?;
+                    jobs.extend(alone.drain(..));
+                }
                 Err(miss) => {
-                    alone.drain(..).for_each(|job| answer(job, Err(NoAnswer::Unknown)));
-                    jobs.drain(..).for_each(|job| answer(job, Err(NoAnswer::Unknown)));
+                    answer_all(&mut alone, &NoAnswer::Unknown);
+                    answer_all(jobs, &NoAnswer::Unknown);
                     return Err(miss.into_fatal());
                 }
             }
@@ -205,21 +287,35 @@ impl Writer {
     async fn attempt(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>, now: Millis) -> Result<(), Miss> {
         let mut overlay = Overlay::new(&self.memory, self.auditors.clone(), now);
         let mut outcomes = Vec::with_capacity(jobs.len());
+        let mut looked_up = false;
         for job in jobs.iter() {
             while let Some(id) = overlay.missing(job).first().copied() {
-                let loaded = load(self.reader.as_ref(), id, None).await.map_err(Miss::load)?;
+                let upto = Upto::Position(self.memory.position);
+                let loaded = load(self.reader.as_ref(), id, upto).await.map_err(Miss::load)?;
                 overlay.loaded(id, loaded.map(Arc::new));
             }
             outcomes.push(match overlay.decide(job) {
-                Outcome::Nothing => answered_before(self.reader.as_ref(), job).await.map_err(Miss::Fatal)?,
+                Outcome::Nothing => {
+                    let before = answered_before(self.reader.as_ref(), job).await.map_err(Miss::Fatal)?;
+                    looked_up = true;
+                    before
+                }
                 outcome => outcome,
             });
         }
         overlay.finish();
         add_chores(&mut overlay.rows, chores, now);
         if overlay.rows.rows() > 0 {
-            self.store.append(&overlay.rows).await.map_err(Miss::from)?;
+            let append = self.store.append(&overlay.rows);
+            watched(append, self.clock.as_ref(), &self.availability).await.map_err(Miss::from)?;
+        } else {
+            self.store.release().await.map_err(Miss::store)?;
+            if looked_up || self.recalled {
+                // An answer that was read, and not written just now, is given once it is as durable as any.
+                self.store.settle().await.map_err(Miss::store)?;
+            }
         }
+        self.recalled = false;
         let written = Written::of(overlay);
         self.commit(written);
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
@@ -243,8 +339,9 @@ impl Writer {
 
     /// What is durable enters memory and is published.
     fn commit(&mut self, written: Written) {
-        let Written { cases, answers, feeds, directory, streams, position, last_at, published } = written;
+        let Written { cases, answers, feeds, directory, streams, position, last_at, last_hash, published } = written;
         (self.memory.position, self.memory.last_at) = (position, last_at);
+        self.memory.last_hash = last_hash.or(self.memory.last_hash);
         for (id, entry) in &cases {
             self.memory.cases.put(*id, entry.clone());
         }
@@ -267,14 +364,7 @@ impl Writer {
                 self.memory.answers.put(id, Arc::new(stored));
             }
         }
-        Ok(())
-    }
-
-    /// Drops all memory and reads the head again.
-    async fn reload(&mut self) -> Result<(), Fatal> {
-        self.memory = recall_memory(self.reader.as_ref()).await.map_err(|error| Fatal::Load(Box::new(error)))?;
-        self.directory.send_replace(self.memory.directory.clone());
-        self.published.forget_cases();
+        self.recalled = true;
         Ok(())
     }
 }
@@ -285,9 +375,10 @@ struct Written {
     answers: HashMap<AnswerId, Arc<Stored>>,
     feeds: HashMap<handoff_domain::ids::OrgId, u64>,
     directory: Option<Arc<Directory>>,
-    streams: HashMap<IncidentId, handoff_domain::ids::Digest>,
+    streams: HashMap<IncidentId, Digest>,
     position: u64,
     last_at: Millis,
+    last_hash: Option<Digest>,
     published: Vec<(handoff_domain::ids::OrgId, crate::feed::FeedEntry)>,
 }
 
@@ -302,6 +393,7 @@ impl Written {
             streams: overlay.streams,
             position,
             last_at,
+            last_hash: overlay.rows.events.last().map(|event| event.hash),
             published: overlay.published,
         }
     }
@@ -318,6 +410,10 @@ enum Miss {
 impl Miss {
     fn load(error: LoadError) -> Self {
         Self::Fatal(Fatal::Load(Box::new(error)))
+    }
+
+    fn store(error: StoreError) -> Self {
+        Self::Fatal(Fatal::Tidy(error))
     }
 
     fn into_fatal(self) -> Fatal {
@@ -339,9 +435,35 @@ impl From<AppendError> for Miss {
     }
 }
 
+/// Awaits an append. One that takes long, because the database waits for a lost standby, is never given up, since it may
+/// be in the log already; but the service says that it is not ready meanwhile.
+async fn watched(
+    mut append: handoff_store::Pending<'_, Result<handoff_store::Appended, AppendError>>,
+    clock: &dyn Clock,
+    availability: &tokio::sync::watch::Sender<Availability>,
+) -> Result<handoff_store::Appended, AppendError> {
+    let patience = clock.sleep_until(clock.now().plus(PATIENCE_MS));
+    tokio::select! {
+        biased;
+        done = &mut append => return done,
+        () = patience => {}
+    }
+    tracing::error!("a commit has been waiting for {PATIENCE_MS} ms; is a standby lost?");
+    availability.send_replace(Availability::Away);
+    let done = append.await;
+    if done.is_ok() {
+        availability.send_replace(Availability::Here);
+    }
+    done
+}
+
 fn answer(job: Job, reply: Result<Reply, NoAnswer>) {
     // A caller that has gone finds its answer under its request id.
     let _ = job.reply.send(reply);
+}
+
+fn answer_all(jobs: &mut VecDeque<Job>, reply: &NoAnswer) {
+    jobs.drain(..).for_each(|job| answer(job, Err(reply.clone())));
 }
 
 /// Takes what else waits: facts first, decisions at most half of the batch while facts wait.
@@ -362,39 +484,6 @@ fn drain(queues: &mut Queues, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>)
         let Ok(chore) = queues.chores.try_recv() else { break };
         chores.push(chore);
     }
-}
-
-/// Cursors and denials ride in the batch's transaction.
-fn add_chores(rows: &mut handoff_store::Batch, chores: &[Chore], now: Millis) {
-    let mut cursors: HashMap<(String, String), CursorRow> = HashMap::new();
-    for chore in chores {
-        match chore {
-            Chore::Cursor { org, client, number, .. } => {
-                let key = (org.to_string(), client.to_string());
-                let row = CursorRow { org: org.clone(), client: client.clone(), number: *number };
-                let kept = cursors.entry(key).or_insert_with(|| row.clone());
-                kept.number = kept.number.max(*number);
-            }
-            Chore::Denial { org, client, method, reason } => {
-                let row = AuditRow {
-                    at: now,
-                    org: org.clone(),
-                    client: client.clone(),
-                    officer: None,
-                    method: (*method).into(),
-                    reason: reason.as_str().into(),
-                    count: 1,
-                };
-                let crowded = rows.audit.len() >= DENIAL_ROWS_PER_BATCH_MAX;
-                let alike = |other: &&mut AuditRow| (&other.org, &other.method) == (&row.org, &row.method);
-                match rows.audit.iter_mut().find(alike).filter(|_| crowded) {
-                    Some(counted) => counted.count += 1,
-                    None => rows.audit.push(row),
-                }
-            }
-        }
-    }
-    rows.cursors.extend(cursors.into_values());
 }
 
 async fn stored(reader: &dyn Reader, id: &AnswerId) -> Result<Option<Stored>, Fatal> {
@@ -418,7 +507,7 @@ pub async fn recall_memory(reader: &dyn Reader) -> Result<Memory, LoadError> {
     let store = |error| LoadError::Read(handoff_domain::ids::LOG_STREAM, error);
     let mut memory = Memory::empty();
     let head = reader.head().await.map_err(store)?;
-    (memory.position, memory.last_at) = (head.position, head.last_at);
+    (memory.position, memory.last_at, memory.last_hash) = (head.position, head.last_at, head.last_hash);
     let feeds = reader.feed_heads().await.map_err(store)?;
     memory.feeds = feeds.into_iter().map(|feed| (feed.org, feed.number)).collect();
     let mut directory = Directory::default();
@@ -427,7 +516,8 @@ pub async fn recall_memory(reader: &dyn Reader) -> Result<Memory, LoadError> {
         let rows = reader.directory_events(position, crate::memory::LOAD_PAGE_EVENTS).await.map_err(store)?;
         let Some(last) = rows.last() else { break };
         position = last.position + 1;
-        for row in rows {
+        // Another replica may have written since the head was read.
+        for row in rows.into_iter().filter(|row| row.position < memory.position) {
             let (event, _) = decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
             let applied = directory.apply(&event, Some(row.hash));
             applied.map_err(|_| LoadError::Malformed("directory event"))?;

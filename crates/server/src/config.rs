@@ -17,7 +17,8 @@ pub use source::Problem;
 
 use handoff_domain::caller::{OrgKind, Role};
 use handoff_domain::ids::OrgId;
-use secrecy::SecretString;
+use handoff_store::Durability;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use source::Source;
 use std::net::SocketAddr;
@@ -98,6 +99,27 @@ pub struct Database {
     /// A file with the password, where the database asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// What must hold a batch before it is acknowledged.
+    #[serde(default)]
+    pub durability: DurabilityWord,
+    /// With `replicated`: how many synchronous standbys must hold it.
+    #[serde(default = "one_standby")]
+    pub standbys: u32,
+}
+
+/// What must hold a batch before it is acknowledged (reliability, 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DurabilityWord {
+    /// The database's own disk.
+    #[default]
+    Local,
+    /// That, and the disks of synchronous standbys. PostgreSQL alone has them.
+    Replicated,
+}
+
+const fn one_standby() -> u32 {
+    1
 }
 
 /// Keys of the evidence log.
@@ -270,9 +292,25 @@ impl Config {
     /// # Errors
     /// As [`Self::load`]; or every problem that [`Self::check`] found.
     pub fn load_checked(file: &Path) -> Result<Self, ConfigError> {
-        let config = Self::load(file)?;
-        let problems = config.check();
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Refused(problems)) }
+        Self::load(file)?.checked()
+    }
+
+    /// The same, if there is no problem in it.
+    ///
+    /// # Errors
+    /// Every problem that [`Self::check`] found.
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        let problems = self.check();
+        if problems.is_empty() { Ok(self) } else { Err(ConfigError::Refused(problems)) }
+    }
+
+    /// The same over another database, where one is named: what `--database` does.
+    #[must_use]
+    pub fn over(mut self, database: Option<String>) -> Self {
+        if let Some(url) = database {
+            self.database.url = url;
+        }
+        self
     }
 
     /// Every problem of the configuration and of the files it names; empty where the service may start.
@@ -335,6 +373,37 @@ impl Database {
         (!file.is_empty() && file != ":memory:").then(|| (file.into(), query.to_owned()))
     }
 
+    /// Whether the address is PostgreSQL's.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")
+    }
+
+    /// What durable means.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        match self.durability {
+            DurabilityWord::Local => Durability::Local,
+            DurabilityWord::Replicated => Durability::Replicated { standbys: self.standbys },
+        }
+    }
+
+    /// The address with the password in it, as the store takes it.
+    ///
+    /// # Errors
+    /// As [`password`](Self::password).
+    pub fn address(&self) -> Result<SecretString, files::SecretError> {
+        let password = self.password()?.filter(|_| self.is_postgres());
+        let parts = self.url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?)));
+        Ok(match (password, parts) {
+            (Some(password), Some((scheme, (user, rest)))) => {
+                let password = percent_encoded(password.expose_secret());
+                format!("{scheme}://{user}:{password}@{rest}").into()
+            }
+            _ => self.url.clone().into(),
+        })
+    }
+
     /// The password from its file, if one is named. The end of the last line is not part of it.
     ///
     /// # Errors
@@ -342,6 +411,12 @@ impl Database {
     pub fn password(&self) -> Result<Option<SecretString>, files::SecretError> {
         self.password_file.as_deref().map(files::read_secret_line).transpose()
     }
+}
+
+/// A text that stands for itself in an address.
+fn percent_encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// Splits `scheme://user:password@rest` around its password.

@@ -7,6 +7,7 @@ use handoff_engine::check::{Report, check_log};
 use handoff_engine::memory::LoadError;
 use handoff_engine::open_log;
 use handoff_store::{Failpoint, Options, Reader, StoreError};
+use secrecy::{ExposeSecret, SecretString};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -58,7 +59,8 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
     if made {
         write_key(file).map_err(DatabaseError::Key)?;
     }
-    let url = &config.database.url;
+    let url = address(config)?;
+    let url = url.expose_secret();
     handoff_store::migrate(url).await.map_err(DatabaseError::Store)?;
     let key = log_key(config).map_err(|error| DatabaseError::Serve(Box::new(error)))?;
     let mut store = handoff_store::open(url, Options::default()).await.map_err(DatabaseError::Store)?;
@@ -80,7 +82,15 @@ fn write_key(file: &Path) -> std::io::Result<()> {
 /// # Errors
 /// [`DatabaseError::Store`].
 pub async fn backup(config: &Config, to: &Path) -> Result<(), DatabaseError> {
-    handoff_store::backup(&config.database.url, to).await.map_err(DatabaseError::Store)
+    handoff_store::backup(address(config)?.expose_secret(), to).await.map_err(DatabaseError::Store)
+}
+
+/// The address of a configuration's database, with its password.
+///
+/// # Errors
+/// [`DatabaseError::Serve`] when the password file cannot be read.
+pub fn address(config: &Config) -> Result<SecretString, DatabaseError> {
+    config.database.address().map_err(|error| DatabaseError::Serve(Box::new(ServeError::Secret(error))))
 }
 
 /// Checks the file, then every invariant over the log. Changes nothing.

@@ -68,7 +68,7 @@ impl Gate {
         Self(Arc::new(Parts { engine, auth, cursors, frames, tasks, map_bytes_max, feeds }))
     }
 
-    fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
     }
 

@@ -14,7 +14,7 @@ use crate::tasks::Tasks;
 use crate::tls::{self, TlsError};
 use handoff_domain::time::SECOND;
 use handoff_engine::clock::{Clock, SystemClock};
-use handoff_engine::writer::Fatal;
+use handoff_engine::writer::{Availability, Fatal};
 use handoff_engine::{Engine, Organisation, StartError, open_log};
 use handoff_evidence::log::LogKey;
 use handoff_proto::FILE_DESCRIPTOR_SET;
@@ -128,10 +128,11 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     let readiness = Readiness::default();
     let tasks = Tasks::new();
     let key = log_key(config)?;
-    let store_options = Options { failpoint: options.failpoint };
-    let mut store = handoff_store::open(&config.database.url, store_options).await.map_err(ServeError::Store)?;
+    let store_options = Options { durability: config.database.durability(), failpoint: options.failpoint };
+    let url = config.database.address().map_err(ServeError::Secret)?;
+    let mut store = handoff_store::open(url.expose_secret(), store_options).await.map_err(ServeError::Store)?;
     if store.unclean {
-        check_beside(&tasks, config.database.url.clone());
+        check_beside(&tasks, url.expose_secret().to_owned());
     }
     open_log(&mut store, &key, options.clock.now()).await.map_err(ServeError::Start)?;
     let organisations =
@@ -159,6 +160,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     let grpc = address(&listener, config.server.listen)?;
     let listening = spawn_listener(&config.server, &gate, listener, &tasks)?;
     readiness.set(Ready::Serving);
+    tasks.spawn(follow_availability(engine.clone(), readiness, tasks.stopping()));
     tracing::info!(grpc = %grpc, metrics = %metrics_at, "serving");
     Ok(Running { grpc, metrics: metrics_at, engine, tasks, listener: listening, writer })
 }
@@ -188,21 +190,51 @@ fn check_beside(tasks: &Tasks, url: String) {
     });
 }
 
+/// While the database is away the service is not ready, so that a balancer sends calls elsewhere.
+async fn follow_availability(engine: Engine, readiness: Readiness, stop: CancellationToken) {
+    let mut available = engine.availability();
+    // The engine must end with the service, and this task with it.
+    drop(engine);
+    loop {
+        let ready = match *available.borrow_and_update() {
+            Availability::Here => Ready::Serving,
+            Availability::Away => Ready::StoreAway,
+        };
+        readiness.set(ready);
+        tokio::select! {
+            () = stop.cancelled() => return readiness.set(Ready::Draining),
+            changed = available.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
 /// Exit code of a process that found its database damaged.
 pub const EXIT_DAMAGED: i32 = 70;
 
-/// Each service is SERVING until the stop begins, so that a balancer sends nothing new to what drains.
-async fn report_health(reporter: HealthReporter, stop: CancellationToken) {
+/// Each service is SERVING while the database is there and until the stop begins, so that a balancer sends nothing to
+/// what cannot take it.
+async fn report_health(reporter: HealthReporter, engine: Engine, stop: CancellationToken) {
     let mut services: Vec<_> = handoff_proto::methods();
     services.iter_mut().for_each(|method| method.truncate(method.find('/').unwrap_or(0)));
     services.dedup();
     let mut names: Vec<_> = services.iter().map(|service| format!("{PACKAGE}.{service}")).collect();
     // The service as a whole.
     names.push(String::new());
-    for name in &names {
-        reporter.set_service_status(name, ServingStatus::Serving).await;
+    let mut available = engine.availability();
+    drop(engine);
+    loop {
+        let status = match *available.borrow_and_update() {
+            Availability::Here => ServingStatus::Serving,
+            Availability::Away => ServingStatus::NotServing,
+        };
+        for name in &names {
+            reporter.set_service_status(name, status).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = available.changed() => if changed.is_err() { break },
+        }
     }
-    stop.cancelled().await;
     for name in &names {
         reporter.set_service_status(name, ServingStatus::NotServing).await;
     }
@@ -238,7 +270,7 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
     }
     if server.health {
         let (reporter, health) = tonic_health::server::health_reporter();
-        tasks.spawn(report_health(reporter, tasks.stopping()));
+        tasks.spawn(report_health(reporter, gate.engine().clone(), tasks.stopping()));
         routes = routes.add_service(health);
     }
     Ok(routes)

@@ -6,6 +6,7 @@ use handoff_engine::check::Invariant;
 use handoff_engine::clock::{Clock, SystemClock};
 use handoff_server::config::Config;
 use handoff_server::database;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -16,43 +17,57 @@ pub(crate) struct Args {
     what: What,
 }
 
+/// Which database.
+#[derive(Debug, clap::Args)]
+struct Of {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+    /// Another database than the configuration's: sqlite:FILE or postgres://USER@HOST/NAME.
+    #[arg(long)]
+    database: Option<String>,
+}
+
+impl Of {
+    fn config(self) -> anyhow::Result<Config> {
+        Ok(Config::load(&self.config)?.over(self.database))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Create it, bring its schema up to date, make the log's key and open the log.
     Migrate {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
+        #[command(flatten)]
+        of: Of,
     },
     /// Write a consistent copy, beside a running service or without one.
     Backup {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
+        #[command(flatten)]
+        of: Of,
         /// The new file.
         #[arg(long)]
         to: PathBuf,
     },
     /// Check the file, the log and every invariant.
     Check {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
+        #[command(flatten)]
+        of: Of,
     },
 }
 
 /// Does it.
 pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
-        What::Migrate { config } => {
-            let made = migrate(&Config::load(&config)?).await?;
+        What::Migrate { of } => {
+            let made = migrate(&of.config()?).await?;
             if output == Output::Json {
                 output::json(&json!({"ready": true, "key_made": made}));
             }
             Ok(Exit::Done)
         }
-        What::Backup { config, to } => {
-            let config = Config::load(&config)?;
+        What::Backup { of, to } => {
+            let config = of.config()?;
             database::backup(&config, &to).await?;
             output::note(&format!("copied to {}", to.display()));
             if output == Output::Json {
@@ -60,7 +75,10 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
-        What::Check { config } => check(&Config::load(&config)?.database.url, output).await,
+        What::Check { of } => {
+            let config = of.config()?;
+            check(database::address(&config)?.expose_secret(), output).await
+        }
     }
 }
 

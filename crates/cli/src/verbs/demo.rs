@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Port of the service; any free one unless named.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// An empty database to play in: postgres://USER@HOST/NAME; a SQLite file in the folder unless named.
+    #[arg(long)]
+    database: Option<String>,
 }
 
 fn show(output: Output, hints: &[Hint]) {
@@ -45,7 +48,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         Some(folder) => folder,
         None => std::env::temp_dir().join(format!("handoff-demo-{}", handoff_engine::ids::uuid().simple())),
     };
-    let config = setup::write(&folder, args.port)?;
+    let config = setup::write(&folder, args.port, args.database.as_deref())?;
     super::db::migrate(&config).await?;
     let mut running = start(&config, StartOptions::default()).await?;
     output::note(&format!("serving on https://localhost:{} in {}", running.grpc.port(), folder.display()));

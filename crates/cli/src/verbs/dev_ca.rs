@@ -68,7 +68,7 @@ fn configuration(mapping: &Mapping, listen: &str, metrics_listen: &str) -> anyho
     let mut organisations: Vec<_> = mapping.organisations.iter().map(|org| party(org.id.as_str())).collect();
     let superior = |id| Org { id, kind: "superior", name: id, roles: &["superior"] };
     organisations.extend(mapping.superior.as_deref().map(superior));
-    dev_config::text(listen, metrics_listen, &organisations)
+    dev_config::text(listen, metrics_listen, dev_config::DATABASE, &organisations)
 }
 
 fn tell(output: Output, file: &Path, new: bool) {

@@ -8,6 +8,9 @@ use std::fmt::Write;
 /// Name of the configuration file in a development folder.
 pub(crate) const FILE: &str = "handoff.toml";
 
+/// The database of a development folder, unless another one is named.
+pub(crate) const DATABASE: &str = "sqlite:handoff.db";
+
 /// Roles the issuer of a station's organisation may grant.
 pub(crate) const PARTY_ROLES: &[&str] = &["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"];
 
@@ -25,7 +28,12 @@ pub(crate) struct Org<'a> {
 }
 
 /// A configuration over the files `dev-ca` makes, which lie in the same folder.
-pub(crate) fn text(listen: &str, metrics_listen: &str, organisations: &[Org<'_>]) -> anyhow::Result<String> {
+pub(crate) fn text(
+    listen: &str,
+    metrics_listen: &str,
+    database: &str,
+    organisations: &[Org<'_>],
+) -> anyhow::Result<String> {
     let mut text = format!(
         r#"profile = "development"
 
@@ -37,7 +45,7 @@ tls_key_file = "server.key"
 resume_key_file = "resume.key"
 
 [database]
-url = "sqlite:handoff.db"
+url = "{database}"
 
 [evidence]
 log_key_file = "log.key"

@@ -14,6 +14,9 @@ pub(crate) struct Args {
     /// The configuration file.
     #[arg(long)]
     config: PathBuf,
+    /// Another database than the configuration's: sqlite:FILE or postgres://USER@HOST/NAME.
+    #[arg(long)]
+    database: Option<String>,
     /// For crash tests, with a development profile only: kill the process at this step of the write path, the N-th
     /// time it is reached, as STEP:N.
     #[arg(long, hide = true)]
@@ -22,7 +25,7 @@ pub(crate) struct Args {
 
 /// Serves until told to stop.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let config = Config::load_checked(&args.config)?;
+    let config = Config::load(&args.config)?.over(args.database).checked()?;
     telemetry::init(config.log)?;
     let mut options = StartOptions::default();
     if let Some(at) = &args.crash_at {

@@ -20,6 +20,16 @@ crate::record! {
         pub predecessor: Option<String>,
     }
 
+    /// The server's history is another one than the log was last written in: a standby was promoted, or a backup
+    /// restored. Everything before stands; whatever a subscriber holds that is not in the log was never acknowledged,
+    /// or was lost with the machines that held it (reliability, 8).
+    pub struct LogFenced {
+        /// The epoch that begins here.
+        pub epoch: u64,
+        /// Number of the server's history from here on.
+        pub timeline: u64,
+    }
+
     /// A point in clear: a fixed site of the public service, never a person's place.
     pub struct Site {
         /// Latitude from the south pole in 1e-7 degrees, WGS84.

@@ -159,7 +159,7 @@ impl Log {
         let at = |station: &StationId| event.actor.station.as_ref() == Some(station);
         let own = |station: &StationId| self.stations.owner(station) == Some(org);
         match &event.body {
-            Body::LogOpened(_) => event.actor.role == Role::Service && org.as_str() == OPERATOR,
+            Body::LogOpened(_) | Body::LogFenced(_) => event.actor.role == Role::Service && org.as_str() == OPERATOR,
             Body::StationSet(is) => admin && self.stations.owner(&is.station).is_none_or(|owner| owner == org),
             Body::PostSet(is) => admin && own(&is.station),
             Body::UnitSet(is) => admin && own(&is.station),
@@ -193,7 +193,7 @@ pub(super) fn is_row_of(row: &EventRow, event: &Event) -> bool {
 
 fn kind_of(event: &Event) -> StreamKind {
     match &event.body {
-        Body::LogOpened(_) => StreamKind::Log,
+        Body::LogOpened(_) | Body::LogFenced(_) => StreamKind::Log,
         Body::DrillOpened(_) | Body::DrillJoined(_) | Body::DrillEnded(_) => StreamKind::Drill,
         body if is_directory(body) => StreamKind::Directory,
         _ => StreamKind::Incident,

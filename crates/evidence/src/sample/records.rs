@@ -40,6 +40,7 @@ samples! {
     }
 
     LogOpened { origin, salt, policy, predecessor }
+    LogFenced { epoch, timeline }
     Site { lat7, lon7 }
     StationSet { station, name, dispatch_client, site, retired }
     PostSet { post, station, name, site, retired }
@@ -149,7 +150,7 @@ macro_rules! bodies {
 }
 
 bodies! {
-    LogOpened StationSet PostSet UnitSet OfficerSet AgreementProposed AgreementRatified CatalogueSet
+    LogOpened LogFenced StationSet PostSet UnitSet OfficerSet AgreementProposed AgreementRatified CatalogueSet
     MapPublished MapRatified ShiftBegun DrillOpened DrillJoined DrillEnded Received CallAdded Noted ToldByPhone
     PlaceAdded DetailsChanged LabelAdded Alerted AlertDelivered AlertSeen AlertAnswered UnitReported Handled
     Struck Closed Objected Reopened Escalated Acknowledged CallerOpened Erased SupportRequested

@@ -73,6 +73,7 @@ pub(crate) fn rows(type_name: &str) -> Option<&'static [Row]> {
 fn of_directory(type_name: &str) -> Option<&'static [Row]> {
     Some(match type_name {
         "log_opened" => &[(Everyone, "", &["origin", "policy", "predecessor"]), (Nobody, "", &["salt"])],
+        "log_fenced" => &[(Everyone, "", &["epoch", "timeline"])],
         "station_set" => &[
             (Everyone, "", &["station", "name", "retired", "site.lat7", "site.lon7"]),
             (Own, "", &["dispatch_client"]),

@@ -112,6 +112,13 @@ fn check_database(findings: &mut Findings<'_>) {
         findings.add("database.url", "holds a password", remedy);
     }
     findings.secret("database.password_file", database.password());
+    if database.durability == super::DurabilityWord::Replicated && !database.is_postgres() {
+        let remedy = "set durability = \"local\", or use a PostgreSQL database with synchronous standbys";
+        findings.add("database.durability", "SQLite has no standbys", remedy);
+    }
+    if database.standbys == 0 {
+        findings.add("database.standbys", "is 0", "name at least 1, or set durability = \"local\"");
+    }
     if let Some((file, _)) = database.sqlite_file() {
         if let Some(folder) = file.parent().filter(|folder| !folder.is_dir()) {
             findings.add("database.url", format!("the folder {} is not there", folder.display()), "make it, mode 700");

@@ -345,6 +345,39 @@ fn a_password_comes_from_its_file() {
     assert!(desk.problems(&[url, file])[0].contains("does not hold one line of text"));
 }
 
+fn desk_database() -> Database {
+    Desk::new().load(&[]).unwrap().database
+}
+
+#[test]
+fn a_password_goes_into_the_address_and_nowhere_else() {
+    let desk = Desk::new();
+    fs::write(desk.path("pki/database"), "p@ss: /%\n").unwrap();
+    fs::set_permissions(desk.path("pki/database"), PermissionsExt::from_mode(0o600)).unwrap();
+    let url = ("sqlite:handoff.db", "postgres://handoff@db.example:5433/handoff?sslmode=require");
+    let file = ("# password_file = \"secrets/database\"", "password_file = \"pki/database\"");
+    let config = desk.load(&[url, file]).unwrap();
+    let address = config.database.address().unwrap();
+    let wanted = "postgres://handoff:p%40ss%3A%20%2F%25@db.example:5433/handoff?sslmode=require";
+    assert_eq!(address.expose_secret(), wanted);
+    assert!(!config.show().contains("p%40ss"));
+    assert_eq!(desk_database().address().unwrap().expose_secret(), desk_database_url(&desk_database()));
+}
+
+fn desk_database_url(database: &Database) -> &str {
+    &database.url
+}
+
+#[test]
+fn replicated_durability_needs_standbys() {
+    let desk = Desk::new();
+    let replicated = ("# durability = \"local\"", "durability = \"replicated\"");
+    assert!(desk.problems(&[replicated])[0].contains("database.durability: SQLite has no standbys"));
+    let url = ("sqlite:handoff.db", "postgres://handoff@db.example/handoff");
+    assert_eq!(desk.problems(&[replicated, url]), Vec::<String>::new());
+    assert!(desk.problems(&[replicated, url, ("# standbys = 1", "standbys = 0")])[0].contains("database.standbys"));
+}
+
 #[test]
 fn database_addresses_are_taken_apart() {
     for (url, file) in [
@@ -354,7 +387,7 @@ fn database_addresses_are_taken_apart() {
         ("sqlite::memory:", None),
         ("postgres://u@h/d", None),
     ] {
-        let database = Database { url: url.to_owned(), password_file: None };
+        let database = Database { url: url.to_owned(), ..desk_database() };
         assert_eq!(database.sqlite_file().map(|(file, _)| file), file.map(PathBuf::from), "{url}");
     }
     assert_eq!(split_password("postgres://u:p:q@h/d"), Some(("postgres://u", "p:q", "h/d")));

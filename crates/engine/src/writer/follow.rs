@@ -1,0 +1,203 @@
+//! Memory follows the log: what other replicas wrote is read, applied and published in its order, as this replica's own
+//! batches are. The head is the truth and is asked for; nothing is told.
+
+use super::{Fatal, Writer, recall_memory};
+use crate::feed::FeedEntry;
+use crate::memory::{Entry, LoadError, Upto, load};
+use handoff_domain::apply;
+use handoff_domain::directory::Directory;
+use handoff_domain::event::Event;
+use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, OrgId};
+use handoff_evidence::event::decode;
+use handoff_store::StoreError;
+use handoff_store::rows::{EventRow, Head, StreamKind};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Events followed one by one. Behind by more, a replica drops its memory and reads what it needs when it needs it.
+const FOLLOWED_EVENTS_MAX: u64 = 10_000;
+/// Events or entries read at once.
+const PAGE_ROWS: u32 = 1_000;
+
+/// What others wrote, as it enters memory.
+#[derive(Default)]
+struct Followed {
+    cases: HashMap<IncidentId, Arc<Entry>>,
+    /// Each event of an incident with its hash, and the case after its command.
+    events: HashMap<u64, (Arc<Event>, Digest, u64, Arc<Entry>)>,
+    directory: Option<Arc<Directory>>,
+    streams: HashMap<IncidentId, Digest>,
+}
+
+impl Writer {
+    /// Takes in what others wrote, if anything.
+    pub(super) async fn follow(&mut self) -> Result<(), Fatal> {
+        let head = self.store.head().await.map_err(Fatal::Tidy)?;
+        if head.position == self.memory.position {
+            return Ok(());
+        }
+        let head = self.store.settle().await.map_err(Fatal::Tidy)?;
+        self.catch_up(head).await
+    }
+
+    /// Another replica was first: takes in what it wrote before the next attempt.
+    pub(super) async fn moved(&mut self) -> Result<(), Fatal> {
+        metrics::counter!("handoff_commit_moved_total").increment(1);
+        if !self.shared {
+            return self.reload().await;
+        }
+        let head = self.store.settle().await.map_err(Fatal::Tidy)?;
+        self.catch_up(head).await
+    }
+
+    /// Locks the head for the next append, and takes in what is below it; whether that was anything.
+    pub(super) async fn hold(&mut self) -> Result<bool, Fatal> {
+        let head = self.store.hold().await.map_err(Fatal::Tidy)?;
+        let moved = head.position != self.memory.position;
+        if moved {
+            let head = self.store.settle().await.map_err(Fatal::Tidy)?;
+            self.catch_up(head).await?;
+        }
+        Ok(moved)
+    }
+
+    /// Memory and the published head go up to `head`.
+    async fn catch_up(&mut self, head: Head) -> Result<(), Fatal> {
+        let from = self.memory.position;
+        if head.position < from {
+            return Err(Fatal::Lost(self.published.head()));
+        }
+        if head.position - from > FOLLOWED_EVENTS_MAX {
+            return self.reload().await;
+        }
+        let rows = self.rows_between(from, head.position).await.map_err(load_failed)?;
+        let mut followed = Followed::default();
+        for command in rows.chunk_by(|one, next| one.first == next.first) {
+            self.take_command(command, &mut followed).await.map_err(load_failed)?;
+        }
+        let entries = self.entries_until(head.position, &followed).await.map_err(load_failed)?;
+        self.enter(head, followed, entries);
+        Ok(())
+    }
+
+    async fn rows_between(&mut self, from: u64, until: u64) -> Result<Vec<EventRow>, LoadError> {
+        let mut rows: Vec<EventRow> = Vec::new();
+        let mut next = from;
+        while next < until {
+            let page = self.reader.events_from(next, PAGE_ROWS).await.map_err(log_unread)?;
+            let Some(last) = page.last() else { return Err(LoadError::Malformed("log, which has a gap")) };
+            next = last.position + 1;
+            rows.extend(page.into_iter().filter(|row| row.position < until));
+        }
+        Ok(rows)
+    }
+
+    /// One command of another replica: its events are applied to what memory holds, or the case is read whole.
+    async fn take_command(&mut self, rows: &[EventRow], followed: &mut Followed) -> Result<(), LoadError> {
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (event, prev) =
+                decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
+            if row.kind == StreamKind::Incident {
+                self.take_event(row, &event, prev, followed).await?;
+            } else {
+                let directory = followed.directory.get_or_insert_with(|| self.memory.directory.clone());
+                let applied = Arc::make_mut(directory).apply(&event, Some(row.hash));
+                applied.map_err(|_| LoadError::Malformed("directory event"))?;
+                followed.streams.insert(event.incident, row.hash);
+            }
+            events.push((row, Arc::new(event)));
+        }
+        for (row, event) in events.into_iter().filter(|(row, _)| row.kind == StreamKind::Incident) {
+            if let Some(after) = followed.cases.get(&event.incident) {
+                followed.events.insert(row.position, (event, row.hash, row.first, after.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_event(
+        &mut self,
+        row: &EventRow,
+        event: &Event,
+        prev: Digest,
+        followed: &mut Followed,
+    ) -> Result<(), LoadError> {
+        let id = event.incident;
+        let known = followed.cases.get(&id).or_else(|| self.memory.cases.peek(&id)).cloned();
+        let after = match known {
+            // The case was read whole further up, with this event in it.
+            Some(known) if known.case.version >= event.seq => known,
+            Some(known) if known.case.version + 1 == event.seq && known.last == prev => {
+                let case = apply(Some(known.case.clone()), event);
+                let case = case.map_err(|violation| LoadError::Rule(Box::new(violation)))?;
+                Arc::new(Entry::after(Some(&known), case, event.seq, row.hash))
+            }
+            _ => {
+                let loaded = load(self.reader.as_ref(), id, Upto::Seq(event.seq)).await?;
+                Arc::new(loaded.ok_or(LoadError::Malformed("case"))?)
+            }
+        };
+        followed.cases.insert(id, after);
+        Ok(())
+    }
+
+    /// The feeds' entries of what was followed, with the numbers their writers gave them.
+    async fn entries_until(&mut self, until: u64, followed: &Followed) -> Result<Vec<(OrgId, FeedEntry)>, LoadError> {
+        let mut entries = Vec::new();
+        for head in self.reader.feed_heads().await.map_err(log_unread)? {
+            let mut number = self.memory.feeds.get(&head.org).copied().unwrap_or(0);
+            while number < head.number {
+                let page = self.reader.feed_page(head.org.clone(), number, until, PAGE_ROWS).await;
+                let page = page.map_err(log_unread)?;
+                let Some(last) = page.last() else { break };
+                number = last.number;
+                for row in page {
+                    let found = followed.events.get(&row.event.position);
+                    let (event, hash, first, after) = found.ok_or(LoadError::Malformed("feed entry"))?.clone();
+                    let (position, enters) = (row.event.position, row.enters);
+                    let entry = FeedEntry { number: row.number, position, first, event, hash, enters, after };
+                    entries.push((head.org.clone(), entry));
+                }
+            }
+        }
+        entries.sort_by_key(|(_, entry)| entry.position);
+        Ok(entries)
+    }
+
+    fn enter(&mut self, head: Head, followed: Followed, entries: Vec<(OrgId, FeedEntry)>) {
+        let Followed { cases, directory, streams, .. } = followed;
+        (self.memory.position, self.memory.last_at, self.memory.last_hash) =
+            (head.position, head.last_at, head.last_hash);
+        for (org, entry) in &entries {
+            self.memory.feeds.insert(org.clone(), entry.number);
+        }
+        for (id, entry) in &cases {
+            self.memory.cases.put(*id, entry.clone());
+        }
+        self.memory.streams.extend(streams);
+        if let Some(directory) = directory {
+            self.memory.directory = directory.clone();
+            self.directory.send_replace(directory);
+        }
+        self.published.publish(entries, cases.into_iter(), head.position);
+    }
+
+    /// Drops all memory and reads the head again.
+    pub(super) async fn reload(&mut self) -> Result<(), Fatal> {
+        let memory = recall_memory(self.reader.as_ref()).await.map_err(load_failed)?;
+        self.store.settle().await.map_err(Fatal::Tidy)?;
+        self.memory = memory;
+        self.directory.send_replace(self.memory.directory.clone());
+        self.published.jump(self.memory.position);
+        Ok(())
+    }
+}
+
+fn load_failed(error: LoadError) -> Fatal {
+    Fatal::Load(Box::new(error))
+}
+
+fn log_unread(error: StoreError) -> LoadError {
+    LoadError::Read(LOG_STREAM, error)
+}

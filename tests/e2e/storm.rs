@@ -1,0 +1,434 @@
+//! Two replicas on one replicated PostgreSQL, while everything around them breaks: what was acknowledged is there once,
+//! what was refused is not, no subscriber missed anything or saw what is gone. Judged from the recorded history.
+
+use anyhow::{Context, ensure};
+use handoff_client::{Client, Watch, api};
+use handoff_cluster::{Cluster, Mode, Proxy, Setup};
+use handoff_domain::ids::{ClientId, Digest, IncidentId, OrgId};
+use handoff_tests::app::TestApp;
+use handoff_tests::history::{Acked, Bytes, History, Received, Recorder, Who, check_all};
+use handoff_tests::play::{id, note, position};
+use prost::Message;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// Commands that must be answered before the storm may end.
+const COMMANDS_MIN: u64 = 10_000;
+/// How long the whole storm may take.
+const STORM_LIMIT: Duration = Duration::from_secs(240);
+/// Within this time everybody is served again once every fault is over (reliability, C10).
+const HEALED_WITHIN: Duration = Duration::from_secs(10);
+/// Dispatch systems that write, half of them for each organisation.
+const WRITERS: usize = 8;
+
+/// What the load has been told so far.
+#[derive(Default)]
+struct Progress {
+    answered: AtomicU64,
+    over: AtomicBool,
+    moved: Notify,
+}
+
+impl Progress {
+    async fn more(&self, count: u64) -> anyhow::Result<()> {
+        let goal = self.answered.load(Ordering::SeqCst) + count;
+        self.until(goal).await
+    }
+
+    async fn until(&self, goal: u64) -> anyhow::Result<()> {
+        let wait = async {
+            loop {
+                let moved = self.moved.notified();
+                if self.answered.load(Ordering::SeqCst) >= goal {
+                    return;
+                }
+                moved.await;
+            }
+        };
+        let reached = tokio::time::timeout(STORM_LIMIT, wait).await;
+        reached.with_context(|| format!("{goal} answers did not come, {} did", self.answered.load(Ordering::SeqCst)))
+    }
+
+    fn one_more(&self) {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+}
+
+/// What a writer needs: both replicas, its own scope, and where to write down what happens.
+#[derive(Clone)]
+struct Desk {
+    replicas: [Client; 2],
+    who: Who,
+    recorder: Arc<Recorder>,
+    progress: Arc<Progress>,
+}
+
+#[derive(Clone)]
+enum Sent {
+    Receive(api::ReceiveRequest),
+    Note(api::NoteRequest),
+}
+
+impl Sent {
+    async fn call(&self, client: &Client) -> Result<api::MoveReply, handoff_client::Status> {
+        match self.clone() {
+            Self::Receive(request) => client.incidents().receive(request).await,
+            Self::Note(request) => client.incidents().note(request).await,
+        }
+        .map(tonic::Response::into_inner)
+    }
+
+    fn request(&self) -> (&str, &str, Vec<u8>) {
+        match self {
+            Self::Receive(is) => (&is.request_id, &is.incident, is.encode_to_vec()),
+            Self::Note(is) => (&is.request_id, &is.incident, is.encode_to_vec()),
+        }
+    }
+}
+
+fn incident_id(text: &str) -> anyhow::Result<IncidentId> {
+    Ok(IncidentId(text.parse()?))
+}
+
+fn digest(text: &str) -> Option<Digest> {
+    let hex = text.rsplit(':').next()?;
+    let bytes: Option<Vec<u8>> =
+        (0..hex.len() / 2).map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok().map(Digest)
+}
+
+impl Desk {
+    /// Asks until the answer is definite, of one replica and the other in turn.
+    async fn ask(&self, sent: &Sent, first: usize) -> anyhow::Result<bool> {
+        let (request, incident, content) = sent.request();
+        for attempt in 0.. {
+            let op = self.recorder.invoke(&self.who, request.parse()?, &content);
+            match sent.call(&self.replicas[(first + attempt) % 2]).await {
+                Ok(reply) => {
+                    let answer = api::MoveReply { replayed: false, ..reply.clone() };
+                    self.recorder.ok(Acked {
+                        op,
+                        answer: Bytes(answer.encode_to_vec()),
+                        position: reply.position,
+                        incident: incident_id(incident)?,
+                        version: reply.version,
+                        hash: digest(&reply.event_hash),
+                        replayed: reply.replayed,
+                        at: 0,
+                    });
+                    self.progress.one_more();
+                    return Ok(true);
+                }
+                Err(status) => {
+                    let reason = handoff_client::reason(&status).unwrap_or_else(|| format!("{:?}", status.code()));
+                    let asks_again = handoff_client::definite(&status) == handoff_client::Attempt::AskAgain;
+                    if reason == "NOT_ACCEPTED" || reason == "QUEUE_FULL" {
+                        self.recorder.no(op, &reason);
+                        tokio::task::yield_now().await;
+                    } else if asks_again {
+                        self.recorder.unknown(op, &reason);
+                        tokio::task::yield_now().await;
+                    } else {
+                        self.recorder.no(op, &reason);
+                        anyhow::bail!("a command was refused: {}", handoff_client::explain(&status));
+                    }
+                }
+            }
+            ensure!(attempt < 200_000, "a command found no answer");
+        }
+        Ok(false)
+    }
+
+    /// Incidents with notes, until the storm is over; now and then one is read.
+    async fn work(self, number: usize) -> anyhow::Result<()> {
+        let mut round = number;
+        while !self.progress.over.load(Ordering::SeqCst) {
+            let intake = Some(api::Intake { kind: "emergency".into(), ..Default::default() });
+            let received = api::ReceiveRequest { request_id: id(), incident: id(), intake, ..Default::default() };
+            let incident = received.incident.clone();
+            self.ask(&Sent::Receive(received), round).await?;
+            for text in 0..6 {
+                self.ask(&Sent::Note(note(&incident, &format!("note {text}"))), round + text).await?;
+            }
+            self.read(&incident, round).await?;
+            round += 1;
+        }
+        self.recorder.writer_left(&self.who);
+        Ok(())
+    }
+
+    async fn read(&self, incident: &str, at: usize) -> anyhow::Result<()> {
+        let begun = self.recorder.now();
+        let request = api::GetIncidentRequest { incident: incident.into(), ..Default::default() };
+        if let Ok(reply) = self.replicas[at % 2].incidents().get_incident(request).await {
+            let version = reply.into_inner().version;
+            self.recorder.read(begun, incident_id(incident)?, version, None);
+        }
+        Ok(())
+    }
+}
+
+/// Takes a feed in, over every break, until it has reached the goal. A slow one takes its next message only after the
+/// writers have got on by a good deal.
+async fn follow(
+    (client, org, name): (Client, OrgId, String),
+    slow: Option<Arc<Progress>>,
+    recorder: Arc<Recorder>,
+    mut goal: watch::Receiver<BTreeMap<OrgId, u64>>,
+) -> anyhow::Result<()> {
+    let mut stream = Watch::from_token(client, String::new());
+    recorder.resumed(&name, &org, 0);
+    let mut last = 0;
+    loop {
+        let end = goal.borrow_and_update().get(&org).copied();
+        if end.is_some_and(|end| last >= end) {
+            return Ok(());
+        }
+        if let (Some(progress), None) = (&slow, end) {
+            tokio::select! {
+                more = progress.more(700) => more?,
+                changed = goal.changed() => changed?,
+            }
+        }
+        let batch = tokio::select! {
+            batch = stream.next() => batch?,
+            changed = goal.changed() => { changed?; continue }
+        };
+        for entry in batch.entries {
+            last = entry.number;
+            recorder.received(Received {
+                subscriber: name.clone(),
+                org: org.clone(),
+                number: entry.number,
+                position: entry.position,
+                first: None,
+                hash: digest(&entry.event_hash),
+                incident: incident_id(&entry.incident)?,
+                seq: entry.seq,
+                at: 0,
+            });
+        }
+    }
+}
+
+/// Everything the storm breaks.
+struct World {
+    primary: Arc<Cluster>,
+    standby: Cluster,
+    proxy: Proxy,
+    replicas: [TestApp; 2],
+    progress: Arc<Progress>,
+}
+
+impl World {
+    async fn build() -> anyhow::Result<Self> {
+        let primary = Arc::new(Cluster::start(&Setup::default())?);
+        let standby = primary.standby("s1")?;
+        primary.make_synchronous("FIRST 1 (s1)")?;
+        let database = primary.new_database()?;
+        let proxy = Proxy::start(([127, 0, 0, 1], primary.port()).into())?;
+        let mut one = TestApp::prepare_over(proxy.url(&database))?;
+        one.configure("[evidence]", "durability = \"replicated\"\nstandbys = 1\n\n[evidence]")?;
+        let mut two = one.replica("second")?;
+        two.configure("[evidence]", "durability = \"replicated\"\nstandbys = 1\n\n[evidence]")?;
+        one.start()?;
+        handoff_tests::play::furnish(&one).await?;
+        two.start()?;
+        Ok(Self { primary, standby, proxy, replicas: [one, two], progress: Arc::default() })
+    }
+
+    fn desks(&self, recorder: &Arc<Recorder>) -> anyhow::Result<Vec<Desk>> {
+        let desk = |number: usize| {
+            let (name, org, client) = if number.is_multiple_of(2) { ("a-system", "A", "cad-a") } else { ("b-system", "B", "cad-b") };
+            let who = Who { org: org_id(org)?, client: ClientId::new(client).context("a client id")? };
+            let replicas = [self.replicas[0].client(name)?, self.replicas[1].client(name)?];
+            Ok(Desk { replicas, who, recorder: recorder.clone(), progress: self.progress.clone() })
+        };
+        (0..WRITERS).map(desk).collect()
+    }
+
+    /// The connection of a commit ends before its answer comes.
+    async fn lose_answers(&self) -> anyhow::Result<()> {
+        for _ in 0..6 {
+            self.progress.more(100).await?;
+            self.proxy.cut_after_client_sends(b"noted", 2);
+        }
+        for _ in 0..6 {
+            self.progress.more(100).await?;
+            self.primary.terminate("application_name = 'handoff writer'")?;
+        }
+        self.progress.more(100).await?;
+        self.proxy.cut();
+        Ok(())
+    }
+
+    async fn kill_replicas(&mut self) -> anyhow::Result<()> {
+        for round in 0..6 {
+            self.progress.more(150).await?;
+            let replica = &mut self.replicas[round % 2];
+            replica.kill()?;
+            replica.start()?;
+        }
+        Ok(())
+    }
+
+    async fn restart_database(&self) -> anyhow::Result<()> {
+        for _ in 0..3 {
+            self.progress.more(150).await?;
+            let primary = self.primary.clone();
+            tokio::task::spawn_blocking(move || primary.restart(Mode::Immediate)).await??;
+        }
+        Ok(())
+    }
+
+    /// Somebody writes elsewhere in the same database and does not come to an end.
+    async fn hold_a_transaction_open(&self) -> anyhow::Result<()> {
+        let mut bystander = Bystander::begin(&self.primary)?;
+        self.progress.more(600).await?;
+        bystander.end()
+    }
+
+    /// The standby is lost, a waiting commit is cancelled against every rule, the primary dies, and the standby, which
+    /// lacks that commit, becomes the primary. Only what it holds was ever acknowledged or shown.
+    async fn fail_over(mut self) -> anyhow::Result<Self> {
+        self.progress.more(200).await?;
+        let Self { primary, standby, proxy, .. } = self;
+        let waits = "wait_event = 'SyncRep' AND application_name = 'handoff writer'";
+        let (standby, proxy) = tokio::task::spawn_blocking(move || -> anyhow::Result<(Arc<Cluster>, Proxy)> {
+            standby.stop(Mode::Immediate)?;
+            primary.wait_for(
+                "a commit that waits for the standby",
+                &format!("SELECT count(*) > 0 FROM pg_stat_activity WHERE {waits}"),
+            )?;
+            primary.cancel(waits)?;
+            primary.kill_postmaster()?;
+            proxy.cut();
+            standby.start_again()?;
+            standby.promote()?;
+            Ok((Arc::new(standby), proxy))
+        })
+        .await??;
+        let next = standby.clone();
+        let next = tokio::task::spawn_blocking(move || -> anyhow::Result<Cluster> {
+            let second = next.standby("s2")?;
+            next.make_synchronous("FIRST 1 (s2)")?;
+            Ok(second)
+        })
+        .await??;
+        proxy.point_to(([127, 0, 0, 1], standby.port()).into());
+        proxy.cut();
+        (self.primary, self.standby, self.proxy) = (standby, next, proxy);
+        self.progress.more(500).await?;
+        Ok(self)
+    }
+}
+
+/// A session with an open writing transaction.
+struct Bystander(Child);
+
+impl Bystander {
+    fn begin(cluster: &Cluster) -> anyhow::Result<Self> {
+        cluster.psql("postgres", "CREATE TABLE IF NOT EXISTS bystander (n int)")?;
+        let url = cluster.admin_url("postgres");
+        let mut child =
+            cluster.program("psql").arg("-qX").arg(url).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let input = child.stdin.as_mut().context("psql has no input")?;
+        input.write_all(b"BEGIN; INSERT INTO bystander VALUES (1);\n")?;
+        input.flush()?;
+        let open = "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%bystander%'";
+        cluster.wait_for("an open transaction", open)?;
+        Ok(Self(child))
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        drop(self.0.stdin.take());
+        ensure!(self.0.wait()?.success(), "the bystander's session failed");
+        Ok(())
+    }
+}
+
+fn org_id(name: &str) -> anyhow::Result<OrgId> {
+    OrgId::new(name).context("the name of an organisation")
+}
+
+/// Three subscribers of each organisation, one of them slow, spread over both replicas.
+fn subscribe(
+    world: &World,
+    recorder: &Arc<Recorder>,
+    goal: &watch::Receiver<BTreeMap<OrgId, u64>>,
+) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
+    let mut subscribers = JoinSet::new();
+    for number in 0..6_usize {
+        let (name, org) = if number.is_multiple_of(2) { ("a-dispatcher", "A") } else { ("b-dispatcher", "B") };
+        let client = world.replicas[number / 3].client(name)?;
+        let slow = (number >= 4).then(|| world.progress.clone());
+        let who = (client, org_id(org)?, format!("{org}-{number}"));
+        subscribers.spawn(follow(who, slow, recorder.clone(), goal.clone()));
+    }
+    Ok(subscribers)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_doubled_or_missed_while_everything_breaks() -> anyhow::Result<()> {
+    let mut world = World::build().await?;
+    let recorder = Arc::new(Recorder::new());
+    let (tell, goal) = watch::channel(BTreeMap::new());
+    let mut subscribers = subscribe(&world, &recorder, &goal)?;
+    let mut writers = JoinSet::new();
+    for (number, desk) in world.desks(&recorder)?.into_iter().enumerate() {
+        writers.spawn(desk.work(number));
+    }
+    world.lose_answers().await?;
+    world.kill_replicas().await?;
+    world.restart_database().await?;
+    world.hold_a_transaction_open().await?;
+    world = world.fail_over().await?;
+    world.progress.until(COMMANDS_MIN).await?;
+
+    recorder.healed(HEALED_WITHIN);
+    world.progress.more(200).await?;
+    world.progress.over.store(true, Ordering::SeqCst);
+    while let Some(writer) = writers.join_next().await {
+        writer??;
+    }
+    let mut ends = BTreeMap::new();
+    for (name, org) in [("a-dispatcher", "A"), ("b-dispatcher", "B")] {
+        let end = position(&world.replicas[0], name).await?.head_number;
+        recorder.feed_end(&org_id(org)?, end);
+        ends.insert(org_id(org)?, end);
+    }
+    tell.send(ends)?;
+    let all = async {
+        while let Some(subscriber) = subscribers.join_next().await {
+            subscriber??;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(HEALED_WITHIN, all).await.context("a subscriber did not reach the end of its feed")??;
+    judge(world, &recorder).await
+}
+
+/// Reads the log at rest and holds the history against it.
+async fn judge(mut world: World, recorder: &Recorder) -> anyhow::Result<()> {
+    for replica in &mut world.replicas {
+        replica.stop().await?;
+    }
+    let reader = handoff_store::open_reader(&world.replicas[0].database()).await?;
+    let history: History = recorder.finish(reader.as_ref()).await?;
+    reader.close().await;
+    let violations = check_all(&history);
+    assert!(violations.is_empty(), "{} violations, the first: {:#?}", violations.len(), &violations[..violations.len().min(5)]);
+    let answered = world.progress.answered.load(Ordering::SeqCst);
+    assert!(answered >= COMMANDS_MIN, "{answered} commands");
+    let fences = history.log.events.iter().filter(|event| event.type_name == "log_fenced").count();
+    assert_eq!(fences, 1, "the promotion is written into the log, once for both replicas");
+    world.replicas[0].check()?;
+    Ok(())
+}
