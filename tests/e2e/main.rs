@@ -8,6 +8,7 @@ mod intake;
 mod lists;
 mod merges;
 mod part_ended;
+mod postgres;
 mod refusals;
 mod replay;
 mod shifts;

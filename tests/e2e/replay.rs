@@ -3,8 +3,11 @@
 
 use anyhow::{Context, ensure};
 use handoff_client::{Client, Watch, api};
+use handoff_cluster::Cluster;
 use handoff_store::failpoint::STEPS;
+use handoff_store::query::CaseFilter;
 use handoff_tests::app::{LIMIT, TestApp};
+use handoff_tests::pair::Pair;
 use handoff_tests::recorded::{BOUNDARIES, MAPPING, Recorded, WATCHERS, calls, receipts};
 use handoff_tests::refusal::told;
 use rand::RngExt;
@@ -231,6 +234,69 @@ async fn a_replay_that_is_killed_and_started_again_comes_to_the_same_end() -> an
     assert_eq!(outcome(&report), (courses, commands));
     ensure!(report["commands"]["repeated"].as_u64() > Some(0), "nothing was there yet: {}", report["commands"]);
     assert_whole(&mut app, &files, &mut followers, "again", CALLS).await
+}
+
+/// How every incident ended: state, custodian, tenure, kind, severity, and what is still owed in it. Times and numbers
+/// that follow from them are left out: each run has its own clock.
+async fn endings(app: &TestApp) -> anyhow::Result<BTreeMap<String, String>> {
+    let reader = handoff_store::open_reader(&app.database()).await?;
+    let (mut endings, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = reader.cases(CaseFilter::default(), after, 1_000).await?;
+        for row in page.cases {
+            let mut owed: Vec<_> = reader.obligations_in(row.incident).await?;
+            owed.retain(|owed| !owed.done);
+            let mut owed: Vec<_> = owed.iter().map(|owed| format!("{} {:?}", owed.duty.as_str(), owed.org)).collect();
+            owed.sort();
+            let is = (row.state, row.custodian, row.tenure, row.kind, row.severity, row.closed_at.is_some(), owed);
+            endings.insert(row.incident.to_string(), format!("{is:?}"));
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    reader.close().await;
+    Ok(endings)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_ends_the_same_on_either_database_and_over_a_failover() -> anyhow::Result<()> {
+    let files = Recorded::write(&calls(CALLS), BOUNDARIES)?;
+    let (courses, commands) = unbroken(&files)?;
+    let mapping = files.path("mapping.toml");
+    let sqlite = format!("sqlite:{}", files.path("replayed.db").display());
+    let mut ended = Vec::new();
+    for database in [sqlite, Cluster::shared().url(&Cluster::shared().new_database()?)] {
+        let mut app = TestApp::prepare_for_over(&mapping, database)?;
+        app.start()?;
+        let report = files.start(&app, "same", CALLS)?.report().await?;
+        assert_eq!(outcome(&report), (courses.clone(), commands));
+        app.stop().await?;
+        ended.push(endings(&app).await?);
+    }
+    let pair = Pair::start()?;
+    let mut app = TestApp::prepare_for_over(&mapping, pair.new_database()?)?;
+    app.configure("[evidence]", "durability = \"replicated\"\n\n[evidence]")?;
+    app.start()?;
+    let mut replay = files.start(&app, "same", CALLS)?;
+    let reader = handoff_store::open_reader(&app.database()).await?;
+    until_log_is(reader.as_ref(), commands / 3).await?;
+    reader.close().await;
+    ensure!(replay.runs()?, "the replay was over before the failover");
+    let _pair = tokio::task::spawn_blocking(|| pair.fail_over()).await??;
+    let report = replay.report().await?;
+    assert_eq!(outcome(&report), (courses, commands));
+    app.stop().await?;
+    ended.push(endings(&app).await?);
+    assert!(ended[0].len() >= CALLS, "{}", ended[0].len());
+    for (number, other) in ended.iter().enumerate().skip(1) {
+        let different = ended[0].iter().find(|(incident, ending)| other.get(*incident) != Some(ending));
+        assert_eq!(different, None, "run {number}: {:?}", different.and_then(|(incident, _)| other.get(incident)));
+        assert_eq!(ended[0].len(), other.len());
+    }
+    app.check()?;
+    Ok(())
 }
 
 /// What the program says of files it cannot use: its exit code and stderr.

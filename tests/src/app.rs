@@ -151,7 +151,19 @@ impl TestApp {
     /// # Errors
     /// The program refuses to make them.
     pub fn prepare_for(mapping: &Path) -> anyhow::Result<Self> {
-        let app = Self::empty()?;
+        Self::empty()?.made_for(mapping)
+    }
+
+    /// The same over a database that is there and empty.
+    ///
+    /// # Errors
+    /// As [`TestApp::prepare_for`].
+    pub fn prepare_for_over(mapping: &Path, database: String) -> anyhow::Result<Self> {
+        Self::empty_over(database)?.made_for(mapping)
+    }
+
+    fn made_for(self, mapping: &Path) -> anyhow::Result<Self> {
+        let app = self;
         let (path, mapping) = (app.path("").to_string_lossy().into_owned(), mapping.to_string_lossy().into_owned());
         let free = ["--listen", ANY_PORT, "--metrics-listen", ANY_PORT];
         app.done(&[&["dev-ca", "--folder", &path, "--mapping", &mapping], free.as_slice()].concat())?;
@@ -457,7 +469,7 @@ impl TestApp {
     /// # Errors
     /// Something is wrong with them.
     pub fn check(&self) -> anyhow::Result<String> {
-        self.done(&["db", "check", "--config", &self.config_file()])
+        self.done(&["db", "check", "--config", &self.config_file(), "--database", &self.database()])
     }
 }
 

@@ -32,6 +32,13 @@ impl Outcome {
         self.measured as f64 / self.time.as_secs_f64()
     }
 
+    /// With another load that ran beside it.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.add(other);
+        self.latencies.sort_unstable();
+        self
+    }
+
     fn add(&mut self, other: Self) {
         self.measured += other.measured;
         self.latencies.extend(other.latencies);

@@ -1,9 +1,14 @@
 //! Benchmarks: each prints its floor, its figure and their ratio from the same run. `docs/measurements.md` says what
 //! the figures mean and what they were.
 
+mod check;
 mod child;
 mod fanout;
+mod growth;
 mod load;
+mod machine;
+mod mill;
+mod postgres;
 mod record;
 mod report;
 mod rusq;
@@ -36,12 +41,26 @@ struct Cli {
     #[arg(long, default_value_t = 4)]
     connections: usize,
     /// Where the databases are made: on the disk whose syncs count. The temporary folder unless named.
-    #[arg(long)]
+    #[arg(long, global = true)]
     folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Everything on PostgreSQL: floors by pgbench, the store alone, the service; a cluster of its own.
+    Postgres {
+        /// Within a minute, and rougher.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Fills a database and measures lists, traces, the start and memory.
+    Growth {
+        /// Incidents to write, about ten events each.
+        #[arg(long)]
+        incidents: u64,
+        #[arg(long, value_enum)]
+        backend: growth::Backend,
+    },
     /// The service under measurement; started by the benchmark itself.
     #[command(hide = true)]
     Serve {
@@ -55,14 +74,26 @@ fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        if let Some(Verb::Serve { config, commits }) = &cli.verb {
-            child::serve(config, *commits).await?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        let mut bench = Bench::new(&cli).await?;
-        bench.run().await?;
-        let (missed, faults) = bench.report.end();
-        bench.report.section(&format!("{missed} targets missed, {faults} faults"));
+        let folder = cli.folder.as_deref();
+        let report = match &cli.verb {
+            Some(Verb::Serve { config, commits }) => {
+                child::serve(config, *commits).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Some(Verb::Postgres { quick }) => {
+                let mut run = postgres::Run::new(folder, *quick, cli.connections).await?;
+                run.run().await?;
+                run.report
+            }
+            Some(Verb::Growth { incidents, backend }) => growth::run(folder, *incidents, *backend).await?,
+            None => {
+                let mut bench = Bench::new(&cli).await?;
+                bench.run().await?;
+                bench.report
+            }
+        };
+        let (missed, faults) = report.end();
+        report.section(&format!("{missed} targets missed, {faults} faults"));
         // Figures that are not true are a failure; missed targets are a result.
         Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })

@@ -1,5 +1,6 @@
 //! The floor: the same rows by rusqlite, statement by statement, without a thread or a task in between.
 
+use crate::check::Held;
 use handoff_domain::ids::StationId;
 use handoff_store::Batch;
 use handoff_store::rows::{CaseRow, ObligationRow};
@@ -233,21 +234,6 @@ ON CONFLICT (handoff) DO UPDATE SET incident = excluded.incident, from_org = exc
   from_station = excluded.from_station, to_org = excluded.to_org, to_station = excluded.to_station,
   state = excluded.state, offered_at = excluded.offered_at, updated_at = excluded.updated_at";
 const PERSONAL: &str = "INSERT INTO personal (incident, seq, path, disclosure) VALUES (?1, ?2, ?3, ?4)";
-
-/// What a database holds after a measurement, read once the service has closed it.
-#[derive(Debug)]
-pub(crate) struct Held {
-    /// Events.
-    pub(crate) events: u64,
-    /// Commands about incidents that recorded something.
-    pub(crate) commands: u64,
-    /// Of these, the service's own (escalations).
-    pub(crate) own: u64,
-    /// Refusals kept under their request ids.
-    pub(crate) refusals: u64,
-    /// Last position of each command, in order.
-    pub(crate) last: Vec<u64>,
-}
 
 /// Reads what a closed database holds.
 pub(crate) fn held(file: &Path) -> anyhow::Result<Held> {

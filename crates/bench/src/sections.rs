@@ -1,22 +1,15 @@
 //! The measurements, in the order in which they are printed.
 
 use crate::Cli;
-use crate::child::{Service, Usage, usage};
+use crate::child::{Service, usage};
 use crate::load::{self, Outcome, Plan, quantile};
-use crate::record::{Kept, Recording};
+use crate::machine::{self, load_average, mib, sqlite_size};
 use crate::report::{Report, ms};
 use crate::way::{Embedded, Grpc};
-use crate::{fanout, rusq, setup};
-use anyhow::Context;
-use handoff_domain::caller::OrgKind;
-use handoff_domain::ids::OrgId;
-use handoff_engine::clock::SystemClock;
-use handoff_engine::{Engine, Organisation};
+use crate::{check, fanout, record, rusq, setup};
 use handoff_server::config::Config;
-use handoff_store::{Batch, Options, Store};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use handoff_store::{Batch, Options};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -31,6 +24,8 @@ pub(crate) enum Only {
     Fanout,
 }
 
+/// Where the service of a folder keeps its database.
+pub(crate) const SQLITE: &str = "sqlite:handoff.db";
 /// Not measured before each load.
 const WARM: Duration = Duration::from_millis(1_500);
 
@@ -57,10 +52,7 @@ impl Bench {
             None => TempDir::new()?,
         };
         let template = root.path().join("template");
-        let config = setup::make(&template).await?;
-        let service = Service::start(&template, false).await?;
-        Grpc::open(&config, &template, service.port, 1)?.furnish().await?;
-        service.stop().await?;
+        setup::furnished(&template, SQLITE).await?;
         let all = [Only::Floors, Only::Service, Only::Fanout];
         let only = if cli.only.is_empty() { all.to_vec() } else { cli.only.clone() };
         let time = Duration::from_secs(cli.seconds);
@@ -71,7 +63,9 @@ impl Bench {
 
     /// Everything asked for.
     pub(crate) async fn run(&mut self) -> anyhow::Result<()> {
-        self.machine();
+        machine::describe(&self.report);
+        self.report.figure("SQLite", rusqlite::version());
+        self.report.figure("limits lifted", "none");
         self.floors().await?;
         if self.only.contains(&Only::Service) {
             for in_flight in self.in_flight.clone() {
@@ -85,27 +79,10 @@ impl Bench {
         Ok(())
     }
 
-    fn machine(&self) {
-        let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        self.report.section("machine");
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        self.report.figure("processor", &format!("{cores} x{}", model.replace(['\t', ':'], "")));
-        self.report.figure("kernel", kernel.trim());
-        self.report.figure("SQLite", rusqlite::version());
-        self.report.figure("load of the machine at the start", &load_average());
-        self.report.figure("limits lifted", "none");
-    }
-
     /// A copy of the furnished service.
     fn copy(&self, name: &str) -> anyhow::Result<(PathBuf, Config)> {
         let (from, to) = (self.root.path().join("template"), self.root.path().join(name));
-        std::fs::create_dir(&to)?;
-        for file in std::fs::read_dir(&from)? {
-            let file = file?;
-            std::fs::copy(file.path(), to.join(file.file_name()))?;
-        }
+        machine::copy_files(&from, &to)?;
         let config = Config::load_checked(&to.join("handoff.toml"))?;
         Ok((to, config))
     }
@@ -113,16 +90,7 @@ impl Bench {
     /// Plays the story in an engine of this process and keeps what it wrote.
     async fn recorded(&self, in_flight: usize, time: Duration) -> anyhow::Result<(Vec<Batch>, Outcome)> {
         let (_, config) = self.copy(&format!("recorded-{in_flight}"))?;
-        let Store { writer, reader, unclean, shared } = handoff_store::open(&config.database.url, Options::default()).await?;
-        let kept = Kept::default();
-        let writer = Box::new(Recording { inner: writer, kept: kept.clone() });
-        let store = Store { writer, reader, unclean, shared };
-        let organisations = setup::SIDES.iter().map(|(org, _)| OrgId::new(org));
-        let organisations = organisations.map(|id| id.map(|id| Organisation { id, kind: OrgKind::Party }));
-        let organisations: Option<Vec<_>> = organisations.collect();
-        let organisations = organisations.context("a name that is no organisation")?;
-        let (engine, run) = Engine::start(store, organisations, Arc::new(SystemClock)).await?;
-        let running = tokio::spawn(run);
+        let (engine, kept, running) = record::engine(&config.database.url).await?;
         let outcome = load::run(&Embedded(engine), Plan { in_flight, warm: WARM, time }).await;
         running.await??;
         Ok((kept.take(), outcome))
@@ -136,7 +104,7 @@ impl Bench {
         self.raw = Some(p50);
         self.report.figure("raw: rusqlite, one row of 300 bytes per commit, p50", &ms(p50));
         let (singles, outcome) = self.recorded(1, self.time).await?;
-        self.faults(&outcome.errors);
+        check::faults(&mut self.report, &outcome.errors);
         let rows: usize = singles.iter().map(Batch::rows).sum();
         let events: usize = singles.iter().map(|batch| batch.events.len()).sum();
         let commands = singles.len();
@@ -158,7 +126,7 @@ impl Bench {
         self.report.figure("engine in this process, 1 in flight", &format!("{rate:.0}/s"));
         for in_flight in [64, 256] {
             let (batches, outcome) = self.recorded(in_flight, self.time).await?;
-            self.faults(&outcome.errors);
+            check::faults(&mut self.report, &outcome.errors);
             let commands: usize = batches.iter().map(|batch| batch.answers.len()).sum();
             let size = commands as f64 / batches.len() as f64;
             let rate = self.store_alone(in_flight, &batches).await?;
@@ -195,7 +163,7 @@ impl Bench {
     async fn service(&mut self, in_flight: usize) -> anyhow::Result<()> {
         self.report.section(&format!("service over gRPC with TLS, {in_flight} in flight"));
         let (folder, config) = self.copy(&format!("service-{in_flight}"))?;
-        let empty = size_of(&folder)?;
+        let empty = sqlite_size(&folder)?;
         let service = Service::start(&folder, false).await?;
         let connections = self.connections.min(in_flight);
         let way = Grpc::open(&config, &folder, service.port, connections)?;
@@ -204,16 +172,16 @@ impl Bench {
         let (used, own_used) = (service.usage(), usage("self"));
         service.stop().await?;
         let held = rusq::held(&folder.join("handoff.db"))?;
-        self.check(&outcome, &held);
+        check::compare(&mut self.report, &outcome, &held);
         self.speed(in_flight, &outcome);
         let done = outcome.ok as f64;
-        self.cost("processor per command, service", idle, used, done);
-        self.cost("processor per command, clients", own, own_used, done);
+        check::cost(&self.report, "processor per command, service", idle, used, done);
+        check::cost(&self.report, "processor per command, clients", own, own_used, done);
         self.report
             .figure("identities, connections of each side", &format!("{} x 3, {connections}", setup::IDENTITIES));
         let name = "resident memory of the service: idle, at the end";
         self.report.figure(name, &format!("{:.0} MiB, {:.0} MiB", mib(idle.resident), mib(used.resident)));
-        let per = (size_of(&folder)? - empty) as f64 / done;
+        let per = (sqlite_size(&folder)? - empty) as f64 / done;
         self.report.figure(
             "written to disk per command",
             &format!("{:.2} kB", (used.written - idle.written) as f64 / done / 1e3),
@@ -221,11 +189,6 @@ impl Bench {
         let value = format!("{:.2} kB", per / 1e3);
         self.report.target("database growth per command", &value, "<= 1.8 kB", per <= 1_800.0);
         Ok(())
-    }
-
-    fn cost(&self, name: &str, before: Usage, after: Usage, commands: f64) {
-        let time = (after.processor - before.processor).as_secs_f64() * 1e6 / commands;
-        self.report.figure(name, &format!("{time:.0} us"));
     }
 
     fn speed(&mut self, in_flight: usize, outcome: &Outcome) {
@@ -259,37 +222,6 @@ impl Bench {
         }
         if in_flight == 64 {
             self.report.target("p99", &ms(p99), "<= 15 ms", p99 <= Duration::from_millis(15));
-        }
-    }
-
-    /// What was answered is in the log, once each, and nothing else is.
-    fn check(&mut self, outcome: &Outcome, held: &rusq::Held) {
-        self.faults(&outcome.errors);
-        let answered = outcome.ok as u64;
-        let mut positions = outcome.positions.clone();
-        positions.sort_unstable();
-        let own = held.own;
-        if held.commands - own != answered {
-            self.report.fault(&format!("{answered} commands answered OK, {} in the log", held.commands - own));
-        }
-        if own == 0 && positions != held.last {
-            self.report.fault("positions answered are not those of the log");
-        }
-        if held.refusals > 0 {
-            self.report.fault(&format!("{} refusals stored", held.refusals));
-        }
-        let value =
-            format!("{answered} answered OK, {} in the log, {own} own, {} events", held.commands - own, held.events);
-        self.report.figure("check: commands", &value);
-        self.report.figure(
-            "check: errors, reads in between",
-            &format!("{}, {}", outcome.errors.values().sum::<usize>(), outcome.reads),
-        );
-    }
-
-    fn faults(&mut self, errors: &BTreeMap<String, usize>) {
-        for (word, count) in errors {
-            self.report.fault(&format!("{count} x {word}"));
         }
     }
 
@@ -338,25 +270,4 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / 1_048_576.0
-}
-
-fn load_average() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
-}
-
-/// Bytes of the database and what lies beside it.
-fn size_of(folder: &Path) -> anyhow::Result<u64> {
-    let mut sum = 0;
-    for file in std::fs::read_dir(folder)? {
-        let file = file?;
-        if file.file_name().to_string_lossy().starts_with("handoff.db") {
-            sum += file.metadata()?.len();
-        }
-    }
-    Ok(sum)
 }

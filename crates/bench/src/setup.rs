@@ -1,5 +1,7 @@
 //! A service of its own for one measurement: folder, certificates, configuration, tokens.
 
+use crate::child::Service;
+use crate::way::Grpc;
 use anyhow::Context;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
@@ -58,7 +60,7 @@ pub(crate) fn name(side: usize, post: Post, number: usize) -> String {
 }
 
 /// Makes the folder, its keys and the configuration; the database is migrated and its log opened.
-pub(crate) async fn make(folder: &Path) -> anyhow::Result<Config> {
+pub(crate) async fn make(folder: &Path, url: &str) -> anyhow::Result<Config> {
     let mut organisations = Vec::new();
     for (org, _) in SIDES {
         organisations.push((OrgId::new(org).context("a name that is no organisation")?, Alg::EdDsa));
@@ -67,7 +69,7 @@ pub(crate) async fn make(folder: &Path) -> anyhow::Result<Config> {
         &Plan { folder: folder.to_owned(), organisations: organisations.clone(), replace: false },
         SystemClock.now(),
     )?;
-    let mut text = String::from(HEAD);
+    let mut text = HEAD.replace(URL, url);
     for (org, _) in &organisations {
         write!(
             text,
@@ -93,6 +95,17 @@ token_life_max_s = {TOKEN_LIFE_S}
     Ok(config)
 }
 
+/// As [`make`], with the directory of the two stations in it.
+pub(crate) async fn furnished(folder: &Path, url: &str) -> anyhow::Result<Config> {
+    let config = make(folder, url).await?;
+    let service = Service::start(folder, false).await?;
+    Grpc::open(&config, folder, service.port, 1)?.furnish().await?;
+    service.stop().await?;
+    Ok(config)
+}
+
+/// Stands for the address in [`HEAD`].
+const URL: &str = "THE_URL";
 const HEAD: &str = r#"profile = "development"
 
 [server]
@@ -103,7 +116,7 @@ tls_key_file = "server.key"
 resume_key_file = "resume.key"
 
 [database]
-url = "sqlite:handoff.db"
+url = "THE_URL"
 
 [evidence]
 log_key_file = "log.key"
@@ -112,6 +125,21 @@ log_key_file = "log.key"
 level = "warn"
 format = "text"
 "#;
+
+/// Leads a copied folder to another database.
+pub(crate) fn point(folder: &Path, url: &str, durability: &str) -> anyhow::Result<Config> {
+    let file = folder.join("handoff.toml");
+    let mut text = String::new();
+    for line in std::fs::read_to_string(&file)?.lines() {
+        if line.starts_with("url = ") {
+            writeln!(text, "url = \"{url}\"\ndurability = \"{durability}\"")?;
+        } else {
+            writeln!(text, "{line}")?;
+        }
+    }
+    std::fs::write(&file, text)?;
+    Ok(Config::load_checked(&file)?)
+}
 
 /// A token of an identity.
 pub(crate) fn token_of(

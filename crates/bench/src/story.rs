@@ -35,8 +35,18 @@ pub(crate) const AGREED_AT: usize = 15;
 const A: usize = 0;
 const B: usize = 1;
 
+/// What becomes of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plot {
+    /// Handed over to the other station, which closes it: [`STEPS`] commands.
+    HandedOver,
+    /// Handled and closed by the station that took the call; the other one was alerted.
+    Kept,
+}
+
 /// One incident on its way.
 pub(crate) struct Story {
+    plot: Plot,
     /// Chooses the identities.
     number: usize,
     next: usize,
@@ -54,7 +64,12 @@ pub(crate) fn id() -> String {
 
 impl Story {
     pub(crate) fn new(number: usize) -> Self {
+        Self::of(Plot::HandedOver, number)
+    }
+
+    pub(crate) fn of(plot: Plot, number: usize) -> Self {
         Self {
+            plot,
             number: number % IDENTITIES,
             next: 0,
             incident: id(),
@@ -78,7 +93,10 @@ impl Story {
     pub(crate) fn next(&mut self) -> Option<(usize, Who, Ask)> {
         let step = self.next;
         self.next += 1;
-        let (side, post, ask) = self.step(step)?;
+        let (side, post, ask) = match self.plot {
+            Plot::HandedOver => self.step(step)?,
+            Plot::Kept => self.step_kept(step)?,
+        };
         // What the registered dispatch system alone may say is said by number 0.
         let registered = matches!(ask, Ask::Deliver(_) | Ask::DeliverAlert(_));
         Some((step, (side, post, if registered { 0 } else { self.number }), ask))
@@ -115,6 +133,28 @@ impl Story {
             25 => (B, Duty, Ask::Close(self.close())),
             _ => return None,
         })
+    }
+
+    fn step_kept(&self, step: usize) -> Option<(usize, Post, Ask)> {
+        use Post::{Duty, System};
+        Some(match step {
+            0 => (A, System, Ask::Receive(self.receive())),
+            1 => (B, System, Ask::DeliverAlert(self.deliver_alert())),
+            2 => (A, System, self.unit(A, "ASSIGNED")),
+            3 => (B, Duty, Ask::SeeAlert(self.see_alert())),
+            4 => (A, System, self.unit(A, "ON_SCENE")),
+            5 => (A, Duty, Ask::DeclareHandled(self.handled())),
+            6 => (A, Duty, Ask::Close(self.close())),
+            _ => return None,
+        })
+    }
+
+    /// How many stations have had custody when it is handled.
+    fn tenure(&self) -> u64 {
+        match self.plot {
+            Plot::HandedOver => 2,
+            Plot::Kept => 1,
+        }
     }
 
     fn receive(&self) -> api::ReceiveRequest {
@@ -266,7 +306,7 @@ impl Story {
         api::DeclareHandledRequest {
             request_id: id(),
             incident: self.incident.clone(),
-            expected: expected("ON_SCENE", None, 2),
+            expected: expected("ON_SCENE", None, self.tenure()),
             result: "road cleared, one person taken to hospital".into(),
             ..Default::default()
         }
@@ -299,7 +339,7 @@ impl Story {
         api::CloseRequest {
             request_id: id(),
             incident: self.incident.clone(),
-            expected: expected("HANDLED", None, 2),
+            expected: expected("HANDLED", None, self.tenure()),
             code: "DONE".into(),
             ..Default::default()
         }

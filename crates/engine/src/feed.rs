@@ -118,7 +118,12 @@ impl Published {
         let ring = rings.get(org)?;
         let first = ring.front()?.number;
         let skip = usize::try_from((number + 1).checked_sub(first)?).ok()?;
-        Some(ring.iter().skip(skip).take(PAGE_ENTRIES_MAX as usize).cloned().collect())
+        let mut rest = ring.iter().skip(skip);
+        let mut page: Vec<_> = rest.by_ref().take(PAGE_ENTRIES_MAX as usize).cloned().collect();
+        // A page never ends inside a command: what belongs in one message is never split by a token.
+        let last = page.last().map(|entry| entry.first);
+        page.extend(rest.take_while(|entry| Some(entry.first) == last).cloned());
+        Some(page)
     }
 }
 

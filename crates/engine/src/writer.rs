@@ -506,9 +506,8 @@ async fn answered_before(reader: &dyn Reader, job: &Job) -> Result<Outcome, Fata
 pub async fn recall_memory(reader: &dyn Reader) -> Result<Memory, LoadError> {
     let store = |error| LoadError::Read(handoff_domain::ids::LOG_STREAM, error);
     let mut memory = Memory::empty();
-    let head = reader.head().await.map_err(store)?;
+    let (head, feeds) = reader.ends().await.map_err(store)?;
     (memory.position, memory.last_at, memory.last_hash) = (head.position, head.last_at, head.last_hash);
-    let feeds = reader.feed_heads().await.map_err(store)?;
     memory.feeds = feeds.into_iter().map(|feed| (feed.org, feed.number)).collect();
     let mut directory = Directory::default();
     let mut position = 0;

@@ -6,6 +6,7 @@ use handoff_domain::time::Millis;
 use handoff_engine::check::{Report, check_log};
 use handoff_engine::memory::LoadError;
 use handoff_engine::open_log;
+pub use handoff_store::{Progress, Transferred};
 use handoff_store::{Failpoint, Options, Reader, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 use std::io::Write;
@@ -116,6 +117,21 @@ pub async fn copy(config: &Config, to: &Path) -> Result<String, DatabaseError> {
     // A copy leaves the journal mode behind that every reader insists on.
     handoff_store::migrate(&url).await.map_err(DatabaseError::Store)?;
     Ok(url)
+}
+
+/// Moves the configuration's database into the empty one at `to`, which gets the schema first. Neither may be in
+/// service. The old one stays as it is and must not be served any more.
+///
+/// # Errors
+/// [`DatabaseError`]; what is in service, not empty or not readable is named, and nothing was moved.
+pub async fn move_to(
+    config: &Config,
+    to: &str,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Transferred, DatabaseError> {
+    let from = address(config)?;
+    handoff_store::migrate(to).await.map_err(DatabaseError::Store)?;
+    handoff_store::transfer(from.expose_secret(), to, progress).await.map_err(DatabaseError::Store)
 }
 
 /// The rows of a database, for reading only, beside a running service or without one.

@@ -7,7 +7,7 @@
 mod cases;
 mod log;
 mod requests;
-mod sample;
+pub(crate) mod sample;
 
 pub use cases::*;
 pub use log::*;

@@ -191,6 +191,12 @@ pub trait Reader: Send + Sync {
     /// Where every organisation's feed ends; organisations without an entry are absent.
     fn feed_heads(&self) -> Read<'_, Vec<FeedHead>>;
 
+    /// The head and the feeds' ends as of one and the same moment.
+    fn ends(&self) -> Read<'_, (Head, Vec<FeedHead>)> {
+        // Enough where nobody else writes meanwhile; a store that is shared does better.
+        Box::pin(async { Ok((self.head().await?, self.feed_heads().await?)) })
+    }
+
     /// Number of the last entry of a feed, 0 without one.
     fn feed_head(&self, org: OrgId) -> Read<'_, u64>;
 

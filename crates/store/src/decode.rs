@@ -121,7 +121,7 @@ impl<'r, R: Columns> Fields<'r, R> {
     }
 
     /// A word or name by its own reader.
-    fn parsed<T>(&self, column: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    pub(crate) fn parsed<T>(&self, column: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
         read(self.str(column)?).ok_or_else(|| self.malformed(column))
     }
 
@@ -267,7 +267,11 @@ pub(crate) fn handoff<R: Columns>(row: &R) -> Result<HandoffRow, StoreError> {
 pub(crate) fn personal<R: Columns>(row: &R) -> Result<PersonalRow, StoreError> {
     let row = Fields::of(row, "personal");
     Ok(PersonalRow {
-        id: PersonalId { incident: row.incident("incident")?, seq: row.number("seq")?, path: row.str("path")?.to_owned() },
+        id: PersonalId {
+            incident: row.incident("incident")?,
+            seq: row.number("seq")?,
+            path: row.str("path")?.to_owned(),
+        },
         disclosure: row.blob("disclosure")?.to_vec(),
     })
 }

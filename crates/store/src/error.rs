@@ -117,6 +117,32 @@ pub enum StoreError {
     /// A store of one process is not opened a second time.
     #[error("this database is opened once in a process")]
     OneProcess,
+    /// A copy goes into an empty database only.
+    #[error(
+        "the database to copy into is not empty, its table {table} was written to; make a new one with `handoff db \
+         migrate` and copy into that"
+    )]
+    NotEmpty {
+        /// The first table with anything in it.
+        table: &'static str,
+    },
+    /// Rows could not be copied.
+    #[error("cannot copy the rows of table {table}")]
+    Copy {
+        /// The table.
+        table: &'static str,
+        /// The cause.
+        #[source]
+        source: Source,
+    },
+    /// A copy turned out to be another than its source, and was undone.
+    #[error("the copy differs from its source in table {table}: {detail}; nothing was kept of it")]
+    CopyDiffers {
+        /// The table.
+        table: &'static str,
+        /// In what; no values.
+        detail: String,
+    },
     /// There is no database, or none of ours, at that place.
     #[error("there is no handoff database there; run `handoff db migrate`")]
     NoSchema,

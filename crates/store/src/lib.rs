@@ -20,23 +20,27 @@ pub mod query;
 pub mod rows;
 mod schema;
 mod sqlite;
+mod transfer;
 
 pub use batch::{Appended, Batch};
 pub use contract::{Durability, Finding, Lineage, Options, Pending, Reader, Store, WalState, Writer};
 pub use error::{AppendError, StoreError};
 pub use failpoint::Failpoint;
+pub use transfer::{Progress, Transferred, transfer};
 
 use std::path::Path;
 
 /// Where a URL leads.
 enum Target<'a> {
     Sqlite(&'a Path),
-    Postgres(postgres::Target),
+    Postgres(Box<postgres::Target>),
 }
 
 fn target(url: &str) -> Result<Target<'_>, StoreError> {
     let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(StoreError::Url { why: "it has no scheme; write sqlite:/path/to/handoff.db or postgres://user@host/database" });
+        return Err(StoreError::Url {
+            why: "it has no scheme; write sqlite:/path/to/handoff.db or postgres://user@host/database",
+        });
     };
     match scheme {
         "sqlite" => {
@@ -46,7 +50,7 @@ fn target(url: &str) -> Result<Target<'_>, StoreError> {
             }
             Ok(Target::Sqlite(Path::new(path)))
         }
-        "postgres" | "postgresql" => postgres::Target::parse(url).map(Target::Postgres),
+        "postgres" | "postgresql" => postgres::Target::parse(url).map(|target| Target::Postgres(Box::new(target))),
         _ => Err(StoreError::Url {
             why: "its scheme is not known; write sqlite:/path/to/handoff.db or postgres://user@host/database",
         }),

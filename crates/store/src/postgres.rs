@@ -5,6 +5,7 @@
 //! counts only once the gate has seen its end on enough synchronous standbys (reliability, 5).
 
 mod admin;
+mod backup;
 mod bind;
 mod columns;
 mod connect;
@@ -12,12 +13,14 @@ mod gate;
 mod reader;
 mod schema;
 mod sql;
+pub(crate) mod transfer;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use admin::{check, integrity};
+pub(crate) use backup::backup;
 pub(crate) use connect::Target;
 
 use crate::contract::{Options, Reader, Store};
@@ -43,12 +46,9 @@ pub(crate) async fn open_reader(target: &Target) -> Result<Arc<dyn Reader>, Stor
 
 pub(crate) async fn migrate(target: &Target) -> Result<(), StoreError> {
     let mut conn = connect::open(target, Purpose::Migrate).await?;
-    schema::migrate(&mut conn).await?;
-    conn.close().await.map_err(failed("close the database"))
-}
-
-pub(crate) async fn backup(_: &Target, _: &std::path::Path) -> Result<(), StoreError> {
-    unimplemented!()
+    let migrated = schema::migrate(&mut conn).await;
+    transfer::release(conn).await?;
+    migrated
 }
 
 /// Wraps a cause of the database layer.

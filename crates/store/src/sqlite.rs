@@ -11,6 +11,7 @@ mod pack;
 mod reader;
 mod schema;
 mod sql;
+pub(crate) mod transfer;
 mod writer;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `handoff db migrate|backup|check`
+//! `handoff db migrate|backup|move|check`
 
 use crate::output::{self, Exit, Output};
 use clap::Subcommand;
@@ -6,6 +6,7 @@ use handoff_engine::check::Invariant;
 use handoff_engine::clock::{Clock, SystemClock};
 use handoff_server::config::Config;
 use handoff_server::database;
+use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -49,6 +50,15 @@ enum What {
         #[arg(long)]
         to: PathBuf,
     },
+    /// Move it into another, empty database of either kind, with no service running: the same log, feeds, answers and
+    /// cursors. A restore is the move of a backup. The old one must not be served any more.
+    Move {
+        #[command(flatten)]
+        of: Of,
+        /// Where to: sqlite:FILE or postgres://USER@HOST/NAME; a password comes from PGPASSFILE.
+        #[arg(long)]
+        to: String,
+    },
     /// Check the file, the log and every invariant.
     Check {
         #[command(flatten)]
@@ -75,6 +85,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
+        What::Move { of, to } => move_to(&of.config()?, &to, output).await,
         What::Check { of } => {
             let config = of.config()?;
             check(database::address(&config)?.expose_secret(), output).await
@@ -90,6 +101,27 @@ pub(crate) async fn migrate(config: &Config) -> anyhow::Result<bool> {
     }
     output::note("the database is ready");
     Ok(made)
+}
+
+async fn move_to(config: &Config, to: &str, output: Output) -> anyhow::Result<Exit> {
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len}")?);
+    let mut show = |at: database::Progress| {
+        bar.set_message(at.table);
+        bar.set_length(at.of);
+        bar.set_position(at.rows);
+    };
+    let moved = database::move_to(config, to, &mut show).await;
+    bar.finish_and_clear();
+    let moved = moved?;
+    let findings: Vec<String> =
+        moved.findings.iter().map(|finding| format!("{}: {}", finding.check, finding.detail)).collect();
+    findings.iter().for_each(|finding| output::note(finding));
+    match output {
+        Output::Text => output::line(&format!("moved {} events, {} rows in all", moved.events, moved.rows)),
+        Output::Json => output::json(&json!({"events": moved.events, "rows": moved.rows, "findings": findings})),
+    }
+    output::note("serve the new database from now on, and never the old one again: two logs would go on from one end");
+    Ok(if findings.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
 /// Checks a database: its raw structure, then the invariants over its log.

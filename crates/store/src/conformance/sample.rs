@@ -11,7 +11,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Begin of the story's time.
-pub(super) const BEGIN: i64 = 1_795_435_200_000;
+pub(crate) const BEGIN: i64 = 1_795_435_200_000;
 
 /// What has been written so far, and batches that go on from there.
 #[derive(Clone, Debug, Default)]
@@ -71,11 +71,11 @@ impl Story {
     }
 }
 
-pub(super) fn org(name: &str) -> OrgId {
+pub(crate) fn org(name: &str) -> OrgId {
     OrgId::new(name).unwrap()
 }
 
-pub(super) fn station(org_name: &str, name: &str) -> StationRef {
+pub(crate) fn station(org_name: &str, name: &str) -> StationRef {
     StationRef { org: org(org_name), station: StationId::new(name).unwrap() }
 }
 
@@ -84,17 +84,17 @@ pub(crate) fn incident(number: u128) -> IncidentId {
     IncidentId(Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0000 + number))
 }
 
-pub(super) fn digest(seed: u64) -> Digest {
+pub(crate) fn digest(seed: u64) -> Digest {
     let mut bytes = [7; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     Digest(bytes)
 }
 
-pub(super) fn at(position: u64) -> Millis {
+pub(crate) fn at(position: u64) -> Millis {
     Millis(BEGIN).plus(i64::try_from(position).unwrap())
 }
 
-pub(super) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -> EventRow {
+pub(crate) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -> EventRow {
     EventRow {
         position,
         first,
@@ -109,7 +109,7 @@ pub(super) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -
     }
 }
 
-pub(super) fn case(number: u128, was: u64, version: u64) -> CaseRow {
+pub(crate) fn case(number: u128, was: u64, version: u64) -> CaseRow {
     CaseRow {
         incident: incident(number),
         was,
@@ -128,16 +128,16 @@ pub(super) fn case(number: u128, was: u64, version: u64) -> CaseRow {
     }
 }
 
-pub(super) fn party(number: u128, org_name: &str, name: &str) -> PartyRow {
+pub(crate) fn party(number: u128, org_name: &str, name: &str) -> PartyRow {
     let station = StationId::new(name);
     PartyRow { incident: incident(number), org: org(org_name), station, active: true }
 }
 
-pub(super) fn answer_id(org_name: &str, client: &str, number: u128) -> AnswerId {
+pub(crate) fn answer_id(org_name: &str, client: &str, number: u128) -> AnswerId {
     AnswerId { org: org(org_name), client: ClientId::new(client).unwrap(), request: Uuid::from_u128(number) }
 }
 
-pub(super) fn answer(org_name: &str, client: &str, number: u128) -> AnswerRow {
+pub(crate) fn answer(org_name: &str, client: &str, number: u128) -> AnswerRow {
     AnswerRow {
         id: answer_id(org_name, client, number),
         key: Some([3; 16]),
@@ -149,7 +149,7 @@ pub(super) fn answer(org_name: &str, client: &str, number: u128) -> AnswerRow {
     }
 }
 
-pub(super) fn obligation(number: u128, duty: Duty, due: i64) -> ObligationRow {
+pub(crate) fn obligation(number: u128, duty: Duty, due: i64) -> ObligationRow {
     ObligationRow {
         incident: incident(number),
         scope: Some(Scope(Uuid::from_u128(number + 1))),
@@ -166,7 +166,7 @@ pub(super) fn obligation(number: u128, duty: Duty, due: i64) -> ObligationRow {
     }
 }
 
-pub(super) fn handoff(number: u128, of: u128) -> HandoffRow {
+pub(crate) fn handoff(number: u128, of: u128) -> HandoffRow {
     HandoffRow {
         handoff: HandoffId(Uuid::from_u128(number)),
         incident: incident(of),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Arguments, added one after the other. The first that cannot be bound is remembered.
 #[derive(Default)]
-struct Bound {
+pub(super) struct Bound {
     arguments: PgArguments,
     failed: bool,
 }
@@ -22,7 +22,7 @@ impl Bound {
     }
 
     /// A column: one value of each row.
-    fn column<'r, R, T>(&mut self, rows: &'r [R], value: impl Fn(&'r R) -> T)
+    pub(super) fn column<'r, R, T>(&mut self, rows: &'r [R], value: impl Fn(&'r R) -> T)
     where
         T: Encode<'r, Postgres> + Type<Postgres> + PgHasArrayType,
     {
@@ -30,7 +30,7 @@ impl Bound {
         self.failed |= self.arguments.add(column).is_err();
     }
 
-    fn finish(self) -> Result<PgArguments, AppendError> {
+    pub(super) fn finish(self) -> Result<PgArguments, AppendError> {
         if self.failed { Err(AppendError::rejected("head", "a value cannot be bound")) } else { Ok(self.arguments) }
     }
 }
@@ -95,7 +95,7 @@ fn head(bound: &mut Bound, batch: &Batch, verified: &Verified) -> Result<(), App
     Ok(())
 }
 
-fn answers(bound: &mut Bound, batch: &Batch) {
+pub(super) fn answers(bound: &mut Bound, batch: &Batch) {
     let rows = &batch.answers;
     bound.column(rows, |row| row.id.org.as_str());
     bound.column(rows, |row| row.id.client.as_str());
@@ -108,7 +108,7 @@ fn answers(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.at.0);
 }
 
-fn events(bound: &mut Bound, batch: &Batch) {
+pub(super) fn events(bound: &mut Bound, batch: &Batch) {
     let rows = &batch.events;
     bound.column(rows, |row| int(row.first));
     bound.column(rows, |row| row.kind as i16);
@@ -131,7 +131,7 @@ fn feed(bound: &mut Bound, batch: &Batch, verified: &Verified) {
     bound.column(&verified.feeds, |moved| int(moved.number));
 }
 
-fn cases(bound: &mut Bound, batch: &Batch) {
+pub(super) fn cases(bound: &mut Bound, batch: &Batch) {
     let rows = &batch.cases;
     bound.column(rows, |row| row.incident.0);
     bound.column(rows, |row| int(row.was));
@@ -151,7 +151,7 @@ fn cases(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.updated_at.0);
 }
 
-fn parties(bound: &mut Bound, batch: &Batch) {
+pub(super) fn parties(bound: &mut Bound, batch: &Batch) {
     let rows = &batch.parties;
     bound.column(rows, |row| row.incident.0);
     bound.column(rows, |row| row.org.as_str());
@@ -159,7 +159,7 @@ fn parties(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.active);
 }
 
-fn obligations(bound: &mut Bound, rows: &[ObligationRow]) {
+pub(super) fn obligations(bound: &mut Bound, rows: &[ObligationRow]) {
     bound.column(rows, |row| row.incident.0);
     bound.column(rows, |row| row.scope.map_or(Uuid::nil(), |scope| scope.0));
     bound.column(rows, |row| row.duty.as_str());
@@ -174,7 +174,7 @@ fn obligations(bound: &mut Bound, rows: &[ObligationRow]) {
     bound.column(rows, |row| row.done);
 }
 
-fn handoffs(bound: &mut Bound, batch: &Batch) {
+pub(super) fn handoffs(bound: &mut Bound, batch: &Batch) {
     let rows = &batch.handoffs;
     bound.column(rows, |row| row.handoff.0);
     bound.column(rows, |row| row.incident.0);
@@ -187,7 +187,7 @@ fn handoffs(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.updated_at.0);
 }
 
-fn personal(bound: &mut Bound, batch: &Batch) {
+pub(super) fn personal(bound: &mut Bound, batch: &Batch) {
     let rows = &batch.personal;
     bound.column(rows, |row| row.id.incident.0);
     bound.column(rows, |row| int(row.id.seq));

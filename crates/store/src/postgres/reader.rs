@@ -123,13 +123,7 @@ impl PostgresReader {
     }
 
     /// One walk down one index: the cases that fit, and how far it got if there may be more.
-    async fn walk(
-        &self,
-        filter: &CaseFilter,
-        open: bool,
-        from: CaseCursor,
-        limit: i64,
-    ) -> Result<Walk, StoreError> {
+    async fn walk(&self, filter: &CaseFilter, open: bool, from: CaseCursor, limit: i64) -> Result<Walk, StoreError> {
         let walked_max = if filter.is_narrow() { i64::from(LIST_SCAN_ROWS_MAX) } else { limit };
         let rows = self.rows("list cases", || list_statement(filter, open, from, walked_max, limit)).await?;
         decode::walk(&rows, walked_max, limit)
@@ -239,6 +233,16 @@ impl Reader for PostgresReader {
         Box::pin(self.many("read the feeds' heads", || sqlx::query(sql::read::FEED_HEADS), decode::feed_head))
     }
 
+    fn ends(&self) -> Read<'_, (Head, Vec<FeedHead>)> {
+        Box::pin(async {
+            let rows = self.rows("read the ends of the log", || sqlx::query(sql::read::ENDS)).await?;
+            let Some(first) = rows.first() else { return Err(failed("read the head")(Error::RowNotFound)) };
+            let some = |row: &&PgRow| matches!(Fields::of(*row, "feeds").str_or_none("org"), Ok(Some(_)));
+            let feeds: Result<_, _> = rows.iter().filter(some).map(decode::feed_head).collect();
+            Ok((decode::head(first)?, feeds?))
+        })
+    }
+
     fn feed_head(&self, org: OrgId) -> Read<'_, u64> {
         Box::pin(async move {
             let statement = move || sqlx::query(sql::read::FEED_HEAD).bind(org.as_str().to_owned());
@@ -337,8 +341,7 @@ impl Reader for PostgresReader {
     }
 
     fn personal(&self, incident: IncidentId, from_seq: u64, to_seq: u64) -> Read<'_, Vec<PersonalRow>> {
-        let statement =
-            move || sqlx::query(sql::read::PERSONAL).bind(incident.0).bind(int(from_seq)).bind(int(to_seq));
+        let statement = move || sqlx::query(sql::read::PERSONAL).bind(incident.0).bind(int(from_seq)).bind(int(to_seq));
         Box::pin(self.many("read personal values", statement, decode::personal))
     }
 

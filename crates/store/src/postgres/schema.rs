@@ -1,6 +1,6 @@
 //! Which version a database has, and how it gets to this build's.
 
-use super::{failed, sql};
+use super::{failed, sql, transfer};
 use crate::error::StoreError;
 use sqlx::Row;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
@@ -14,8 +14,10 @@ const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE succ
 
 /// Applies what is missing, with the database to itself.
 pub(super) async fn migrate(conn: &mut PgConnection) -> Result<(), StoreError> {
-    let lock = sqlx::query(sql::write::MIGRATE).fetch_one(&mut *conn).await;
-    let alone: bool = lock.and_then(|row| row.try_get(0)).map_err(failed("take the migration's lock"))?;
+    if assert_current(conn).await.is_ok() {
+        return Ok(());
+    }
+    let alone = transfer::take(conn, sql::write::MIGRATE).await?;
     let from = match assert_current(conn).await {
         Ok(()) => return Ok(()),
         Err(StoreError::NoSchema) => 0,
@@ -37,8 +39,7 @@ pub(super) async fn migrate(conn: &mut PgConnection) -> Result<(), StoreError> {
 /// Refuses a database whose schema is not exactly this build's.
 pub(super) async fn assert_current(conn: &mut PgConnection) -> Result<(), StoreError> {
     let read = failed("read the schema version");
-    let has: bool =
-        sqlx::query(HAS_TABLE).fetch_one(&mut *conn).await.and_then(|row| row.try_get(0)).map_err(&read)?;
+    let has: bool = sqlx::query(HAS_TABLE).fetch_one(&mut *conn).await.and_then(|row| row.try_get(0)).map_err(&read)?;
     if !has {
         return Err(StoreError::NoSchema);
     }

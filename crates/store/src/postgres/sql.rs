@@ -3,4 +3,5 @@
 //! A batch is one call of `handoff_append`, which stands in the migrations with its reasons. Columns go in as arrays.
 
 pub(super) mod read;
+pub(super) mod transfer;
 pub(super) mod write;

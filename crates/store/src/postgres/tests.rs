@@ -93,7 +93,8 @@ async fn who_holds_the_head_writes_next() {
     let mine = story.opening(1);
     let theirs = Story::default().opening(2);
     let mut waiting = two.writer.append(&theirs);
-    let sent = std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context).is_pending())).await;
+    let sent =
+        std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context).is_pending())).await;
     assert!(sent);
     one.writer.append(&mine).await.unwrap();
     let moved = waiting.await;
@@ -158,7 +159,9 @@ fn setting_of(error: Result<Store, StoreError>) -> (&'static str, String) {
 async fn an_unsafe_server_is_refused_with_what_to_change() {
     let copy = Copy::new();
     let name = &copy.name;
-    for (setting, value) in [("synchronous_commit", "off"), ("synchronous_commit", "local"), ("default_transaction_read_only", "on")] {
+    for (setting, value) in
+        [("synchronous_commit", "off"), ("synchronous_commit", "local"), ("default_transaction_read_only", "on")]
+    {
         copy.sql(&format!("ALTER DATABASE {name} SET {setting} = '{value}'"));
         let (found, text) = setting_of(open(&copy.url, Options::default()).await);
         let shown = if setting == "synchronous_commit" { setting } else { "transaction_read_only" };
@@ -281,6 +284,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     read.obligations_in(incident(3)).await.unwrap();
     read.personal(incident(3), 1, 9).await.unwrap();
     read.audit(0, 10).await.unwrap();
+    read.counts(Millis(0)).await.unwrap();
     read.map(MapRef { id: MapId(uuid::Uuid::nil()), version: 1 }).await.unwrap();
     close(store).await;
 }

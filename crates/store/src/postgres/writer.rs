@@ -1,7 +1,7 @@
 //! The writer's connection: one batch, one statement, one transaction.
 
 use super::connect::{self, Purpose, Target};
-use super::{bind, failed, gate, schema, sql};
+use super::{bind, failed, gate, schema, sql, transfer};
 use crate::batch::{Appended, Batch};
 use crate::contract::{Durability, Lineage, Options, Pending, Read, WalState, Writer};
 use crate::decode;
@@ -217,8 +217,7 @@ impl PostgresWriter {
 /// A connection fit to write, the cluster's identity and the log's epoch.
 async fn connect_writer(target: &Target, durability: Durability) -> Result<(PgConnection, String, u64), StoreError> {
     let mut conn = connect::open(target, Purpose::Write).await?;
-    let lock = sqlx::query(sql::write::SERVE).fetch_one(&mut conn).await;
-    if !lock.and_then(|row| row.try_get::<bool, _>(0)).map_err(failed("take the service's lock"))? {
+    if !transfer::take(&mut conn, sql::write::SERVE).await? {
         return Err(StoreError::InService("a migration runs in this database; wait until it is done"));
     }
     schema::assert_current(&mut conn).await?;

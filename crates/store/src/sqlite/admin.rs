@@ -83,7 +83,7 @@ async fn file_findings(conn: &mut SqliteConnection) -> Result<Vec<Finding>, Stor
     Ok(findings)
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(StoreError::File { action: "remove", path: path.to_owned(), source })

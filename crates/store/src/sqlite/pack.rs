@@ -21,7 +21,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    fn new(rows: usize, row_bytes: usize, fixed_bytes: usize) -> Self {
+    pub(super) fn new(rows: usize, row_bytes: usize, fixed_bytes: usize) -> Self {
         Self {
             rows: Vec::with_capacity(rows * row_bytes + 2),
             fixed: Vec::with_capacity(rows * fixed_bytes),
@@ -30,19 +30,19 @@ impl Packed {
     }
 
     /// Opens a row.
-    fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         self.rows.push(if self.count == 0 { b'[' } else { b',' });
         self.count += 1;
     }
 
     /// Adds bytes of any length: offset, from 1, and length.
-    fn push_bytes(&mut self, bytes: &[u8]) -> (usize, usize) {
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) -> (usize, usize) {
         let offset = self.bytes.len() + 1;
         self.bytes.extend_from_slice(bytes);
         (offset, bytes.len())
     }
 
-    fn push_id(&mut self, id: Uuid) {
+    pub(super) fn push_id(&mut self, id: Uuid) {
         self.fixed.extend_from_slice(id.as_bytes());
     }
 
@@ -62,12 +62,13 @@ macro_rules! row {
             .map_err(|_| AppendError::rejected($table, "a row cannot be packed"))?;
     }};
 }
+pub(super) use row;
 
 fn ms(at: Option<Millis>) -> Option<i64> {
     at.map(|at| at.0)
 }
 
-fn hex(id: Option<Uuid>) -> Option<String> {
+pub(super) fn hex(id: Option<Uuid>) -> Option<String> {
     id.map(|id| id.as_simple().to_string())
 }
 

@@ -84,13 +84,7 @@ impl SqliteReader {
     }
 
     /// One walk down one index: the cases that fit, and how far it got if there may be more.
-    async fn walk(
-        &self,
-        filter: &CaseFilter,
-        open: bool,
-        from: CaseCursor,
-        limit: i64,
-    ) -> Result<Walk, StoreError> {
+    async fn walk(&self, filter: &CaseFilter, open: bool, from: CaseCursor, limit: i64) -> Result<Walk, StoreError> {
         let walked_max = if filter.is_narrow() { i64::from(LIST_SCAN_ROWS_MAX) } else { limit };
         let statement = list_statement(filter, open, from, walked_max, limit);
         let rows = statement.fetch_all(&self.pool).await.map_err(failed("list cases"))?;

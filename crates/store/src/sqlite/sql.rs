@@ -10,6 +10,7 @@
 //! statistics, and the other order scans a table per row.
 
 pub(super) mod read;
+pub(super) mod transfer;
 pub(super) mod write;
 
 /// Statements whose plan is tested: name and text.

@@ -43,6 +43,11 @@ pub(crate) const DIRECTORY_EVENTS: &str = concat!(
 
 pub(crate) const FEED_HEADS: &str = "SELECT org, number FROM feeds ORDER BY org";
 
+/// The head beside each feed's end, in one snapshot; one row without a feed where there is none.
+pub(crate) const ENDS: &str = "
+SELECT h.position, h.epoch, h.last_at, h.last_hash, f.org, f.number
+FROM head AS h LEFT JOIN feeds AS f ON true WHERE h.id = 1";
+
 pub(crate) const FEED_HEAD: &str = "SELECT number FROM feeds WHERE org = $1";
 
 /// Entries after `$2` below position `$3`, at most `$4`. The event is looked up per entry.

@@ -11,9 +11,12 @@ macro_rules! append_call {
 }
 
 /// A batch and its commit. No row: the log does not end where the batch expects.
-pub(crate) const APPEND: &str =
-    concat!("SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at,
-     a.now_last_hash AS last_hash FROM ", append_call!(), " AS a");
+pub(crate) const APPEND: &str = concat!(
+    "SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at,
+     a.now_last_hash AS last_hash FROM ",
+    append_call!(),
+    " AS a"
+);
 
 /// As [`APPEND`], with the tables few batches touch. `LATERAL` runs them after it, and only if the head has moved.
 pub(crate) const APPEND_BESIDE: &str = concat!(

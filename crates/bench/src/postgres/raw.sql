@@ -1,0 +1,3 @@
+-- The least a durable answer can cost here.
+
+INSERT INTO bench_raw (bytes) VALUES (:row::bytea);
