@@ -90,9 +90,9 @@ def leader(lab: Layout) -> str:
 
 def writer_port_serves(lab: Layout) -> bool:
     """The service's own way in, through HAProxy: a primary with a standby in step."""
-    need = "count(*) >= 1" if lab.synchronous else "true"
-    question = ("SELECT NOT pg_is_in_recovery() AND (SELECT " + need +
-                " FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))")
+    question = "SELECT NOT pg_is_in_recovery()"
+    if lab.synchronous:
+        question += " AND EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))"
     try:
         answer = run("psql", "-XqAt", "-d", f"{lab.url}?connect_timeout=3", "-c", question, check=False, seconds=10)
     except LabError:
@@ -123,7 +123,11 @@ def wait_healthy(lab: Layout, seconds: float) -> View:
         well_since.append(time.monotonic())
         return seen if well_since[-1] - well_since[0] >= settle else None
 
-    return wait_until("all nodes agreed on a leader that all standbys follow", healthy, seconds, every=2.0)
+    try:
+        return wait_until("all nodes agreed on a leader that all standbys follow", healthy, seconds, every=2.0)
+    except LabError as failed:
+        raise LabError("\n".join([str(failed), f"HAProxy sends to {primaries(lab)}",
+                                  *(f"{node} says {view(lab, (node,))}" for node in NODES)])) from None
 
 
 def agreed_view(lab: Layout) -> View | None:

@@ -241,7 +241,8 @@ impl World {
 
     fn desks(&self, recorder: &Arc<Recorder>) -> anyhow::Result<Vec<Desk>> {
         let desk = |number: usize| {
-            let (name, org, client) = if number.is_multiple_of(2) { ("a-system", "A", "cad-a") } else { ("b-system", "B", "cad-b") };
+            let (name, org, client) =
+                if number.is_multiple_of(2) { ("a-system", "A", "cad-a") } else { ("b-system", "B", "cad-b") };
             let who = Who { org: org_id(org)?, client: ClientId::new(client).context("a client id")? };
             let replicas = [self.replicas[0].client(name)?, self.replicas[1].client(name)?];
             Ok(Desk { replicas, who, recorder: recorder.clone(), progress: self.progress.clone() })
@@ -394,7 +395,12 @@ async fn judge(mut world: World, recorder: &Recorder) -> anyhow::Result<()> {
     let history: History = recorder.finish(reader.as_ref()).await?;
     reader.close().await;
     let violations = check_all(&history);
-    assert!(violations.is_empty(), "{} violations, the first: {:#?}", violations.len(), &violations[..violations.len().min(5)]);
+    assert!(
+        violations.is_empty(),
+        "{} violations, the first: {:#?}",
+        violations.len(),
+        &violations[..violations.len().min(5)]
+    );
     let answered = world.progress.answered.load(Ordering::SeqCst);
     assert!(answered >= COMMANDS_MIN, "{answered} commands");
     let fences = history.log.events.iter().filter(|event| event.type_name == "log_fenced").count();

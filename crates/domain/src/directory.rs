@@ -256,7 +256,7 @@ pub fn is_directory(body: &Body) -> bool {
     matches!(
         body,
         Body::LogOpened(_)
-        | Body::LogFenced(_)
+            | Body::LogFenced(_)
             | Body::StationSet(_)
             | Body::PostSet(_)
             | Body::UnitSet(_)

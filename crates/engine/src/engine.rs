@@ -25,7 +25,7 @@ use handoff_evidence::log::LogKey;
 use handoff_store::rows::AnswerId;
 use handoff_store::{Reader, Store, StoreError};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 /// How long a caller of a single command waits at most before the answer is "unknown".
@@ -68,6 +68,10 @@ struct Inner {
     available: watch::Receiver<Availability>,
     maps: Maps,
     organisations: Vec<Organisation>,
+    /// Other replicas write the same log.
+    shared: bool,
+    /// Tells the writer to look at the head now.
+    look: Arc<Notify>,
 }
 
 /// A handle on the running engine; cheap to clone. The writer ends when the last handle is gone.
@@ -166,6 +170,7 @@ impl Engine {
         let auditors: Auditors = audits.map(|org| org.id.clone()).collect();
         let queues = Queues { facts: facts_in, decisions: decisions_in, chores: chores_in };
         let (availability, available) = watch::channel(Availability::Here);
+        let look = Arc::new(Notify::new());
         let task = Writer::new(Parts {
             store: writer,
             reader: reader.clone(),
@@ -175,6 +180,7 @@ impl Engine {
             published: published.clone(),
             directory,
             availability,
+            look: look.clone(),
             auditors,
         });
         let inner = Inner {
@@ -188,6 +194,8 @@ impl Engine {
             available,
             maps: Maps::default(),
             organisations,
+            shared,
+            look,
         };
         Ok((Self(Arc::new(inner)), Box::pin(task.run(queues))))
     }
@@ -295,6 +303,29 @@ impl Engine {
         territory(&maps, &directory, point)
     }
 
+    /// Waits until everything is published here that is in the log now: whoever was answered by another replica must
+    /// find what it was answered (reliability, C9). One process has nobody to wait for.
+    ///
+    /// # Errors
+    /// [`LoadError::Read`] when the store does not answer, [`LoadError::Behind`] when it is not published in time.
+    pub async fn see_all(&self) -> Result<(), LoadError> {
+        if !self.0.shared {
+            return Ok(());
+        }
+        let head = self.reader().head().await.map_err(|error| LoadError::Read(LOG_STREAM, error))?.position;
+        let mut published = self.0.published.watch();
+        if *published.borrow_and_update() >= head {
+            return Ok(());
+        }
+        self.0.look.notify_one();
+        let limit = self.0.clock.sleep_until(self.0.clock.now().plus(COMMAND_WAIT_MS));
+        tokio::select! {
+            biased;
+            reached = published.wait_for(|position| *position >= head) => reached.map(drop).map_err(|_| LoadError::Behind),
+            () = limit => Err(LoadError::Behind),
+        }
+    }
+
     /// A case as of the published head, whoever asks: from memory if it changed lately, else from its events.
     ///
     /// # Errors
@@ -313,6 +344,7 @@ impl Engine {
     /// # Errors
     /// [`LoadError`].
     pub async fn case(&self, caller: &Caller, incident: IncidentId) -> Result<Option<Entry>, LoadError> {
+        self.see_all().await?;
         let Some(entry) = self.entry(incident).await? else { return Ok(None) };
         let survivor = self.survivor(&entry).await?;
         if let Some(survivor) = survivor.filter(|survivor| access::may_see_alias(&survivor.case, incident, caller)) {

@@ -72,6 +72,9 @@ pub enum LoadError {
     /// An event does not follow by the rules.
     #[error("events of a case break a rule")]
     Rule(#[source] Box<Violation>),
+    /// What the log holds is not published here in time: the database is away, or a standby is.
+    #[error("this replica is behind the log")]
+    Behind,
     /// A number or id of the store is outside its range.
     #[error("a stored {0} is malformed")]
     Malformed(&'static str),

@@ -94,6 +94,8 @@ pub struct Writer {
     /// Other replicas write the same log, and a lost database is waited for.
     shared: bool,
     availability: tokio::sync::watch::Sender<Availability>,
+    /// Somebody waits for what other replicas wrote.
+    look: Arc<tokio::sync::Notify>,
     /// Answers were read from the store since the last batch was written.
     recalled: bool,
     /// The last batch met another replica: the next one takes the head's lock first.
@@ -118,6 +120,8 @@ pub struct Parts {
     pub directory: tokio::sync::watch::Sender<Arc<Directory>>,
     /// Whether the database can be written.
     pub availability: tokio::sync::watch::Sender<Availability>,
+    /// Told when somebody waits for what other replicas wrote.
+    pub look: Arc<tokio::sync::Notify>,
     /// Organisations that receive every incident's events.
     pub auditors: Auditors,
 }
@@ -126,9 +130,22 @@ impl Writer {
     /// A writer over an open store, with memory read from the log.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, reader, shared, memory, clock, published, directory, availability, auditors } = parts;
+        let Parts { store, reader, shared, memory, clock, published, directory, availability, look, auditors } = parts;
         let (recalled, contended) = (false, false);
-        Self { store, reader, memory, clock, published, directory, auditors, shared, availability, recalled, contended }
+        Self {
+            store,
+            reader,
+            memory,
+            clock,
+            published,
+            directory,
+            auditors,
+            shared,
+            availability,
+            look,
+            recalled,
+            contended,
+        }
     }
 
     /// Works until every queue is closed and empty, then closes the store.
@@ -191,6 +208,7 @@ impl Writer {
             tokio::select! {
                 biased;
                 found = work => return Ok(found),
+                () = self.look.notified() => {}
                 () = idle => {}
             }
             if self.shared {

@@ -250,6 +250,13 @@ fn unsealable(paths: Vec<String>) -> Status {
 }
 
 /// The log could not be read: the detail goes to the operator, the caller may try again.
+impl Gate {
+    /// Everything that was answered anywhere is shown here from now on: before every read that shows more than one case.
+    pub(crate) async fn see_all(&self) -> Result<(), Status> {
+        self.engine().see_all().await.map_err(|error| unreadable(&error))
+    }
+}
+
 fn unreadable(error: &LoadError) -> Status {
     crate::error::fault("the log could not be read", error)
 }

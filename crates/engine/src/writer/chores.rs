@@ -38,4 +38,3 @@ pub(super) fn add_chores(rows: &mut handoff_store::Batch, chores: &[Chore], now:
     }
     rows.cursors.extend(cursors.into_values());
 }
-

@@ -96,8 +96,7 @@ impl Writer {
     async fn take_command(&mut self, rows: &[EventRow], followed: &mut Followed) -> Result<(), LoadError> {
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
-            let (event, prev) =
-                decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
+            let (event, prev) = decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
             if row.kind == StreamKind::Incident {
                 self.take_event(row, &event, prev, followed).await?;
             } else {

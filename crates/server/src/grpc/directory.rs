@@ -26,6 +26,7 @@ macro_rules! directory_service {
             $( async fn $list(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 let method = concat!("DirectoryService/", stringify!($list));
                 let session = self.session(&request, method)?;
+                self.see_all().await?;
                 let asked = request.into_inner();
                 let size = convert::list_directory(asked.page_size).map_err(violations)?;
                 let mut all = objects::$field(&self.engine().directory(), &session.caller);
@@ -40,6 +41,7 @@ macro_rules! directory_service {
                 request: Request<v1::GetCatalogueRequest>,
             ) -> Result<Response<v1::Catalogue>, Status> {
                 let session = self.session(&request, "DirectoryService/get_catalogue")?;
+                self.see_all().await?;
                 let key = convert::catalogue(&request.into_inner()).map_err(violations)?;
                 let directory = self.engine().directory();
                 let found = objects::catalogue(&directory, &key, &session.caller);
@@ -55,6 +57,7 @@ macro_rules! directory_service {
 
             async fn get_map(&self, request: Request<v1::GetMapRequest>) -> Result<Response<v1::BoundaryMap>, Status> {
                 let session = self.session(&request, "DirectoryService/get_map")?;
+                self.see_all().await?;
                 let asked = convert::map(&request.into_inner().map, true).map_err(violations)?;
                 let found = objects::map(&self.engine().directory(), &asked, &session.caller);
                 found.map(Response::new).ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))

@@ -37,6 +37,7 @@ impl ObligationService for Gate {
         let asked = convert::list_obligations(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
         may_list(caller)?;
+        self.see_all().await?;
         let station = station_asked(&self.engine().directory(), caller, asked.station.clone())?;
         let filter = format!("{}/{station:?}/{:?}", asked.other, asked.incident);
         let pages = self.pages(method, caller, &filter);

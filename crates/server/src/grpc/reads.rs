@@ -154,6 +154,7 @@ impl Gate {
         let session = self.session(&request, method)?;
         let asked = convert::list_incidents(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
+        self.see_all().await?;
         let filter = list_filter(&self.engine().directory(), caller, &asked)?;
         let pages = self.pages(method, caller, &format!("{filter:?}"));
         let after = pages.after(&asked.page_token)?.map(|place| case_cursor(&place)).transpose()?;

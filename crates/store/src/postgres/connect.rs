@@ -88,7 +88,7 @@ pub(super) async fn open(target: &Target, purpose: Purpose) -> Result<PgConnecti
 
 /// Why nothing came of a connection.
 pub(super) fn refused(error: sqlx::Error) -> StoreError {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned();
     let why = match code.as_str() {
         "28P01" | "28000" => "user or password are refused; look at the URL, the password file and pg_hba.conf",
         "3D000" => "there is no database of that name; create it, owned by the service's role",
