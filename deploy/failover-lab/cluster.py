@@ -40,6 +40,10 @@ class View:
                 and all(member.get("lag", "unknown") == LAG_BYTES_MAX for member in followers)
                 and len({member.get("timeline") for member in self.members}) == 1)
 
+    def line(self) -> str:
+        return ", ".join(f"{member['name']} {member['role']} {member['state']}, timeline {member.get('timeline')}, "
+                         f"lag {member.get('lag', '-')}" for member in self.members) or "nothing"
+
 
 NOBODY = View(None, None, ())
 
@@ -127,7 +131,7 @@ def wait_healthy(lab: Layout, seconds: float) -> View:
         return wait_until("all nodes agreed on a leader that all standbys follow", healthy, seconds, every=2.0)
     except LabError as failed:
         raise LabError("\n".join([str(failed), f"HAProxy sends to {primaries(lab)}",
-                                  *(f"{node} says {view(lab, (node,))}" for node in NODES)])) from None
+                                  *(f"{node} says: {view(lab, (node,)).line()}" for node in NODES)])) from None
 
 
 def agreed_view(lab: Layout) -> View | None:

@@ -135,7 +135,7 @@ FAULTS = {
                      on_leader, cut_from_nodes, another_leads),
     "oneway": Fault("what the leader's server sends to clients is dropped: it applies, they hear nothing",
                     on_leader, oneway, None, hold_seconds=10),
-    "sigstop": Fault("SIGSTOP of the leader's Patroni and PostgreSQL; SIGCONT after the time, as after a frozen machine",
+    "sigstop": Fault("SIGSTOP of the leader's Patroni and PostgreSQL, SIGCONT after the time, like a frozen machine",
                      on_leader, freeze, None, hold_seconds=30),
     "disk-full": Fault("the leader's data folder is filled to the last byte",
                        on_leader, disk_full, another_leads),

@@ -38,7 +38,8 @@ STOP_SECONDS_MAX = 10
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("count", type=int, metavar="N", help="how many rounds, the faults taking turns")
-    parser.add_argument("--faults", default=",".join(faults.FAULTS), help="which, in which order (default: %(default)s)")
+    parser.add_argument("--faults", default=",".join(faults.FAULTS),
+                        help="which, in which order (default: %(default)s)")
     parser.add_argument("--hold", type=float, metavar="S", help="seconds oneway and sigstop last (default 10 and 30)")
     parser.add_argument("--workload", default=f"exec python3 {pathlib.Path(__file__).with_name('writer.py')}",
                         metavar="CMD", help="shell command that writes instead of the lab's writer; it finds the "
@@ -167,6 +168,7 @@ class Round:
     unknown: int
     lost: int
     doubled: int
+    healthy: bool
     note: str
 
 
@@ -192,14 +194,20 @@ def one_round(lab: Layout, workload: Workload, number: int, name: str, hold: flo
     note = hold_fault(lab, workload, fault, victim, hold)
     healing = history.note(round=number, event="healing")
     faults.lift(lab)
-    after = cluster.wait_healthy(lab, HEAL_SECONDS_MAX)
-    healed = history.note(round=number, event="healthy", leader=after.leader, sync_standby=after.sync_standby)
-    workload.wait_flow()
+    healthy = True
+    try:
+        after = cluster.wait_healthy(lab, HEAL_SECONDS_MAX)
+        workload.wait_flow()
+    except LabError as failed:  # what was lost by then is still worth knowing
+        print(f"lab: {failed}", file=sys.stderr)
+        healthy, after, note = False, cluster.view(lab), "does not heal"
+    healed = history.note(round=number, event="healthy" if healthy else note, leader=after.leader,
+                          sync_standby=after.sync_standby)
     outage = workload.longest_gap(began)
     result = workload.check()
     history.note(round=number, event="checked", result=result)
-    return Round(number, name, victim, after.leader, outage, healing - began, healed - healing,
-                 *(result[key] - before[key] for key in ("acked", "unknown", "lost", "doubled")), note)
+    return Round(number, name, victim, after.leader or "none", outage, healing - began, healed - healing,
+                 *(result[key] - before[key] for key in ("acked", "unknown", "lost", "doubled")), healthy, note)
 
 
 def hold_fault(lab: Layout, workload: Workload, fault: faults.Fault, victim: str, hold: float | None) -> str:
@@ -243,6 +251,7 @@ def summary_of(done: list[Round]) -> dict:
         "unknown": sum(each.unknown for each in done),
         "lost": sum(each.lost for each in done),
         "doubled": sum(each.doubled for each in done),
+        "healed": all(each.healthy for each in done),
         "outage_p99_s": round(percentile(outages, 0.99), 1),
         "outage_max_s": round(max(outages), 1),
         "by_fault": by_fault,
@@ -266,6 +275,8 @@ def run_all(lab: Layout, arguments: argparse.Namespace) -> dict:
             done.append(one_round(lab, workload, number, names[(number - 1) % len(names)], arguments.hold, totals))
             totals = {key: totals[key] + getattr(done[-1], key) for key in totals}
             print(line_of(done[-1]), flush=True)
+            if not done[-1].healthy:
+                return summary_of(done) | {"nodes_differ": ["no comparison, the cluster did not heal"]}
         workload.stop()
         return summary_of(done) | {"nodes_differ": cluster.differing_tables(lab)}
     finally:
@@ -276,7 +287,9 @@ def run_all(lab: Layout, arguments: argparse.Namespace) -> dict:
 def verdict(summary: dict, outage_limit: float | None) -> int:
     print(json.dumps(summary))
     bad = [f"{summary[key]} {key}" for key in ("lost", "doubled") if summary[key]]
-    if summary["nodes_differ"]:
+    if not summary["healed"]:
+        bad.append("the cluster did not heal")
+    elif summary["nodes_differ"]:
         bad.append(f"not the same on all nodes: {', '.join(summary['nodes_differ'])}")
     if outage_limit is not None and summary["outage_p99_s"] > outage_limit:
         bad.append(f"p99 of outages {summary['outage_p99_s']} s, above {outage_limit} s")

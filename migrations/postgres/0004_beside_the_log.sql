@@ -89,7 +89,7 @@ BEGIN
         INSERT INTO feeds (org, was, number)
         SELECT u.org, u.was, u.number
         FROM unnest(m_org, m_was, m_number) AS u (org, was, number)
-        WHERE u.was = 0 OR EXISTS (SELECT 1 FROM feeds AS f WHERE f.org = u.org)
+        WHERE u.was = 0 OR (SELECT true FROM feeds AS f WHERE f.org = u.org)
         ON CONFLICT (org) DO UPDATE SET was = excluded.was, number = excluded.number
         WHERE feeds.number = excluded.was;
         GET DIAGNOSTICS written = ROW_COUNT;
@@ -98,7 +98,7 @@ BEGIN
 
     IF cardinality(c_incident) > 0 THEN
         -- The compare-and-set of custody: a row is replaced only from the version the batch saw, and a row that does
-        -- not exist only from 0.
+        -- not exist only from 0. A scalar subselect, because EXISTS under OR may be planned as a hash of the whole table.
         INSERT INTO cases (incident, was, version, state, custodian_org, custodian_station, tenure, receiver_org,
                            receiver_station, kind, severity, drill, alias_of, opened_at, closed_at, updated_at)
         SELECT u.*
@@ -107,7 +107,7 @@ BEGIN
                     c_closed_at, c_updated_at)
              AS u (incident, was, version, state, custodian_org, custodian_station, tenure, receiver_org,
                    receiver_station, kind, severity, drill, alias_of, opened_at, closed_at, updated_at)
-        WHERE u.was = 0 OR EXISTS (SELECT 1 FROM cases AS c WHERE c.incident = u.incident)
+        WHERE u.was = 0 OR (SELECT true FROM cases AS c WHERE c.incident = u.incident)
         ON CONFLICT (incident) DO UPDATE
         SET was = excluded.was, version = excluded.version, state = excluded.state,
             custodian_org = excluded.custodian_org, custodian_station = excluded.custodian_station,

@@ -15,6 +15,10 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Millis;
     /// Ends once `now` is at least `until`.
     fn sleep_until(&self, until: Millis) -> Sleep;
+    /// Whether it shows the time of day, so that it can be held against another machine's.
+    fn is_of_day(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock.
@@ -22,6 +26,10 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    fn is_of_day(&self) -> bool {
+        true
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place where the service reads the clock")]
     fn now(&self) -> Millis {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

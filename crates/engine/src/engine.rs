@@ -108,7 +108,12 @@ pub async fn open_log(store: &mut Store, key: &LogKey, now: Millis) -> Result<()
     let recorded = record(&event, &FIRST_PREV).expect("log_opened is within the profile");
     let mut batch = crate::rows::empty(0);
     batch.events.push(crate::rows::event(&event, &recorded, 0, 0));
-    store.writer.append(&batch).await.map(|_| ()).map_err(|error| StartError::Open(Box::new(error)))
+    match store.writer.append(&batch).await {
+        Ok(_) => Ok(()),
+        // Another replica was first; whether under the same key is seen at once.
+        Err(handoff_store::AppendError::Moved { .. }) => Box::pin(open_log(store, key, now)).await,
+        Err(error) => Err(StartError::Open(Box::new(error))),
+    }
 }
 
 /// Notes the server's history beside the head where it is another one than the noted. With it the epoch rises, unless
@@ -392,6 +397,8 @@ impl Engine {
     /// # Errors
     /// [`NoAnswer`], or [`NoAnswer::Unknown`] when the feed could not be read.
     pub async fn commit(&self, caller: &Caller, number: u64) -> Result<(), NoAnswer> {
+        // Another replica may have sent what is committed here.
+        self.see_all().await.map_err(|_| NoAnswer::Unknown)?;
         self.deliver_up_to(caller, number).await?;
         let (done, told) = oneshot::channel();
         let chore = Chore::Cursor { org: caller.org.clone(), client: caller.client.clone(), number, done };
@@ -419,7 +426,8 @@ impl Engine {
         let mut at = from.unwrap_or(0);
         while at < number {
             let page = self.feed(&caller.org, at).await.map_err(|_| NoAnswer::Unknown)?;
-            let Some(last) = page.last() else { break };
+            // What was sent is there; what is not there was never taken in.
+            let Some(last) = page.last() else { return Err(NoAnswer::Unknown) };
             at = last.number;
             for entry in page.iter().filter(|entry| entry.number <= number) {
                 self.deliver(caller, &mine, entry).await?;

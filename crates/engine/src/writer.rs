@@ -68,6 +68,12 @@ pub enum Fatal {
     /// running service. The next start fences it, and subscribers are told `DATA_LOSS`.
     #[error("the log ends before, or differs from, what was published up to position {0}")]
     Lost(u64),
+    /// Head and events do not belong together: the connections lead to two servers. They are opened anew.
+    #[error("the head and the events come from two servers")]
+    Elsewhere,
+    /// This machine's clock and the database's are so many milliseconds apart.
+    #[error("this machine's clock and the database's are {0} ms apart; set the clocks")]
+    Clock(i64),
 }
 
 /// Queues into the writer.
@@ -96,6 +102,8 @@ pub struct Writer {
     availability: tokio::sync::watch::Sender<Availability>,
     /// Somebody waits for what other replicas wrote.
     look: Arc<tokio::sync::Notify>,
+    /// When the database's clock was looked at last.
+    clock_looked: Millis,
     /// Answers were read from the store since the last batch was written.
     recalled: bool,
     /// The last batch met another replica: the next one takes the head's lock first.
@@ -131,7 +139,7 @@ impl Writer {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, reader, shared, memory, clock, published, directory, availability, look, auditors } = parts;
-        let (recalled, contended) = (false, false);
+        let (recalled, contended, clock_looked) = (false, false, Millis(0));
         Self {
             store,
             reader,
@@ -143,6 +151,7 @@ impl Writer {
             shared,
             availability,
             look,
+            clock_looked,
             recalled,
             contended,
         }
@@ -281,10 +290,7 @@ impl Writer {
                 Ok(()) => {}
                 Err(Miss::Known(ids)) => {
                     self.recall(ids).await?;
-                    let again = self.attempt(&mut alone, &mut Vec::new(), now).await;
-                    if let Err(miss) = again {
-                        return Err(miss.into_fatal());
-                    }
+                    jobs.extend(alone.drain(..));
                 }
                 Err(Miss::Moved) => {
                     self.moved().await?;
@@ -327,11 +333,16 @@ impl Writer {
             let append = self.store.append(&overlay.rows);
             watched(append, self.clock.as_ref(), &self.availability).await.map_err(Miss::from)?;
         } else {
-            self.store.release().await.map_err(Miss::store)?;
-            if looked_up || self.recalled {
-                // An answer that was read, and not written just now, is given once it is as durable as any.
-                self.store.settle().await.map_err(Miss::store)?;
+            if looked_up || self.recalled || self.shared {
+                // An answer that was read, and not written just now, is given once it is as durable as any; and what was
+                // decided without writing was decided on the log as it is, or is decided again.
+                let head = self.store.settle().await.map_err(Miss::store)?;
+                if self.shared && head.position != self.memory.position {
+                    self.store.release().await.map_err(Miss::store)?;
+                    return Err(Miss::Moved);
+                }
             }
+            self.store.release().await.map_err(Miss::store)?;
         }
         self.recalled = false;
         let written = Written::of(overlay);
@@ -469,7 +480,7 @@ async fn watched(
     tracing::error!("a commit has been waiting for {PATIENCE_MS} ms; is a standby lost?");
     availability.send_replace(Availability::Away);
     let done = append.await;
-    if done.is_ok() {
+    if !matches!(done, Err(AppendError::Io { .. } | AppendError::Unknown { .. })) {
         availability.send_replace(Availability::Here);
     }
     done

@@ -152,6 +152,11 @@ pub trait Writer: Send {
         Box::pin(async { Ok(Lineage::default()) })
     }
 
+    /// The server's own clock, where it has one.
+    fn time(&mut self) -> Read<'_, Option<Millis>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Opens the connection anew after a failure, with every assertion of the first time. A store of one process is
     /// never reopened: its process ends.
     fn reopen(&mut self) -> Read<'_, ()> {

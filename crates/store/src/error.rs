@@ -99,6 +99,9 @@ pub enum StoreError {
         #[source]
         source: Source,
     },
+    /// The database does not answer.
+    #[error("the database does not answer; is its machine, or the way to it, gone?")]
+    NoReply,
     /// The database is another one than before.
     #[error("the database behind the URL is another one than before; {what} differs")]
     OtherDatabase {

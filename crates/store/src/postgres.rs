@@ -32,8 +32,8 @@ use std::sync::Arc;
 use writer::PostgresWriter;
 
 pub(crate) async fn open(target: &Target, options: Options) -> Result<Store, StoreError> {
-    let writer = PostgresWriter::open(target.clone(), options).await?;
     let reader = Arc::new(PostgresReader::new(target.clone()));
+    let writer = PostgresWriter::open(target.clone(), options, reader.clone()).await?;
     Ok(Store { writer: Box::new(writer), reader, unclean: false, shared: true })
 }
 

@@ -2,12 +2,14 @@
 //! batches are. The head is the truth and is asked for; nothing is told.
 
 use super::{Fatal, Writer, recall_memory};
+use crate::clock::Clock;
 use crate::feed::FeedEntry;
 use crate::memory::{Entry, LoadError, Upto, load};
 use handoff_domain::apply;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::Event;
 use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, OrgId};
+use handoff_domain::time::SECOND;
 use handoff_evidence::event::decode;
 use handoff_store::StoreError;
 use handoff_store::rows::{EventRow, Head, StreamKind};
@@ -16,6 +18,10 @@ use std::sync::Arc;
 
 /// Events followed one by one. Behind by more, a replica drops its memory and reads what it needs when it needs it.
 const FOLLOWED_EVENTS_MAX: u64 = 10_000;
+/// How often the database's clock is looked at, and how far it may be apart.
+const CLOCK_LOOK_EVERY_MS: i64 = SECOND;
+const CLOCK_APART_WARN_MS: i64 = 250;
+const CLOCK_APART_MAX_MS: i64 = 2 * SECOND;
 /// Events or entries read at once.
 const PAGE_ROWS: u32 = 1_000;
 
@@ -32,12 +38,23 @@ struct Followed {
 impl Writer {
     /// Takes in what others wrote, if anything.
     pub(super) async fn follow(&mut self) -> Result<(), Fatal> {
+        self.hold_the_clock_against().await?;
         let head = self.store.head().await.map_err(Fatal::Tidy)?;
         if head.position == self.memory.position {
             return Ok(());
         }
         let head = self.store.settle().await.map_err(Fatal::Tidy)?;
         self.catch_up(head).await
+    }
+
+    /// A replica whose clock is wrong would date the log for all of them and raise what is not due (reliability, 8).
+    async fn hold_the_clock_against(&mut self) -> Result<(), Fatal> {
+        let now = self.clock.now();
+        if !self.clock.is_of_day() || now.since(self.clock_looked) < CLOCK_LOOK_EVERY_MS {
+            return Ok(());
+        }
+        self.clock_looked = now;
+        check_clock(self.store.as_mut(), self.clock.as_ref()).await
     }
 
     /// Another replica was first: takes in what it wrote before the next attempt.
@@ -70,7 +87,11 @@ impl Writer {
         if head.position - from > FOLLOWED_EVENTS_MAX {
             return self.reload().await;
         }
-        let rows = self.rows_between(from, head.position).await.map_err(load_failed)?;
+        let rows = self.rows_between(from, head.position).await?;
+        // Head and events come by two connections: after a failover they may lead to two servers.
+        if rows.last().map(|row| row.hash) != head.last_hash {
+            return Err(Fatal::Elsewhere);
+        }
         let mut followed = Followed::default();
         for command in rows.chunk_by(|one, next| one.first == next.first) {
             self.take_command(command, &mut followed).await.map_err(load_failed)?;
@@ -80,12 +101,12 @@ impl Writer {
         Ok(())
     }
 
-    async fn rows_between(&mut self, from: u64, until: u64) -> Result<Vec<EventRow>, LoadError> {
+    async fn rows_between(&mut self, from: u64, until: u64) -> Result<Vec<EventRow>, Fatal> {
         let mut rows: Vec<EventRow> = Vec::new();
         let mut next = from;
         while next < until {
-            let page = self.reader.events_from(next, PAGE_ROWS).await.map_err(log_unread)?;
-            let Some(last) = page.last() else { return Err(LoadError::Malformed("log, which has a gap")) };
+            let page = self.reader.events_from(next, PAGE_ROWS).await.map_err(Fatal::Tidy)?;
+            let Some(last) = page.last() else { return Err(Fatal::Elsewhere) };
             next = last.position + 1;
             rows.extend(page.into_iter().filter(|row| row.position < until));
         }
@@ -185,12 +206,31 @@ impl Writer {
     /// Drops all memory and reads the head again.
     pub(super) async fn reload(&mut self) -> Result<(), Fatal> {
         let memory = recall_memory(self.reader.as_ref()).await.map_err(load_failed)?;
-        self.store.settle().await.map_err(Fatal::Tidy)?;
+        let head = self.store.settle().await.map_err(Fatal::Tidy)?;
+        if let Some(last) = head.position.checked_sub(1).filter(|_| self.shared) {
+            let row = self.reader.event_at(last).await.map_err(Fatal::Tidy)?;
+            if head.position < memory.position || row.map(|row| row.hash) != head.last_hash {
+                return Err(Fatal::Elsewhere);
+            }
+        }
         self.memory = memory;
         self.directory.send_replace(self.memory.directory.clone());
         self.published.jump(self.memory.position);
         Ok(())
     }
+}
+
+/// Refuses to work while this machine's clock and the database's are too far apart.
+pub(super) async fn check_clock(store: &mut dyn handoff_store::Writer, clock: &dyn Clock) -> Result<(), Fatal> {
+    let before = clock.now();
+    let Some(theirs) = store.time().await.map_err(Fatal::Tidy)? else { return Ok(()) };
+    // Of the time the question took, either side may have had any part.
+    let (early, late) = (before.since(theirs), theirs.since(clock.now()));
+    let apart = early.max(late).max(0);
+    if apart > CLOCK_APART_WARN_MS {
+        tracing::warn!(apart_ms = apart, "this machine's clock and the database's are apart");
+    }
+    if apart > CLOCK_APART_MAX_MS { Err(Fatal::Clock(apart)) } else { Ok(()) }
 }
 
 fn load_failed(error: LoadError) -> Fatal {

@@ -1,6 +1,7 @@
 //! A lost database is waited for where the store is shared: what was being written is answered as unknown, everything
 //! that comes meanwhile as not accepted, and memory is read again once the database is back (reliability, 5 and 7).
 
+use super::follow::check_clock;
 use super::{Fatal, Queues, Writer, answer, answer_all};
 use crate::engine::{StartError, fence};
 use crate::job::{Chore, Job, NoAnswer};
@@ -25,7 +26,7 @@ impl Fatal {
     /// Whether a shared database may come back from it.
     fn passes(&self) -> bool {
         match self {
-            Self::Append(_) | Self::Tidy(_) => true,
+            Self::Append(_) | Self::Tidy(_) | Self::Elsewhere | Self::Clock(_) => true,
             Self::Load(error) => matches!(**error, LoadError::Read(..)),
             Self::Refused | Self::Lost(_) => false,
         }
@@ -41,7 +42,9 @@ impl Fatal {
                 | AppendError::AnswersKnown(_)
                 | AppendError::Rejected { .. } => NoAnswer::Unknown,
             },
-            Self::Tidy(_) | Self::Load(_) | Self::Refused | Self::Lost(_) => NoAnswer::Unknown,
+            Self::Tidy(_) | Self::Load(_) | Self::Refused | Self::Lost(_) | Self::Elsewhere | Self::Clock(_) => {
+                NoAnswer::Unknown
+            }
         }
     }
 }
@@ -78,6 +81,9 @@ impl Writer {
 
     async fn come_back(&mut self) -> Result<(), Comeback> {
         self.store.reopen().await.map_err(Comeback::store)?;
+        if self.clock.is_of_day() {
+            check_clock(self.store.as_mut(), self.clock.as_ref()).await.map_err(Comeback::of)?;
+        }
         // What was published last must still be there, under its hash, before anything is read anew.
         let (position, hash) = (self.published.head(), self.memory.last_hash);
         if let Some(last) = position.checked_sub(1) {
@@ -96,16 +102,23 @@ impl Writer {
 
     /// Answers everything that comes as not accepted, for one pause; `false` when nothing will come any more.
     async fn turn_away(&mut self, queues: &mut Queues) -> bool {
-        let mut pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
-        loop {
-            tokio::select! {
-                biased;
-                Some(job) = queues.facts.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
-                Some(job) = queues.decisions.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
-                Some(chore) = queues.chores.recv() => drop(chore),
-                () = &mut pause => return true,
-                else => return false,
+        let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
+        // Ends at once when every queue is closed and empty: the stop does not wait for the database.
+        let turned = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(job) = queues.facts.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
+                    Some(job) = queues.decisions.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
+                    Some(chore) = queues.chores.recv() => drop(chore),
+                    else => return,
+                }
             }
+        };
+        tokio::select! {
+            biased;
+            () = turned => false,
+            () = pause => true,
         }
     }
 }

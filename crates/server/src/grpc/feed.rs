@@ -13,6 +13,7 @@ use handoff_domain::ids::{Digest, OrgId};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{MINUTE, Millis, SECOND};
 use handoff_engine::NoAnswer;
+use handoff_engine::writer::Availability;
 use handoff_proto::v1;
 use handoff_proto::v1::feed_service_server::FeedService;
 use handoff_proto::v1::watch_response::Message;
@@ -100,6 +101,8 @@ impl Gate {
         let reader = self.engine().reader();
         let committed = reader.cursor(org.clone(), client).await.map_err(|error| store_away(&error))?;
         let head = reader.feed_head(org.clone()).await.map_err(|error| store_away(&error))?;
+        // The number was read from the tables; it is named once it is as durable as everything published.
+        self.see_all().await?;
         let number = committed.unwrap_or(0);
         let resume_token = match committed {
             Some(number) => self.cursors().resume_token(&org, &self.place_at(&org, number).await?),
@@ -113,7 +116,10 @@ impl Gate {
             ("", false) => self.place_at(org, 0).await,
             ("", true) => {
                 let head = self.engine().reader().feed_head(org.clone()).await;
-                self.place_at(org, head.map_err(|error| store_away(&error))?).await
+                let head = head.map_err(|error| store_away(&error))?;
+                // A place to go on from must last: a later failover would put something else under its number.
+                self.see_all().await?;
+                self.place_at(org, head).await
             }
             (token, false) => self.resume(org, token).await,
             (_, true) => Err(status(&Refusal::new(Reason::InvalidField).field("from_now"))),
@@ -226,7 +232,9 @@ impl Subscriber {
             service_time: Some(handoff_proto::view::timestamp(now)),
             resume_token: self.token(),
         };
-        self.send(Frame::of(Message::Heartbeat(heartbeat))).await
+        let message = Message::Heartbeat(heartbeat);
+        let away = *self.gate.engine().availability().borrow() == Availability::Away;
+        self.send(if away { Frame::stale(message) } else { Frame::of(message) }).await
     }
 
     async fn end(&self, code: &str) -> Result<(), Status> {

@@ -41,6 +41,11 @@ impl Frame {
         Self(WatchResponse { message: Some(message), stale: false }.encode_to_vec().into())
     }
 
+    /// The same while the database is away: newer entries may be missing.
+    pub(super) fn stale(message: Message) -> Self {
+        Self(WatchResponse { message: Some(message), stale: true }.encode_to_vec().into())
+    }
+
     /// The message again.
     pub(super) fn read(self) -> Result<WatchResponse, Status> {
         WatchResponse::decode(self.0).map_err(|error| crate::error::fault("a message of the feed is malformed", &error))

@@ -64,6 +64,8 @@ impl ObligationService for Gate {
             let acknowledged = self.is_noticed(row).await?;
             obligations.push(v1::Obligation { acknowledged, ..shown(row) });
         }
+        // What was read is shown once it is known to last.
+        self.see_all().await?;
         Ok(Response::new(v1::ListObligationsResponse { obligations, next_page_token }))
     }
 

@@ -176,6 +176,8 @@ impl Gate {
             }
             incidents.push(shown);
         }
+        // What was read is shown once it is known to last.
+        self.see_all().await?;
         Ok(Response::new(v1::ListIncidentsResponse { incidents, next_page_token }))
     }
 

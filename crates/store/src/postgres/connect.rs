@@ -6,6 +6,7 @@ use crate::error::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{ConnectOptions, Row};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Oldest server taken.
 const SERVER_VERSION_MIN: i32 = 150_000;
@@ -41,8 +42,10 @@ impl Target {
 
 /// A young database has no statistics, and a plan kept from then would walk a table that has grown since. Every hot
 /// statement is a search in an index, so nothing else is offered.
-const PLANS: [(&str, &str); 5] = [
+const PLANS: [(&str, &str); 7] = [
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("plan_cache_mode", "force_generic_plan"),
@@ -50,7 +53,9 @@ const PLANS: [(&str, &str); 5] = [
 ];
 
 /// Milliseconds and seconds. A replica that stops while it holds the head, or whose machine is gone, loses it.
-const LIMITS: [(&str, &str); 6] = [
+const LIMITS: [(&str, &str); 7] = [
+    // One snapshot for each statement of the function that writes: what was committed while it waited is seen.
+    ("default_transaction_isolation", "read committed"),
     ("lock_timeout", "5000"),
     ("idle_in_transaction_session_timeout", "5000"),
     ("tcp_keepalives_idle", "5"),
@@ -58,6 +63,10 @@ const LIMITS: [(&str, &str); 6] = [
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "10000"),
 ];
+
+/// How long the server may take to answer anything but a commit. A peer that is gone without a word would be waited for
+/// for ever otherwise.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +90,16 @@ impl Purpose {
 
 /// Opens a connection and asserts the server.
 pub(super) async fn open(target: &Target, purpose: Purpose) -> Result<PgConnection, StoreError> {
-    let mut conn = target.options(purpose).connect().await.map_err(refused)?;
-    assert_server(&mut conn, purpose).await?;
-    Ok(conn)
+    let opened = tokio::time::timeout(ANSWER_MAX, async {
+        let mut conn = target.options(purpose).connect().await.map_err(refused)?;
+        assert_server(&mut conn, purpose).await?;
+        if purpose == Purpose::Write {
+            // Asserted just now, and held for this session: a reload of the server's settings does not change it.
+            sqlx::query(sql::write::KEEP_COMMIT).execute(&mut conn).await.map_err(failed("keep the settings"))?;
+        }
+        Ok(conn)
+    });
+    opened.await.unwrap_or(Err(StoreError::NoReply))
 }
 
 /// Why nothing came of a connection.

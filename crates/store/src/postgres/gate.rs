@@ -6,9 +6,10 @@ use crate::contract::Durability;
 use crate::error::StoreError;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
+use std::time::Duration;
 
-/// How often the standbys are looked at before the gate stays shut, two milliseconds apart: five seconds.
-const LOOKS_MAX: u32 = 2_500;
+/// How long the standbys are looked at, two milliseconds apart, before the gate stays shut.
+const SHUT_AFTER: Duration = Duration::from_secs(5);
 
 /// Waits until everything committed so far is as durable as promised.
 pub(super) async fn pass(conn: &mut PgConnection, durability: Durability) -> Result<(), StoreError> {
@@ -25,13 +26,15 @@ pub(super) async fn pass(conn: &mut PgConnection, durability: Durability) -> Res
 /// Waits until enough standbys hold the log up to `end`.
 pub(super) async fn pass_at(conn: &mut PgConnection, standbys: u32, end: &str) -> Result<(), StoreError> {
     let read = failed("look at the standbys");
-    for _ in 0..LOOKS_MAX {
-        let look = sqlx::query(sql::write::GATE_AGAIN).bind(i64::from(standbys)).bind(end);
-        if look.fetch_one(&mut *conn).await.and_then(|row| row.try_get::<bool, _>("open")).map_err(&read)? {
-            return Ok(());
+    let looks = async {
+        loop {
+            let look = sqlx::query(sql::write::GATE_AGAIN).bind(i64::from(standbys)).bind(end);
+            if look.fetch_one(&mut *conn).await.and_then(|row| row.try_get::<bool, _>("open")).map_err(&read)? {
+                return Ok(());
+            }
         }
-    }
-    Err(StoreError::NotReplicated { standbys })
+    };
+    tokio::time::timeout(SHUT_AFTER, looks).await.unwrap_or(Err(StoreError::NotReplicated { standbys }))
 }
 
 /// Refuses a server that cannot keep the promise at all: the gate would stay shut for ever.

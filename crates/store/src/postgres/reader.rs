@@ -3,7 +3,7 @@
 //! A connection that is lost says nothing about the others, and after a failover all of them lead to the wrong server:
 //! the whole pool is dropped then, and the read, which changes nothing, is tried once more on a new one.
 
-use super::connect::{self, Purpose, Target};
+use super::connect::{self, ANSWER_MAX, Purpose, Target};
 use super::{bind::int, failed, sql};
 use crate::batch::COMMAND_EVENTS_MAX;
 use crate::contract::{Pending, Read, Reader};
@@ -60,13 +60,19 @@ impl PostgresReader {
         statement: impl Fn() -> Statement + Send,
     ) -> Result<Vec<PgRow>, StoreError> {
         let (number, pool) = self.pool();
-        match statement().fetch_all(&pool).await {
+        match within(statement().fetch_all(&pool)).await {
             Err(error) if is_lost(&error) && !pool.is_closed() => {
                 let fresh = self.replace(number);
-                statement().fetch_all(&fresh).await.map_err(failed(action))
+                within(statement().fetch_all(&fresh)).await.map_err(failed(action))
             }
             other => other.map_err(failed(action)),
         }
+    }
+
+    /// Drops the pool: the writer's connection was opened anew, and the old ones may lead to another server.
+    pub(super) fn renew(&self) {
+        let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
+        *pool = (pool.0 + 1, new_pool(&self.target));
     }
 
     async fn many<T>(
@@ -140,6 +146,12 @@ impl PostgresReader {
     }
 }
 
+/// A read that gets no answer is one on a lost connection.
+async fn within<T>(read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let silent = || Err(Error::Io(std::io::ErrorKind::TimedOut.into()));
+    tokio::time::timeout(ANSWER_MAX, read).await.unwrap_or_else(|_| silent())
+}
+
 fn new_pool(target: &Target) -> PgPool {
     PgPoolOptions::new()
         .max_connections(READERS_MAX)
@@ -159,7 +171,12 @@ fn new_pool(target: &Target) -> PgPool {
 /// Whether the error is one of the connection and not of the statement.
 fn is_lost(error: &Error) -> bool {
     match error {
-        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed | Error::PoolClosed => true,
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::Protocol(_)
+        | Error::WorkerCrashed
+        | Error::PoolClosed
+        | Error::PoolTimedOut => true,
         Error::Database(database) => {
             // Shut down by the administrator, crashed, not ready, read-only; connection exceptions.
             let code = database.code().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The writer's connection: one batch, one statement, one transaction.
 
-use super::connect::{self, Purpose, Target};
+use super::connect::{self, ANSWER_MAX, Purpose, Target};
+use super::reader::PostgresReader;
 use super::{bind, failed, gate, schema, sql, transfer};
 use crate::batch::{Appended, Batch};
 use crate::contract::{Durability, Lineage, Options, Pending, Read, WalState, Writer};
@@ -9,14 +10,21 @@ use crate::error::{AppendError, Source, StoreError};
 use crate::failpoint::Failpoint;
 use crate::rows::{AnswerId, Head};
 use futures_util::TryStreamExt;
+use handoff_domain::time::Millis;
 use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgRow, PgSeverity};
 use sqlx::{Connection, Either, Executor, Row};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// SQLSTATEs of the migrations' functions: a request of the batch has an answer; rows did not fit.
 const ANSWER_KNOWN: &str = "HO409";
 const ROWS_DO_NOT_FIT: &str = "HO422";
 /// Classes of errors that a row can cause: data, constraint, limits.
 const OF_A_ROW: &[&str] = &["22", "23", "54"];
+/// How long a batch may take before its session is looked for from another connection.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+/// Looks at the head, 20 ms apart, that may find too few standbys: three seconds.
+const SHORT_LOOKS_MAX: u32 = 150;
 /// Timelines are written as hexadecimal digits at the head of a segment's name.
 const TIMELINE_DIGITS: usize = 8;
 
@@ -36,17 +44,28 @@ pub(super) struct PostgresWriter {
     durability: Durability,
     failpoint: Failpoint,
     conn: PgConnection,
+    /// The session's number at the server, to look for it from another connection.
+    session: i32,
     state: State,
+    /// The readers' connections, dropped when this one is opened anew.
+    reader: Arc<PostgresReader>,
+    /// Looks at the head in a row that found too few standbys.
+    short: u32,
     /// What must not change behind the URL: the cluster's identity, and the highest epoch seen.
     system: String,
     epoch: u64,
 }
 
 impl PostgresWriter {
-    pub(super) async fn open(target: Target, options: Options) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        target: Target,
+        options: Options,
+        reader: Arc<PostgresReader>,
+    ) -> Result<Self, StoreError> {
         let Options { durability, failpoint } = options;
-        let (conn, system, epoch) = connect_writer(&target, durability).await?;
-        Ok(Self { target, durability, failpoint, conn, state: State::Ready, system, epoch })
+        let Session { conn, session, system, epoch } = connect_writer(&target, durability).await?;
+        let (state, short) = (State::Ready, 0);
+        Ok(Self { target, durability, failpoint, conn, session, state, reader, short, system, epoch })
     }
 
     async fn append_once(&mut self, batch: &Batch) -> Result<Appended, AppendError> {
@@ -104,15 +123,28 @@ impl PostgresWriter {
     /// `None`: the log ends elsewhere.
     async fn write(&mut self, batch: &Batch, arguments: PgArguments) -> Result<Option<Head>, AppendError> {
         let sql = if bind::has_beside(batch) { sql::write::APPEND_BESIDE } else { sql::write::APPEND };
-        let mut row = None;
-        {
-            let mut results = self.conn.fetch_many(sqlx::query_with(sql, arguments));
-            while let Some(result) = results.try_next().await.map_err(|error| judge("append.write", error))? {
+        let Self { conn, target, session, .. } = self;
+        let mut run = std::pin::pin!(async {
+            let mut row = None;
+            let mut results = conn.fetch_many(sqlx::query_with(sql, arguments));
+            while let Some(result) = results.try_next().await? {
                 if let Either::Right(found) = result {
                     row = Some(found);
                 }
             }
-        }
+            Ok(row)
+        });
+        let row = loop {
+            match tokio::time::timeout(PROBE_AFTER, &mut run).await {
+                Ok(done) => break done.map_err(|error| judge("append.write", error))?,
+                Err(_) if session_lives(target, *session).await => {}
+                Err(_) => {
+                    let source =
+                        Source::from("the server of this session is gone, or another one answers in its place");
+                    return Err(AppendError::Unknown { step: "append.lost", source });
+                }
+            }
+        };
         let unknown = |error: StoreError| AppendError::Unknown { step: "append.head", source: Box::new(error) };
         row.as_ref().map(decode::head).transpose().map_err(unknown)
     }
@@ -127,8 +159,9 @@ impl PostgresWriter {
     /// The request ids of a batch that have an answer.
     async fn known(&mut self, batch: &Batch) -> Result<Vec<AnswerId>, AppendError> {
         let known = sqlx::query_with(sql::write::ANSWERS_KNOWN, bind::answer_ids(batch)?).fetch_all(&mut self.conn);
-        let io = |error| AppendError::Io { step: "append.known", source: Box::new(error) };
-        let rows = known.await.map_err(io)?;
+        let io = |source| AppendError::Io { step: "append.known", source };
+        let rows = tokio::time::timeout(ANSWER_MAX, known).await.map_err(|_| io(Source::from("no answer")))?;
+        let rows = rows.map_err(|error| io(Box::new(error)))?;
         let place = |row: &PgRow| usize::try_from(row.try_get::<i64, _>(0).ok()?.checked_sub(1)?).ok();
         Ok(rows.iter().filter_map(|row| batch.answers.get(place(row)?)).map(|answer| answer.id.clone()).collect())
     }
@@ -152,6 +185,7 @@ impl PostgresWriter {
         let read = failed("read the head");
         let row = sqlx::query(sql::write::HEAD_AND_END).fetch_one(&mut self.conn).await.map_err(&read)?;
         let head = decode::head(&row)?;
+        self.epoch = self.epoch.max(head.epoch);
         if let Durability::Replicated { standbys } = self.durability {
             let end: String = row.try_get("lsn").map_err(&read)?;
             gate::pass_at(&mut self.conn, standbys, &end).await?;
@@ -182,8 +216,21 @@ impl PostgresWriter {
         Ok(())
     }
 
+    /// Looks at the head. With replicated durability a server whose standbys have left for long is not followed: it may
+    /// be one that was deposed, whose readers would be shown what has long moved on.
     async fn read_head(&mut self) -> Result<Head, StoreError> {
-        let row = sqlx::query(sql::read::HEAD).fetch_one(&mut self.conn).await.map_err(failed("read the head"))?;
+        let read = failed("read the head");
+        let Durability::Replicated { standbys } = self.durability else {
+            let row = sqlx::query(sql::read::HEAD).fetch_one(&mut self.conn).await.map_err(&read)?;
+            return decode::head(&row);
+        };
+        let look = sqlx::query(sql::write::HEAD_AND_STANDBYS).bind(i64::from(standbys));
+        let row = look.fetch_one(&mut self.conn).await.map_err(&read)?;
+        let enough: bool = row.try_get("enough").map_err(&read)?;
+        self.short = if enough { 0 } else { self.short + 1 };
+        if self.short > SHORT_LOOKS_MAX {
+            return Err(StoreError::NotReplicated { standbys });
+        }
         decode::head(&row)
     }
 
@@ -197,25 +244,50 @@ impl PostgresWriter {
         Ok(Lineage { noted: noted.and_then(|noted| u64::try_from(noted).ok()), now: Some(now) })
     }
 
+    async fn clock(&mut self) -> Result<Option<Millis>, StoreError> {
+        let row = sqlx::query(sql::write::TIME).fetch_one(&mut self.conn).await;
+        let time: i64 = row.and_then(|row| row.try_get("time")).map_err(failed("read the server's clock"))?;
+        Ok(Some(Millis(time)))
+    }
+
     async fn open_anew(&mut self) -> Result<(), StoreError> {
         self.state = State::Broken("reopen");
-        let (conn, system, epoch) = connect_writer(&self.target, self.durability).await?;
+        let Session { conn, session, system, epoch } = connect_writer(&self.target, self.durability).await?;
         if system != self.system {
             return Err(StoreError::OtherDatabase { what: "system_identifier" });
         }
         if epoch < self.epoch {
             return Err(StoreError::OtherDatabase { what: "the epoch, which is lower than one seen," });
         }
-        self.epoch = epoch;
-        // The old connection is of no use any more; the server notices by itself.
-        self.conn = conn;
+        // The old connection is of no use any more; the server notices by itself. Nor are the readers', which may lead to
+        // a server that is no longer the primary.
+        (self.conn, self.session, self.epoch, self.short) = (conn, session, epoch, 0);
+        self.reader.renew();
         self.state = State::Ready;
         Ok(())
     }
 }
 
-/// A connection fit to write, the cluster's identity and the log's epoch.
-async fn connect_writer(target: &Target, durability: Durability) -> Result<(PgConnection, String, u64), StoreError> {
+/// A connection fit to write, its number at the server, the cluster's identity and the log's epoch.
+struct Session {
+    conn: PgConnection,
+    session: i32,
+    system: String,
+    epoch: u64,
+}
+
+/// Whether a session is still there. The address is asked anew: after a failover it leads to a server that has no such
+/// session, and a server that cannot be reached has none for us either.
+async fn session_lives(target: &Target, session: i32) -> bool {
+    let look = async {
+        let mut conn = connect::open(target, Purpose::Check).await.ok()?;
+        let row = sqlx::query(sql::write::SESSION_LIVES).bind(session).fetch_one(&mut conn).await.ok()?;
+        row.try_get::<bool, _>("lives").ok()
+    };
+    tokio::time::timeout(ANSWER_MAX, look).await.ok().flatten().unwrap_or(false)
+}
+
+async fn connect_writer(target: &Target, durability: Durability) -> Result<Session, StoreError> {
     let mut conn = connect::open(target, Purpose::Write).await?;
     if !transfer::take(&mut conn, sql::write::SERVE).await? {
         return Err(StoreError::InService("a migration runs in this database; wait until it is done"));
@@ -227,7 +299,9 @@ async fn connect_writer(target: &Target, durability: Durability) -> Result<(PgCo
     let system: String = row.try_get("system").map_err(&read)?;
     let row = sqlx::query(sql::read::HEAD).fetch_one(&mut conn).await.map_err(failed("read the head"))?;
     let epoch = decode::head(&row)?.epoch;
-    Ok((conn, system, epoch))
+    let row = sqlx::query(sql::write::SESSION).fetch_one(&mut conn).await.map_err(&read)?;
+    let session = row.try_get("pid").map_err(&read)?;
+    Ok(Session { conn, session, system, epoch })
 }
 
 /// What an error says about the batch. The server's ERROR undoes the transaction; a connection that ends, by FATAL or
@@ -236,10 +310,12 @@ fn judge(step: &'static str, error: sqlx::Error) -> AppendError {
     let Some(database) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) else {
         return AppendError::Unknown { step, source: Box::new(error) };
     };
-    if matches!(database.severity(), PgSeverity::Fatal | PgSeverity::Panic) {
+    let code = database.code();
+    // A proxy between may call the end of the connection an ERROR.
+    let of_connection = code.starts_with("08") || code.starts_with("57P");
+    if of_connection || matches!(database.severity(), PgSeverity::Fatal | PgSeverity::Panic) {
         return AppendError::Unknown { step, source: Box::new(error) };
     }
-    let code = database.code();
     if code == ANSWER_KNOWN {
         return AppendError::AnswersKnown(Vec::new());
     }
@@ -267,33 +343,50 @@ const TABLES: &[&str] = &[
     "maps",
 ];
 
+/// A call that gets no answer breaks the connection.
+macro_rules! patient {
+    ($self:ident, $call:expr) => {
+        Box::pin(async move {
+            let done = tokio::time::timeout(ANSWER_MAX, $call).await;
+            done.unwrap_or_else(|_| {
+                $self.state = State::Broken("no answer");
+                Err(StoreError::NoReply)
+            })
+        })
+    };
+}
+
 impl Writer for PostgresWriter {
     fn append<'a>(&'a mut self, batch: &'a Batch) -> Pending<'a, Result<Appended, AppendError>> {
         Box::pin(self.append_once(batch))
     }
 
     fn head(&mut self) -> Read<'_, Head> {
-        Box::pin(self.read_head())
+        patient!(self, self.read_head())
     }
 
     fn settle(&mut self) -> Read<'_, Head> {
-        Box::pin(self.settled())
+        patient!(self, self.settled())
     }
 
     fn hold(&mut self) -> Read<'_, Head> {
-        Box::pin(self.hold_head())
+        patient!(self, self.hold_head())
     }
 
     fn release(&mut self) -> Read<'_, ()> {
-        Box::pin(self.release_head())
+        patient!(self, self.release_head())
     }
 
     fn lineage(&mut self) -> Read<'_, Lineage> {
-        Box::pin(self.histories())
+        patient!(self, self.histories())
+    }
+
+    fn time(&mut self) -> Read<'_, Option<Millis>> {
+        patient!(self, self.clock())
     }
 
     fn reopen(&mut self) -> Read<'_, ()> {
-        Box::pin(self.open_anew())
+        patient!(self, self.open_anew())
     }
 
     /// The server looks after its own log.

@@ -59,6 +59,26 @@ SELECT (SELECT count(*) FROM pg_stat_replication AS r
         WHERE r.sync_state IN ('sync', 'quorum') AND r.flush_lsn >= $2::text::pg_lsn) >= $1 AS open
 FROM pg_sleep(0.002)";
 
+/// Makes what was asserted the session's own.
+pub(crate) const KEEP_COMMIT: &str =
+    "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
+
+/// Milliseconds since 1970, as the server has them.
+pub(crate) const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS time";
+
+/// The session as the server numbers it.
+pub(crate) const SESSION: &str = "SELECT pg_backend_pid() AS pid";
+
+/// Whether session `$1` is still there, seen from another connection.
+pub(crate) const SESSION_LIVES: &str =
+    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND application_name = 'handoff writer') AS lives";
+
+/// The head, and whether `$1` synchronous standbys are connected.
+pub(crate) const HEAD_AND_STANDBYS: &str = "
+SELECT h.position, h.epoch, h.last_at, h.last_hash,
+       (SELECT count(*) FROM pg_stat_replication AS r WHERE r.sync_state IN ('sync', 'quorum')) >= $1 AS enough
+FROM head AS h WHERE h.id = 1";
+
 /// The head, and the end of the log that holds it: in this order, so that the end is not before the head.
 pub(crate) const HEAD_AND_END: &str = "
 SELECT h.position, h.epoch, h.last_at, h.last_hash, pg_current_wal_flush_lsn()::text AS lsn FROM head AS h
