@@ -72,6 +72,7 @@ struct Desk {
 }
 
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "one for each writer")]
 enum Sent {
     Receive(api::ReceiveRequest),
     Note(api::NoteRequest),
@@ -167,7 +168,7 @@ impl Desk {
 
     async fn read(&self, incident: &str, at: usize) -> anyhow::Result<()> {
         let begun = self.recorder.now();
-        let request = api::GetIncidentRequest { incident: incident.into(), ..Default::default() };
+        let request = api::GetIncidentRequest { incident: incident.into() };
         if let Ok(reply) = self.replicas[at % 2].incidents().get_incident(request).await {
             let version = reply.into_inner().version;
             self.recorder.read(begun, incident_id(incident)?, version, None);
