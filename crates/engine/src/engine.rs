@@ -7,6 +7,7 @@ use crate::ground::{Maps, QueryPoint, territory};
 use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, Upto, load};
+use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock};
 use crate::writer::{
     Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory,
 };
@@ -52,6 +53,12 @@ pub enum StartError {
     /// The first entry could not be written.
     #[error("the log cannot be opened")]
     Open(#[source] Box<handoff_store::AppendError>),
+    /// This machine's clock.
+    #[error("the clock is wrong")]
+    Clock(#[source] Fatal),
+    /// The connections lead to two servers.
+    #[error("head and events come from two servers; a failover is under way, start again")]
+    Elsewhere,
     /// The log belongs to another key.
     #[error("the log was opened by another key; give the log key file this database was made with")]
     OtherKey,
@@ -160,12 +167,16 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, WriterRun), StartError> {
         let Store { mut writer, reader, shared, .. } = store;
+        check_clock(writer.as_mut(), clock.as_ref(), CLOCK_APART_MAX_MS).await.map_err(StartError::Clock)?;
         let mut memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
         if fence(writer.as_mut(), &memory, clock.now()).await? {
             memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
         }
         // Nothing is published before it is known to be as durable as promised.
-        writer.settle().await.map_err(StartError::Store)?;
+        let head = writer.settle().await.map_err(StartError::Store)?;
+        if head.position < memory.position || (head.position == memory.position && head.last_hash != memory.last_hash) {
+            return Err(StartError::Elsewhere);
+        }
         let published = Arc::new(Published::at(memory.position));
         let (directory, directory_now) = watch::channel(memory.directory.clone());
         let (facts, facts_in) = mpsc::channel(QUEUE_FACTS_MAX);

@@ -5,7 +5,7 @@
 //! for instead of ending the process (`recover`).
 
 mod chores;
-mod follow;
+pub(crate) mod follow;
 mod recover;
 
 pub use recover::Availability;
@@ -24,6 +24,7 @@ use handoff_domain::time::{Millis, SECOND};
 use handoff_evidence::event::decode;
 use handoff_store::rows::AnswerId;
 use handoff_store::{AppendError, Reader, StoreError, Writer as StoreWriter};
+use recover::watched;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -186,6 +187,7 @@ impl Writer {
             return Ok(false);
         }
         drain(queues, jobs, chores);
+        self.hold_the_clock_against().await?;
         let started = self.clock.now();
         metrics::histogram!("handoff_commit_batch_commands").record(count(jobs.len()));
         self.batch(jobs, chores).await?;
@@ -284,8 +286,15 @@ impl Writer {
         now: Millis,
     ) -> Result<(), Fatal> {
         let mut alone = VecDeque::with_capacity(1);
+        let mut tries = RETRIES_MAX as usize * (jobs.len() + 1);
         while let Some(job) = jobs.pop_front() {
             alone.push_back(job);
+            tries = tries.saturating_sub(1);
+            if tries == 0 {
+                answer_all(&mut alone, &NoAnswer::Unknown);
+                answer_all(jobs, &NoAnswer::Unknown);
+                return Err(Fatal::Refused);
+            }
             match self.attempt(&mut alone, &mut Vec::new(), now).await {
                 Ok(()) => {}
                 Err(Miss::Known(ids)) => {
@@ -462,28 +471,6 @@ impl From<AppendError> for Miss {
             AppendError::Io { .. } | AppendError::Unknown { .. } => Self::Fatal(Fatal::Append(Box::new(error))),
         }
     }
-}
-
-/// Awaits an append. One that takes long, because the database waits for a lost standby, is never given up, since it may
-/// be in the log already; but the service says that it is not ready meanwhile.
-async fn watched(
-    mut append: handoff_store::Pending<'_, Result<handoff_store::Appended, AppendError>>,
-    clock: &dyn Clock,
-    availability: &tokio::sync::watch::Sender<Availability>,
-) -> Result<handoff_store::Appended, AppendError> {
-    let patience = clock.sleep_until(clock.now().plus(PATIENCE_MS));
-    tokio::select! {
-        biased;
-        done = &mut append => return done,
-        () = patience => {}
-    }
-    tracing::error!("a commit has been waiting for {PATIENCE_MS} ms; is a standby lost?");
-    availability.send_replace(Availability::Away);
-    let done = append.await;
-    if !matches!(done, Err(AppendError::Io { .. } | AppendError::Unknown { .. })) {
-        availability.send_replace(Availability::Here);
-    }
-    done
 }
 
 fn answer(job: Job, reply: Result<Reply, NoAnswer>) {

@@ -21,7 +21,9 @@ const FOLLOWED_EVENTS_MAX: u64 = 10_000;
 /// How often the database's clock is looked at, and how far it may be apart.
 const CLOCK_LOOK_EVERY_MS: i64 = SECOND;
 const CLOCK_APART_WARN_MS: i64 = 250;
-const CLOCK_APART_MAX_MS: i64 = 2 * SECOND;
+pub(crate) const CLOCK_APART_MAX_MS: i64 = 2 * SECOND;
+/// How far it may be apart for a replica to come back: less, so that it does not come and go.
+pub(super) const CLOCK_BACK_MAX_MS: i64 = SECOND;
 /// Events or entries read at once.
 const PAGE_ROWS: u32 = 1_000;
 
@@ -48,13 +50,15 @@ impl Writer {
     }
 
     /// A replica whose clock is wrong would date the log for all of them and raise what is not due (reliability, 8).
-    async fn hold_the_clock_against(&mut self) -> Result<(), Fatal> {
+    pub(super) async fn hold_the_clock_against(&mut self) -> Result<(), Fatal> {
         let now = self.clock.now();
-        if !self.clock.is_of_day() || now.since(self.clock_looked) < CLOCK_LOOK_EVERY_MS {
+        // A clock that was set back is looked at again at once.
+        let looked_lately = (0..CLOCK_LOOK_EVERY_MS).contains(&now.since(self.clock_looked));
+        if !self.shared || !self.clock.is_of_day() || looked_lately {
             return Ok(());
         }
         self.clock_looked = now;
-        check_clock(self.store.as_mut(), self.clock.as_ref()).await
+        check_clock(self.store.as_mut(), self.clock.as_ref(), CLOCK_APART_MAX_MS).await
     }
 
     /// Another replica was first: takes in what it wrote before the next attempt.
@@ -220,8 +224,15 @@ impl Writer {
     }
 }
 
-/// Refuses to work while this machine's clock and the database's are too far apart.
-pub(super) async fn check_clock(store: &mut dyn handoff_store::Writer, clock: &dyn Clock) -> Result<(), Fatal> {
+/// Refuses to work while this machine's clock and the database's are further apart than that.
+pub(crate) async fn check_clock(
+    store: &mut dyn handoff_store::Writer,
+    clock: &dyn Clock,
+    apart_max: i64,
+) -> Result<(), Fatal> {
+    if !clock.is_of_day() {
+        return Ok(());
+    }
     let before = clock.now();
     let Some(theirs) = store.time().await.map_err(Fatal::Tidy)? else { return Ok(()) };
     // Of the time the question took, either side may have had any part.
@@ -230,7 +241,7 @@ pub(super) async fn check_clock(store: &mut dyn handoff_store::Writer, clock: &d
     if apart > CLOCK_APART_WARN_MS {
         tracing::warn!(apart_ms = apart, "this machine's clock and the database's are apart");
     }
-    if apart > CLOCK_APART_MAX_MS { Err(Fatal::Clock(apart)) } else { Ok(()) }
+    if apart > apart_max { Err(Fatal::Clock(apart)) } else { Ok(()) }
 }
 
 fn load_failed(error: LoadError) -> Fatal {

@@ -1,14 +1,16 @@
 //! A lost database is waited for where the store is shared: what was being written is answered as unknown, everything
 //! that comes meanwhile as not accepted, and memory is read again once the database is back (reliability, 5 and 7).
 
-use super::follow::check_clock;
-use super::{Fatal, Queues, Writer, answer, answer_all};
+use super::follow::{CLOCK_BACK_MAX_MS, check_clock};
+use super::{Fatal, PATIENCE_MS, Queues, Writer, answer, answer_all};
+use crate::clock::Clock;
 use crate::engine::{StartError, fence};
 use crate::job::{Chore, Job, NoAnswer};
 use crate::memory::LoadError;
 use handoff_domain::refusal::Reason;
-use handoff_store::{AppendError, StoreError};
+use handoff_store::{AppendError, Appended, Pending, StoreError};
 use std::collections::VecDeque;
+use tokio::sync::watch;
 
 /// Pause between two tries to open the database again.
 const RETRY_EVERY_MS: i64 = 200;
@@ -42,9 +44,9 @@ impl Fatal {
                 | AppendError::AnswersKnown(_)
                 | AppendError::Rejected { .. } => NoAnswer::Unknown,
             },
-            Self::Tidy(_) | Self::Load(_) | Self::Refused | Self::Lost(_) | Self::Elsewhere | Self::Clock(_) => {
-                NoAnswer::Unknown
-            }
+            // Looked at before anything of the batch was sent.
+            Self::Clock(_) => NoAnswer::NotAccepted(Reason::NotAccepted),
+            Self::Tidy(_) | Self::Load(_) | Self::Refused | Self::Lost(_) | Self::Elsewhere => NoAnswer::Unknown,
         }
     }
 }
@@ -67,11 +69,21 @@ impl Writer {
         tracing::error!(error = %chain(&fatal), "the database is away");
         metrics::counter!("handoff_store_away_total").increment(1);
         self.availability.send_replace(Availability::Away);
-        while let Err(error) = self.come_back().await {
+        loop {
+            let back = tokio::select! {
+                biased;
+                back = self.come_back() => back,
+                // The stop does not wait for the database; the store is closed as it is.
+                () = turn_away(queues) => return Ok(()),
+            };
+            let Err(error) = back else { break };
             let Comeback::Not(error) = error else { return Err(error.into_fatal()) };
             tracing::warn!(error = %chain(error.as_ref()), "the database is still away");
-            if !self.turn_away(queues).await {
-                return Ok(());
+            let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
+            tokio::select! {
+                biased;
+                () = turn_away(queues) => return Ok(()),
+                () = pause => {}
             }
         }
         self.availability.send_replace(Availability::Here);
@@ -81,9 +93,7 @@ impl Writer {
 
     async fn come_back(&mut self) -> Result<(), Comeback> {
         self.store.reopen().await.map_err(Comeback::store)?;
-        if self.clock.is_of_day() {
-            check_clock(self.store.as_mut(), self.clock.as_ref()).await.map_err(Comeback::of)?;
-        }
+        check_clock(self.store.as_mut(), self.clock.as_ref(), CLOCK_BACK_MAX_MS).await.map_err(Comeback::of)?;
         // What was published last must still be there, under its hash, before anything is read anew.
         let (position, hash) = (self.published.head(), self.memory.last_hash);
         if let Some(last) = position.checked_sub(1) {
@@ -99,28 +109,41 @@ impl Writer {
         }
         Ok(())
     }
+}
 
-    /// Answers everything that comes as not accepted, for one pause; `false` when nothing will come any more.
-    async fn turn_away(&mut self, queues: &mut Queues) -> bool {
-        let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
-        // Ends at once when every queue is closed and empty: the stop does not wait for the database.
-        let turned = async {
-            loop {
-                tokio::select! {
-                    biased;
-                    Some(job) = queues.facts.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
-                    Some(job) = queues.decisions.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
-                    Some(chore) = queues.chores.recv() => drop(chore),
-                    else => return,
-                }
-            }
-        };
+/// Answers everything that comes as not accepted; ends when every queue is closed and empty.
+async fn turn_away(queues: &mut Queues) {
+    loop {
         tokio::select! {
             biased;
-            () = turned => false,
-            () = pause => true,
+            Some(job) = queues.facts.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
+            Some(job) = queues.decisions.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
+            Some(chore) = queues.chores.recv() => drop(chore),
+            else => return,
         }
     }
+}
+
+/// Awaits an append. One that takes long, because the database waits for a lost standby, is never given up, since it may
+/// be in the log already; but the service says that it is not ready meanwhile.
+pub(super) async fn watched(
+    mut append: Pending<'_, Result<Appended, AppendError>>,
+    clock: &dyn Clock,
+    availability: &watch::Sender<Availability>,
+) -> Result<Appended, AppendError> {
+    let patience = clock.sleep_until(clock.now().plus(PATIENCE_MS));
+    tokio::select! {
+        biased;
+        done = &mut append => return done,
+        () = patience => {}
+    }
+    tracing::error!("a commit has been waiting for {PATIENCE_MS} ms; is a standby lost?");
+    availability.send_replace(Availability::Away);
+    let done = append.await;
+    if !matches!(done, Err(AppendError::Io { .. } | AppendError::Unknown { .. })) {
+        availability.send_replace(Availability::Here);
+    }
+    done
 }
 
 /// Why the database is not back.

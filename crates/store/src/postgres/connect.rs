@@ -33,7 +33,7 @@ impl Target {
         let options = self.options.clone().application_name(purpose.name()).disable_statement_logging();
         match purpose {
             Purpose::Write => options.options(PLANS).options(LIMITS),
-            Purpose::Read => options.options(PLANS).options([("default_transaction_read_only", "on")]),
+            Purpose::Read => options.options(PLANS).options(READS),
             Purpose::Check => options.options([("default_transaction_read_only", "on")]),
             Purpose::Migrate => options,
         }
@@ -51,6 +51,9 @@ const PLANS: [(&str, &str); 7] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
 ];
+
+/// A reader changes nothing, and what nobody waits for any more is not worked at.
+const READS: [(&str, &str); 2] = [("default_transaction_read_only", "on"), ("statement_timeout", "10000")];
 
 /// Milliseconds and seconds. A replica that stops while it holds the head, or whose machine is gone, loses it.
 const LIMITS: [(&str, &str); 7] = [

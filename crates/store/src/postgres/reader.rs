@@ -171,12 +171,7 @@ fn new_pool(target: &Target) -> PgPool {
 /// Whether the error is one of the connection and not of the statement.
 fn is_lost(error: &Error) -> bool {
     match error {
-        Error::Io(_)
-        | Error::Tls(_)
-        | Error::Protocol(_)
-        | Error::WorkerCrashed
-        | Error::PoolClosed
-        | Error::PoolTimedOut => true,
+        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed | Error::PoolClosed => true,
         Error::Database(database) => {
             // Shut down by the administrator, crashed, not ready, read-only; connection exceptions.
             let code = database.code().unwrap_or_default();

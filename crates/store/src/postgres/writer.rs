@@ -23,6 +23,8 @@ const ROWS_DO_NOT_FIT: &str = "HO422";
 const OF_A_ROW: &[&str] = &["22", "23", "54"];
 /// How long a batch may take before its session is looked for from another connection.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
+/// Looks for a session in a row that may come to nothing before it counts as gone.
+const BLIND_LOOKS_MAX: u32 = 2;
 /// Looks at the head, 20 ms apart, that may find too few standbys: three seconds.
 const SHORT_LOOKS_MAX: u32 = 150;
 /// Timelines are written as hexadecimal digits at the head of a segment's name.
@@ -44,8 +46,8 @@ pub(super) struct PostgresWriter {
     durability: Durability,
     failpoint: Failpoint,
     conn: PgConnection,
-    /// The session's number at the server, to look for it from another connection.
-    session: i32,
+    /// The session as the server knows it, to look for it from another connection.
+    session: Known,
     state: State,
     /// The readers' connections, dropped when this one is opened anew.
     reader: Arc<PostgresReader>,
@@ -63,7 +65,8 @@ impl PostgresWriter {
         reader: Arc<PostgresReader>,
     ) -> Result<Self, StoreError> {
         let Options { durability, failpoint } = options;
-        let Session { conn, session, system, epoch } = connect_writer(&target, durability).await?;
+        let opened = tokio::time::timeout(ANSWER_MAX, connect_writer(&target, durability)).await;
+        let Session { conn, session, system, epoch } = opened.unwrap_or(Err(StoreError::NoReply))?;
         let (state, short) = (State::Ready, 0);
         Ok(Self { target, durability, failpoint, conn, session, state, reader, short, system, epoch })
     }
@@ -93,16 +96,15 @@ impl PostgresWriter {
     }
 
     async fn transact(&mut self, batch: &Batch, held: bool) -> Result<Appended, AppendError> {
-        let written = match batch.verify() {
-            Ok(verified) => {
-                let arguments = bind::batch(batch, &verified)?;
-                self.hit("append.begin")?;
-                self.hit("append.commit")?;
-                self.write(batch, arguments).await
-            }
+        let written = match batch.verify().and_then(|verified| bind::batch(batch, &verified)) {
+            Ok(arguments) => match self.hit("append.begin").and_then(|()| self.hit("append.commit")) {
+                Ok(()) => self.write(batch, arguments).await,
+                Err(failed) => Err(failed),
+            },
             Err(rejected) => Err(rejected),
         };
-        if held {
+        // A session whose fate is not known has no transaction to end: it is opened anew.
+        if held && !matches!(written, Err(AppendError::Unknown { .. })) {
             self.end(written.is_ok()).await?;
         }
         let head = match written {
@@ -114,7 +116,8 @@ impl PostgresWriter {
         let unknown = |step, source| AppendError::Unknown { step, source };
         let step = "append.committed";
         self.failpoint.hit(step).map_err(|error| unknown(step, Box::new(error)))?;
-        gate::pass(&mut self.conn, self.durability).await.map_err(|error| unknown("append.gate", Box::new(error)))?;
+        let gate = tokio::time::timeout(ANSWER_MAX, gate::pass(&mut self.conn, self.durability)).await;
+        gate.unwrap_or(Err(StoreError::NoReply)).map_err(|error| unknown("append.gate", Box::new(error)))?;
         self.epoch = head.epoch;
         Ok(Appended { head })
     }
@@ -124,7 +127,7 @@ impl PostgresWriter {
     async fn write(&mut self, batch: &Batch, arguments: PgArguments) -> Result<Option<Head>, AppendError> {
         let sql = if bind::has_beside(batch) { sql::write::APPEND_BESIDE } else { sql::write::APPEND };
         let Self { conn, target, session, .. } = self;
-        let mut run = std::pin::pin!(async {
+        let run = async {
             let mut row = None;
             let mut results = conn.fetch_many(sqlx::query_with(sql, arguments));
             while let Some(result) = results.try_next().await? {
@@ -133,27 +136,25 @@ impl PostgresWriter {
                 }
             }
             Ok(row)
-        });
-        let row = loop {
-            match tokio::time::timeout(PROBE_AFTER, &mut run).await {
-                Ok(done) => break done.map_err(|error| judge("append.write", error))?,
-                Err(_) if session_lives(target, *session).await => {}
-                Err(_) => {
-                    let source =
-                        Source::from("the server of this session is gone, or another one answers in its place");
-                    return Err(AppendError::Unknown { step: "append.lost", source });
-                }
-            }
         };
+        let row = probed(target, session, "append.write", run).await?;
         let unknown = |error: StoreError| AppendError::Unknown { step: "append.head", source: Box::new(error) };
         row.as_ref().map(decode::head).transpose().map_err(unknown)
     }
 
     /// Ends a transaction that held the head.
     async fn end(&mut self, written: bool) -> Result<(), AppendError> {
-        let (sql, step) =
-            if written { (sql::write::COMMIT, "append.commit") } else { (sql::write::ROLLBACK, "append.rollback") };
-        sqlx::query(sql).execute(&mut self.conn).await.map(drop).map_err(|error| judge(step, error))
+        let Self { conn, target, session, .. } = self;
+        if written {
+            let commit = sqlx::query(sql::write::COMMIT).execute(conn);
+            return probed(target, session, "append.commit", commit).await.map(drop);
+        }
+        let step = "append.rollback";
+        let rollback = tokio::time::timeout(ANSWER_MAX, sqlx::query(sql::write::ROLLBACK).execute(conn)).await;
+        match rollback {
+            Ok(done) => done.map(drop).map_err(|error| judge(step, error)),
+            Err(_) => Err(AppendError::Io { step, source: Source::from("no answer") }),
+        }
     }
 
     /// The request ids of a batch that have an answer.
@@ -268,23 +269,53 @@ impl PostgresWriter {
     }
 }
 
-/// A connection fit to write, its number at the server, the cluster's identity and the log's epoch.
+/// A connection fit to write, how the server knows it, the cluster's identity and the log's epoch.
 struct Session {
     conn: PgConnection,
-    session: i32,
+    session: Known,
     system: String,
     epoch: u64,
 }
 
+/// A session as the server knows it: its process, and when that began.
+struct Known {
+    process: i32,
+    begun: String,
+}
+
+/// Waits for what may wait for a standby, and never gives it up while its session lives.
+async fn probed<T>(
+    target: &Target,
+    session: &Known,
+    step: &'static str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, AppendError> {
+    let mut work = std::pin::pin!(work);
+    let mut blind = 0;
+    loop {
+        if let Ok(done) = tokio::time::timeout(PROBE_AFTER, &mut work).await {
+            return done.map_err(|error| judge(step, error));
+        }
+        match lives(target, session).await {
+            Some(true) => blind = 0,
+            None if blind < BLIND_LOOKS_MAX => blind += 1,
+            Some(false) | None => {
+                let source = Source::from("the server of this session is gone, or another one answers in its place");
+                return Err(AppendError::Unknown { step: "append.lost", source });
+            }
+        }
+    }
+}
+
 /// Whether a session is still there. The address is asked anew: after a failover it leads to a server that has no such
-/// session, and a server that cannot be reached has none for us either.
-async fn session_lives(target: &Target, session: i32) -> bool {
+/// session. `None`: nobody could be asked.
+async fn lives(target: &Target, session: &Known) -> Option<bool> {
     let look = async {
         let mut conn = connect::open(target, Purpose::Check).await.ok()?;
-        let row = sqlx::query(sql::write::SESSION_LIVES).bind(session).fetch_one(&mut conn).await.ok()?;
-        row.try_get::<bool, _>("lives").ok()
+        let look = sqlx::query(sql::write::SESSION_LIVES).bind(session.process).bind(&session.begun);
+        look.fetch_one(&mut conn).await.ok()?.try_get::<bool, _>("lives").ok()
     };
-    tokio::time::timeout(ANSWER_MAX, look).await.ok().flatten().unwrap_or(false)
+    tokio::time::timeout(ANSWER_MAX, look).await.ok().flatten()
 }
 
 async fn connect_writer(target: &Target, durability: Durability) -> Result<Session, StoreError> {
@@ -300,7 +331,8 @@ async fn connect_writer(target: &Target, durability: Durability) -> Result<Sessi
     let row = sqlx::query(sql::read::HEAD).fetch_one(&mut conn).await.map_err(failed("read the head"))?;
     let epoch = decode::head(&row)?.epoch;
     let row = sqlx::query(sql::write::SESSION).fetch_one(&mut conn).await.map_err(&read)?;
-    let session = row.try_get("pid").map_err(&read)?;
+    let session =
+        Known { process: row.try_get("process").map_err(&read)?, begun: row.try_get("begun").map_err(&read)? };
     Ok(Session { conn, session, system, epoch })
 }
 

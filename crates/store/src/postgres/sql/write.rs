@@ -66,12 +66,13 @@ pub(crate) const KEEP_COMMIT: &str =
 /// Milliseconds since 1970, as the server has them.
 pub(crate) const TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS time";
 
-/// The session as the server numbers it.
-pub(crate) const SESSION: &str = "SELECT pg_backend_pid() AS pid";
+/// The session as the server knows it.
+pub(crate) const SESSION: &str =
+    "SELECT pid AS process, backend_start::text AS begun FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
-/// Whether session `$1` is still there, seen from another connection.
+/// Whether the session of process `$1` that began at `$2` is still there, seen from another connection.
 pub(crate) const SESSION_LIVES: &str =
-    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND application_name = 'handoff writer') AS lives";
+    "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2) AS lives";
 
 /// The head, and whether `$1` synchronous standbys are connected.
 pub(crate) const HEAD_AND_STANDBYS: &str = "
