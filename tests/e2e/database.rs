@@ -134,8 +134,7 @@ async fn a_backup_under_load_restored_elsewhere_is_whole_and_no_subscriber_is_le
     app.stop().await?;
     std::fs::create_dir(app.path("restored"))?;
     std::fs::rename(&copy, app.path("restored/handoff.db"))?;
-    let text = std::fs::read_to_string(app.path("handoff.toml"))?;
-    std::fs::write(app.path("handoff.toml"), text.replace("sqlite:handoff.db", "sqlite:restored/handoff.db"))?;
+    app.reach_database_by(format!("sqlite:{}", app.path("restored/handoff.db").display()));
     let printed = app.check()?;
     assert!(!printed.contains("VIOLATION"), "{printed}");
     app.start()?;

@@ -70,7 +70,7 @@ pub(crate) async fn open(path: &Path, options: Options) -> Result<Store, StoreEr
     }
     let folder = files::folder_of(path)?;
     files::refuse_network(&folder)?;
-    let lock = Lock::take(path)?;
+    let lock = Lock::take(path).await?;
     let unclean = files::wal_bytes(path)? > 0;
     let mut conn = connect(writer_options(path)).await?;
     assert_settings(&mut conn, WRITER_SETTINGS).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn open_reader(path: &Path) -> Result<Arc<dyn Reader>, StoreErr
 pub(crate) async fn migrate(path: &Path) -> Result<(), StoreError> {
     let folder = files::create_folder(path)?;
     files::refuse_network(&folder)?;
-    let _lock = Lock::take(path)?;
+    let _lock = Lock::take(path).await?;
     files::create(path)?;
     let mut conn = connect(writer_options(path)).await?;
     assert_settings(&mut conn, WRITER_SETTINGS).await?;

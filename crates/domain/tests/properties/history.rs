@@ -9,7 +9,7 @@ use handoff_domain::access::sees_until;
 use handoff_domain::caller::{Caller, Role};
 use handoff_domain::command::{Act, Command, Expected, Order};
 use handoff_domain::directory::Directory;
-use handoff_domain::event::directory::LogOpened;
+use handoff_domain::event::directory::{LogFenced, LogOpened};
 use handoff_domain::event::handoff::Ruling;
 use handoff_domain::event::incident::UnitStatus;
 use handoff_domain::event::{Body, Event};
@@ -106,7 +106,14 @@ impl History {
         };
         let (mut directory, events) = world::directory();
         directory.apply(&opened, None).expect("the log opens");
+        // Now and then the log has been through a failover before anything happens in it.
         let mut log = vec![opened];
+        if theme.is_multiple_of(2) {
+            let body = LogFenced { epoch: 2, timeline: 2 }.into();
+            let fenced = Event { seq: 2, body, ..log[0].clone() };
+            directory.apply(&fenced, None).expect("the log is fenced");
+            log.push(fenced);
+        }
         log.extend(events);
         let mut tally = Tally::default();
         for event in &log {
@@ -453,7 +460,7 @@ impl History {
         let (mut cases, mut directory) = (BTreeMap::<IncidentId, Case>::new(), Directory::default());
         for event in &self.log {
             if handoff_domain::directory::is_directory(&event.body) {
-                let hash = matches!(event.body, Body::LogOpened(_))
+                let hash = matches!(event.body, Body::LogOpened(_) | Body::LogFenced(_))
                     .then_some(())
                     .map_or_else(|| Some(world::digest_of(&event.body)), |()| None);
                 directory.apply(event, hash).map_err(|refusal| format!("10: {refusal}"))?;

@@ -361,11 +361,8 @@ fn a_password_goes_into_the_address_and_nowhere_else() {
     let wanted = "postgres://handoff:p%40ss%3A%20%2F%25@db.example:5433/handoff?sslmode=require";
     assert_eq!(address.expose_secret(), wanted);
     assert!(!config.show().contains("p%40ss"));
-    assert_eq!(desk_database().address().unwrap().expose_secret(), desk_database_url(&desk_database()));
-}
-
-fn desk_database_url(database: &Database) -> &str {
-    &database.url
+    let file = desk_database();
+    assert_eq!(file.address().unwrap().expose_secret(), file.url);
 }
 
 #[test]

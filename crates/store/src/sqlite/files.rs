@@ -5,7 +5,11 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// How often the lock is looked for, and how many times: a fifth of a second in all.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOKS_MAX: u32 = 20;
 /// A folder that is created is the service's alone.
 const FOLDER_MODE: u32 = 0o700;
 /// So is a file.
@@ -21,8 +25,19 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock or says at once that another process has it.
-    pub(super) fn take(database: &Path) -> Result<Self, StoreError> {
+    /// Takes the lock, or says that another process has it and keeps it. For a moment anyone may have it: a program that
+    /// is being started holds its parent's files until it has become itself.
+    pub(super) async fn take(database: &Path) -> Result<Self, StoreError> {
+        for _ in 1..LOOKS_MAX {
+            match Self::take_now(database) {
+                Err(StoreError::Locked { .. }) => tokio::time::sleep(LOOK_EVERY).await,
+                other => return other,
+            }
+        }
+        Self::take_now(database)
+    }
+
+    fn take_now(database: &Path) -> Result<Self, StoreError> {
         let path = beside(database, ".lock");
         let file = OpenOptions::new()
             .create(true)

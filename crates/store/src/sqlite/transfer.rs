@@ -31,7 +31,7 @@ struct SqliteSide {
 
 /// A database to copy from, locked against a service.
 pub(crate) async fn source(path: &Path) -> Result<Box<dyn Side>, StoreError> {
-    let lock = lock(path)?;
+    let lock = lock(path).await?;
     let mut conn = connect(reader_options(path)).await?;
     assert_settings(&mut conn, READER_SETTINGS).await?;
     schema::assert_current(&mut conn).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn source(path: &Path) -> Result<Box<dyn Side>, StoreError> {
 
 /// An empty database to copy into, locked against a service. Refused without a change unless it is empty.
 pub(crate) async fn target(path: &Path) -> Result<Box<dyn Side>, StoreError> {
-    let lock = lock(path)?;
+    let lock = lock(path).await?;
     // Not opened read-only: what a copy that was killed has left is rolled back here.
     let mut conn = connect(reader_options(path).read_only(false)).await?;
     assert_settings(&mut conn, READER_SETTINGS).await?;
@@ -53,12 +53,12 @@ pub(crate) async fn target(path: &Path) -> Result<Box<dyn Side>, StoreError> {
     Ok(Box::new(SqliteSide { conn, written: Some(path.to_owned()), _lock: Some(lock) }))
 }
 
-fn lock(path: &Path) -> Result<Lock, StoreError> {
+async fn lock(path: &Path) -> Result<Lock, StoreError> {
     if !path.exists() {
         return Err(StoreError::NoSchema);
     }
     files::refuse_network(&files::folder_of(path)?)?;
-    Lock::take(path)
+    Lock::take(path).await
 }
 
 async fn filling(path: &Path) -> Result<SqliteConnection, StoreError> {
