@@ -16,7 +16,6 @@ from layout import (ENVIRONMENT, NODES, PATRONI_PORT, LabError, Layout, as_postg
 
 UP_SECONDS_MAX = 240
 ANSWER_SECONDS_MAX = 3
-LAG_BYTES_MAX = 0
 SETTLE_EXTRA_SECONDS = 2
 CATCH_UP_SECONDS_MAX = 60
 LAST_WORDS_LINES = 8
@@ -31,13 +30,11 @@ class View:
     members: tuple[dict, ...]
 
     def well(self, synchronous: bool) -> bool:
-        """A leader, a standby in step with it, and every node following without a lag."""
-        followers = [member for member in self.members if member["name"] != self.leader]
+        """A leader, a standby in step with it, and every node running on the same timeline."""
         return (self.leader is not None
                 and (self.sync_standby is not None or not synchronous)
                 and len(self.members) == len(NODES)
                 and all(member["state"] in ("running", "streaming") for member in self.members)
-                and all(member.get("lag", "unknown") == LAG_BYTES_MAX for member in followers)
                 and len({member.get("timeline") for member in self.members}) == 1)
 
     def line(self) -> str:
@@ -92,16 +89,16 @@ def leader(lab: Layout) -> str:
     return found
 
 
-def writer_port_serves(lab: Layout) -> bool:
-    """The service's own way in, through HAProxy: a primary with a standby in step."""
-    question = "SELECT NOT pg_is_in_recovery()"
-    if lab.synchronous:
-        question += " AND EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))"
+def standbys_at_writer_port(lab: Layout) -> tuple[int, int] | None:
+    """By the service's own way in, through HAProxy: standbys that stream, and those in step; None without a primary."""
+    question = ("SELECT count(*) FILTER (WHERE state = 'streaming'), count(*) FILTER (WHERE sync_state IN ('sync', "
+                "'quorum')) FROM pg_stat_replication HAVING NOT pg_is_in_recovery()")
     try:
         answer = run("psql", "-XqAt", "-d", f"{lab.url}?connect_timeout=3", "-c", question, check=False, seconds=10)
     except LabError:
-        return False
-    return answer.stdout.strip() == "t"
+        return None
+    streaming, _, in_step = answer.stdout.strip().partition("|")
+    return (int(streaming), int(in_step)) if in_step else None
 
 
 def superuser(lab: Layout, node: str, text: str, database: str = "postgres", seconds: float = 30) -> str:
@@ -120,8 +117,8 @@ def wait_healthy(lab: Layout, seconds: float) -> View:
     well_since: list[float] = []
 
     def healthy() -> View | None:
-        seen = agreed_view(lab)
-        if seen is None or not writer_port_serves(lab):
+        seen, standbys = agreed_view(lab), standbys_at_writer_port(lab)
+        if seen is None or standbys is None or standbys[0] < len(NODES) - 1 or standbys[1] < int(lab.synchronous):
             well_since.clear()
             return None
         well_since.append(time.monotonic())
@@ -223,7 +220,7 @@ def status(lab: Layout) -> dict:
         "sync_standby": seen.sync_standby,
         "healthy": agreed_view(lab) is not None,
         "primaries_in_proxy": primaries(lab),
-        "writer_port_serves": writer_port_serves(lab),
+        "standbys_streaming_and_in_step": standbys_at_writer_port(lab),
         "members": list(seen.members),
         "processes": {
             node: {name: len(nodes.processes(node, name)) for name in ("etcd", "patroni", "postgres")}

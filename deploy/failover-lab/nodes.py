@@ -173,6 +173,7 @@ def shared_parameters(lab: Layout) -> dict:
         "wal_keep_size": "64MB",
         "max_slot_wal_keep_size": "256MB",
         "shared_buffers": "32MB",
+        "dynamic_shared_memory_type": "mmap",  # files in the data folder, so that a killed server leaves none in /dev/shm
         "log_min_messages": "warning",
         "log_line_prefix": "%m [%p] %u ",
     }
@@ -306,3 +307,19 @@ def stop_everything(folder: pathlib.Path) -> None:
             raise LabError(f"processes that do not end: {pids}")
         send(pids, signal.SIGKILL)
         time.sleep(0.1)
+    for node in NODES:
+        remove_shared_memory(folder / node / "data" / "pgdata" / "postmaster.pid")
+
+
+def remove_shared_memory(pid_file: pathlib.Path) -> None:
+    """Removes the System V segment a killed server leaves: its id is in line 7, its maker's process id in line 1."""
+    try:
+        lines = pid_file.read_text().splitlines()
+        maker, segment = lines[0].strip(), lines[6].split()[1]
+        table = pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()
+    except (OSError, IndexError):
+        return
+    column = {name: place for place, name in enumerate(table[0].split())}
+    for row in (line.split() for line in table[1:]):
+        if row[column["shmid"]] == segment and row[column["cpid"]] == maker and row[column["nattch"]] == "0":
+            run("ipcrm", "-m", segment)

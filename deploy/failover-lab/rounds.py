@@ -7,6 +7,7 @@ last one before the fault to the end of the round, the healing included.
 """
 
 import argparse
+import bisect
 import dataclasses
 import json
 import math
@@ -117,7 +118,7 @@ class Workload:
         now = self.history.now()
         if now - since < FLOW_SECONDS:
             return False
-        marks = [now - FLOW_SECONDS, *(at for at in self.acks[-1000:] if at > now - FLOW_SECONDS), now]
+        marks = [now - FLOW_SECONDS, *self.acks[bisect.bisect_right(self.acks, now - FLOW_SECONDS):], now]
         return all(after - before <= FLOW_GAP_SECONDS_MAX for before, after in zip(marks, marks[1:]))
 
     def wait_flow(self, seconds: float = FLOW_WAIT_SECONDS_MAX) -> None:
