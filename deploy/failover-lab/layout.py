@@ -7,6 +7,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import subprocess
 import time
 
@@ -111,6 +112,16 @@ def load(folder: pathlib.Path) -> Layout | None:
         return None
     fields |= {"folder": pathlib.Path(fields["folder"]), "profile": Profile(**fields["profile"])}
     return Layout(**fields)
+
+
+def claim() -> socket.socket:
+    """Lets one command at a time make, remove or use up the lab: a name of the kernel's, gone with this process."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind("\0handoff-failover-lab")
+    except OSError:
+        raise LabError("another `up`, `down` or `rounds` is at work on this machine") from None
+    return name
 
 
 def namespace(node: str) -> str:

@@ -173,7 +173,8 @@ def shared_parameters(lab: Layout) -> dict:
         "wal_keep_size": "64MB",
         "max_slot_wal_keep_size": "256MB",
         "shared_buffers": "32MB",
-        "dynamic_shared_memory_type": "mmap",  # files in the data folder, so that a killed server leaves none in /dev/shm
+        # Files in the data folder, so that a killed server leaves nothing in /dev/shm.
+        "dynamic_shared_memory_type": "mmap",
         "log_min_messages": "warning",
         "log_line_prefix": "%m [%p] %u ",
     }

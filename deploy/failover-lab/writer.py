@@ -69,7 +69,11 @@ class Session:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.assert_settings()
+        try:
+            self.assert_settings()
+        except Unknown:
+            self.close()
+            raise
 
     def assert_settings(self) -> None:
         expected = "f|off|on|on|on|" + ("t" if GATE else "")
