@@ -4,82 +4,24 @@ use anyhow::Context;
 use handoff_client::{Client, Watch, api, retry};
 use handoff_store::failpoint::STEPS;
 use handoff_tests::app::{LIMIT, TestApp};
-use handoff_tests::play::{id, note, position, trace};
+use handoff_tests::load::{Progress, Sent, begin};
+use handoff_tests::play::{note, position, trace};
 use handoff_tests::refusal::told;
 use rand::RngExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// A command and the answer it was given.
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a few hundred of them in a test")]
-enum Sent {
-    Receive(api::ReceiveRequest),
-    Note(api::NoteRequest),
-}
-
-impl Sent {
-    fn incident(&self) -> &str {
-        match self {
-            Self::Receive(request) => &request.incident,
-            Self::Note(request) => &request.incident,
-        }
-    }
-
-    async fn call(&self, client: &Client) -> Result<api::MoveReply, handoff_client::Status> {
-        match self.clone() {
-            Self::Receive(request) => client.incidents().receive(request).await,
-            Self::Note(request) => client.incidents().note(request).await,
-        }
-        .map(tonic::Response::into_inner)
-    }
-}
-
-/// An incident without a place, so that its intake is one event.
-fn begin() -> api::ReceiveRequest {
-    let intake = Some(api::Intake { kind: "emergency".into(), ..Default::default() });
-    api::ReceiveRequest { request_id: id(), incident: id(), intake, ..Default::default() }
-}
-
-/// What the load has been told so far.
-#[derive(Default)]
-struct Progress {
-    answered: AtomicU64,
-    over: AtomicBool,
-    moved: Notify,
-}
-
-impl Progress {
-    async fn until(&self, count: u64) -> anyhow::Result<()> {
-        let wait = async {
-            loop {
-                let moved = self.moved.notified();
-                if self.answered.load(Ordering::SeqCst) >= count {
-                    return;
-                }
-                moved.await;
-            }
-        };
-        tokio::time::timeout(LIMIT, wait).await.with_context(|| format!("{count} answers did not come"))
-    }
-}
 
 /// One dispatch system: incidents with notes, each command asked again with its id until the answer is definite.
 async fn work(client: Client, progress: Arc<Progress>) -> anyhow::Result<Vec<(Sent, api::MoveReply)>> {
     let mut told = Vec::new();
-    while !progress.over.load(Ordering::SeqCst) {
-        let received = begin();
-        let mut commands = vec![Sent::Receive(received.clone())];
-        commands.extend((0..6).map(|number| Sent::Note(note(&received.incident, &format!("note {number}")))));
-        for sent in commands {
+    while !progress.is_over() {
+        for sent in Sent::incident_with_notes(6) {
             let reply = retry(|| sent.call(&client)).await;
             let reply = reply.map_err(|status| anyhow::anyhow!("{}", handoff_client::explain(&status)))?;
             told.push((sent, reply));
-            progress.answered.fetch_add(1, Ordering::SeqCst);
-            progress.moved.notify_waiters();
+            progress.one_more();
         }
     }
     Ok(told)
@@ -143,11 +85,11 @@ async fn killed_under_load_every_answered_command_is_there_exactly_once() -> any
     }
     for _ in 0..8 {
         let more = rand::rng().random_range(5..80);
-        progress.until(progress.answered.load(Ordering::SeqCst) + more).await?;
+        progress.until(progress.answered() + more).await?;
         app.kill()?;
         app.start()?;
     }
-    progress.over.store(true, Ordering::SeqCst);
+    progress.end();
     let mut told = Vec::new();
     while let Some(worker) = workers.join_next().await {
         told.extend(worker??);
@@ -168,9 +110,7 @@ async fn crash_at(step: &str, times: u64) -> anyhow::Result<()> {
     app.kill()?;
     app.start_with(&["--crash-at", &format!("{step}:{times}")])?;
     let client = app.client("a-system")?;
-    let received = begin();
-    let mut commands = vec![Sent::Receive(received.clone())];
-    commands.extend((0..6).map(|number| Sent::Note(note(&received.incident, &format!("note {number}")))));
+    let commands = Sent::incident_with_notes(6);
     let (mut told, mut open) = (Vec::new(), Vec::new());
     for sent in commands {
         if !open.is_empty() {

@@ -7,16 +7,16 @@ use handoff_cluster::{Cluster, Mode};
 use handoff_domain::ids::{ClientId, Digest, IncidentId, OrgId};
 use handoff_tests::app::TestApp;
 use handoff_tests::history::{Acked, Bytes, History, Received, Recorder, Who, check_all};
+use handoff_tests::load::{Progress, Sent};
 use handoff_tests::pair::Pair;
-use handoff_tests::play::{id, note, position};
+use handoff_tests::play::position;
 use prost::Message;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Commands that must be answered before the storm may end.
@@ -28,40 +28,6 @@ const HEALED_WITHIN: Duration = Duration::from_secs(10);
 /// Dispatch systems that write, half of them for each organisation.
 const WRITERS: usize = 8;
 
-/// What the load has been told so far.
-#[derive(Default)]
-struct Progress {
-    answered: AtomicU64,
-    over: AtomicBool,
-    moved: Notify,
-}
-
-impl Progress {
-    async fn more(&self, count: u64) -> anyhow::Result<()> {
-        let goal = self.answered.load(Ordering::SeqCst) + count;
-        self.until(goal).await
-    }
-
-    async fn until(&self, goal: u64) -> anyhow::Result<()> {
-        let wait = async {
-            loop {
-                let moved = self.moved.notified();
-                if self.answered.load(Ordering::SeqCst) >= goal {
-                    return;
-                }
-                moved.await;
-            }
-        };
-        let reached = tokio::time::timeout(STORM_LIMIT, wait).await;
-        reached.with_context(|| format!("{goal} answers did not come, {} did", self.answered.load(Ordering::SeqCst)))
-    }
-
-    fn one_more(&self) {
-        self.answered.fetch_add(1, Ordering::SeqCst);
-        self.moved.notify_waiters();
-    }
-}
-
 /// What a writer needs: both replicas, its own scope, and where to write down what happens.
 #[derive(Clone)]
 struct Desk {
@@ -71,45 +37,27 @@ struct Desk {
     progress: Arc<Progress>,
 }
 
-#[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "one for each writer")]
-enum Sent {
-    Receive(api::ReceiveRequest),
-    Note(api::NoteRequest),
-}
-
-impl Sent {
-    async fn call(&self, client: &Client) -> Result<api::MoveReply, handoff_client::Status> {
-        match self.clone() {
-            Self::Receive(request) => client.incidents().receive(request).await,
-            Self::Note(request) => client.incidents().note(request).await,
-        }
-        .map(tonic::Response::into_inner)
-    }
-
-    fn request(&self) -> (&str, &str, Vec<u8>) {
-        match self {
-            Self::Receive(is) => (&is.request_id, &is.incident, is.encode_to_vec()),
-            Self::Note(is) => (&is.request_id, &is.incident, is.encode_to_vec()),
-        }
-    }
-}
-
 fn incident_id(text: &str) -> anyhow::Result<IncidentId> {
     Ok(IncidentId(text.parse()?))
 }
 
-fn digest(text: &str) -> Option<Digest> {
-    let hex = text.rsplit(':').next()?;
-    let bytes: Option<Vec<u8>> =
-        (0..hex.len() / 2).map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok().map(Digest)
+/// Waits for so many more answers.
+async fn more(progress: &Progress, count: u64) -> anyhow::Result<()> {
+    progress.until_within(progress.answered() + count, STORM_LIMIT).await
+}
+
+/// Request id and content of a command.
+fn asked(sent: &Sent) -> (&str, Vec<u8>) {
+    match sent {
+        Sent::Receive(is) => (&is.request_id, is.encode_to_vec()),
+        Sent::Note(is) => (&is.request_id, is.encode_to_vec()),
+    }
 }
 
 impl Desk {
     /// Asks until the answer is definite, of one replica and the other in turn.
     async fn ask(&self, sent: &Sent, first: usize) -> anyhow::Result<bool> {
-        let (request, incident, content) = sent.request();
+        let ((request, content), incident) = (asked(sent), sent.incident());
         for attempt in 0.. {
             let op = self.recorder.invoke(&self.who, request.parse()?, &content);
             match sent.call(&self.replicas[(first + attempt) % 2]).await {
@@ -121,7 +69,7 @@ impl Desk {
                         position: reply.position,
                         incident: incident_id(incident)?,
                         version: reply.version,
-                        hash: digest(&reply.event_hash),
+                        hash: Digest::parse(&reply.event_hash),
                         replayed: reply.replayed,
                         at: 0,
                     });
@@ -151,15 +99,12 @@ impl Desk {
     /// Incidents with notes, until the storm is over; now and then one is read.
     async fn work(self, number: usize) -> anyhow::Result<()> {
         let mut round = number;
-        while !self.progress.over.load(Ordering::SeqCst) {
-            let intake = Some(api::Intake { kind: "emergency".into(), ..Default::default() });
-            let received = api::ReceiveRequest { request_id: id(), incident: id(), intake, ..Default::default() };
-            let incident = received.incident.clone();
-            self.ask(&Sent::Receive(received), round).await?;
-            for text in 0..6 {
-                self.ask(&Sent::Note(note(&incident, &format!("note {text}"))), round + text).await?;
+        while !self.progress.is_over() {
+            let commands = Sent::incident_with_notes(6);
+            for (number, sent) in commands.iter().enumerate() {
+                self.ask(sent, round + number).await?;
             }
-            self.read(&incident, round).await?;
+            self.read(commands[0].incident(), round).await?;
             round += 1;
         }
         self.recorder.writer_left(&self.who);
@@ -195,7 +140,7 @@ async fn follow(
         }
         if let (Some(progress), None) = (&slow, end) {
             tokio::select! {
-                more = progress.more(700) => more?,
+                more = more(progress, 700) => more?,
                 changed = goal.changed() => changed?,
             }
         }
@@ -211,7 +156,7 @@ async fn follow(
                 number: entry.number,
                 position: entry.position,
                 first: None,
-                hash: digest(&entry.event_hash),
+                hash: Digest::parse(&entry.event_hash),
                 incident: incident_id(&entry.incident)?,
                 seq: entry.seq,
                 at: 0,
@@ -254,21 +199,21 @@ impl World {
     /// The connection of a commit ends before its answer comes.
     async fn lose_answers(&self) -> anyhow::Result<()> {
         for _ in 0..6 {
-            self.progress.more(100).await?;
+            more(&self.progress, 100).await?;
             self.pair.proxy.cut_after_client_sends(b"noted", 2);
         }
         for _ in 0..6 {
-            self.progress.more(100).await?;
+            more(&self.progress, 100).await?;
             self.pair.primary.terminate("application_name = 'handoff writer'")?;
         }
-        self.progress.more(100).await?;
+        more(&self.progress, 100).await?;
         self.pair.proxy.cut();
         Ok(())
     }
 
     async fn kill_replicas(&mut self) -> anyhow::Result<()> {
         for round in 0..6 {
-            self.progress.more(150).await?;
+            more(&self.progress, 150).await?;
             let replica = &mut self.replicas[round % 2];
             replica.kill()?;
             replica.start()?;
@@ -278,7 +223,7 @@ impl World {
 
     async fn restart_database(&self) -> anyhow::Result<()> {
         for _ in 0..3 {
-            self.progress.more(150).await?;
+            more(&self.progress, 150).await?;
             let primary = self.pair.primary.clone();
             tokio::task::spawn_blocking(move || primary.restart(Mode::Immediate)).await??;
         }
@@ -288,16 +233,16 @@ impl World {
     /// Somebody writes elsewhere in the same database and does not come to an end.
     async fn hold_a_transaction_open(&self) -> anyhow::Result<()> {
         let mut bystander = Bystander::begin(&self.pair.primary)?;
-        self.progress.more(600).await?;
+        more(&self.progress, 600).await?;
         bystander.end()
     }
 
     /// The primary is lost with a commit that the new one lacks. Only what the new one holds was acknowledged or shown.
     async fn fail_over(mut self) -> anyhow::Result<Self> {
-        self.progress.more(200).await?;
+        more(&self.progress, 200).await?;
         let pair = self.pair;
         self.pair = tokio::task::spawn_blocking(|| pair.fail_over()).await??;
-        self.progress.more(500).await?;
+        more(&self.progress, 500).await?;
         Ok(self)
     }
 }
@@ -362,11 +307,11 @@ async fn nothing_is_lost_doubled_or_missed_while_everything_breaks() -> anyhow::
     world.restart_database().await?;
     world.hold_a_transaction_open().await?;
     world = world.fail_over().await?;
-    world.progress.until(COMMANDS_MIN).await?;
+    world.progress.until_within(COMMANDS_MIN, STORM_LIMIT).await?;
 
     recorder.healed(HEALED_WITHIN);
-    world.progress.more(200).await?;
-    world.progress.over.store(true, Ordering::SeqCst);
+    more(&world.progress, 200).await?;
+    world.progress.end();
     while let Some(writer) = writers.join_next().await {
         writer??;
     }
@@ -402,7 +347,7 @@ async fn judge(mut world: World, recorder: &Recorder) -> anyhow::Result<()> {
         violations.len(),
         &violations[..violations.len().min(5)]
     );
-    let answered = world.progress.answered.load(Ordering::SeqCst);
+    let answered = world.progress.answered();
     assert!(answered >= COMMANDS_MIN, "{answered} commands");
     let fences = history.log.events.iter().filter(|event| event.type_name == "log_fenced").count();
     assert_eq!(fences, 1, "the promotion is written into the log, once for both replicas");

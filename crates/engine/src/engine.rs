@@ -7,21 +7,20 @@ use crate::ground::{Maps, QueryPoint, territory};
 use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, Upto, load};
-use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock};
+use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock, fenced_memory};
 use crate::writer::{
-    Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, recall_memory,
+    Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer,
 };
 use handoff_domain::access;
-use handoff_domain::caller::{Actor, Caller, OrgKind};
+use handoff_domain::caller::{Caller, OrgKind};
 use handoff_domain::directory::Directory;
-use handoff_domain::event::directory::LogFenced;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{ClientId, IncidentId, LOG_STREAM, OrgId, StationId, StationRef};
 use handoff_domain::refusal::Reason;
 use handoff_domain::time::{Millis, SECOND};
 use handoff_domain::values::Territory;
 use handoff_evidence::disclosure::Disclosure;
-use handoff_evidence::event::{FIRST_PREV, record};
+use handoff_evidence::event::FIRST_PREV;
 use handoff_evidence::log::LogKey;
 use handoff_store::rows::AnswerId;
 use handoff_store::{Reader, Store, StoreError};
@@ -47,18 +46,12 @@ pub enum StartError {
     /// The store does not answer.
     #[error("the store cannot be read")]
     Store(#[source] StoreError),
-    /// The log cannot be read.
-    #[error("the log cannot be read")]
-    Load(#[source] Box<LoadError>),
     /// The first entry could not be written.
     #[error("the log cannot be opened")]
     Open(#[source] Box<handoff_store::AppendError>),
-    /// This machine's clock.
-    #[error("the clock is wrong")]
-    Clock(#[source] Fatal),
-    /// The connections lead to two servers.
-    #[error("head and events come from two servers; a failover is under way, start again")]
-    Elsewhere,
+    /// The log cannot be read, written or trusted now; the cause says which.
+    #[error("the log cannot be used now")]
+    Log(#[source] Fatal),
     /// The log belongs to another key.
     #[error("the log was opened by another key; give the log key file this database was made with")]
     OtherKey,
@@ -108,50 +101,12 @@ pub async fn open_log(store: &mut Store, key: &LogKey, now: Millis) -> Result<()
             _ => Err(StartError::OtherKey),
         };
     }
-    let body = key.opened(ids::salt()).into();
-    let actor = Actor::service();
-    let event = Event { incident: LOG_STREAM, seq: 1, at: now, claimed_at: None, actor, body };
-    #[expect(clippy::expect_used, reason = "a constant shape; encoding it cannot fail")]
-    let recorded = record(&event, &FIRST_PREV).expect("log_opened is within the profile");
     let mut batch = crate::rows::empty(0);
-    batch.events.push(crate::rows::event(&event, &recorded, 0, 0));
+    batch.events.push(crate::rows::of_log(key.opened(ids::salt()), 1, &FIRST_PREV, now, 0));
     match store.writer.append(&batch).await {
         Ok(_) => Ok(()),
         // Another replica was first; whether under the same key is seen at once.
         Err(handoff_store::AppendError::Moved { .. }) => Box::pin(open_log(store, key, now)).await,
-        Err(error) => Err(StartError::Open(Box::new(error))),
-    }
-}
-
-/// Notes the server's history beside the head where it is another one than the noted. With it the epoch rises, unless
-/// the log is noted for the first time, and an event says so (reliability, 8). Whether anything was written, here or
-/// by another replica.
-pub(crate) async fn fence(
-    writer: &mut dyn handoff_store::Writer,
-    memory: &crate::memory::Memory,
-    now: Millis,
-) -> Result<bool, StartError> {
-    let lineage = writer.lineage().await.map_err(StartError::Store)?;
-    let Some(timeline) = lineage.changed() else { return Ok(false) };
-    let head = writer.head().await.map_err(StartError::Store)?;
-    let mut batch = crate::rows::empty(memory.position);
-    batch.timeline = Some(timeline);
-    if lineage.noted.is_some() {
-        let epoch = head.epoch + 1;
-        let seq = memory.directory.versions.get(&LOG_STREAM).copied().unwrap_or(0) + 1;
-        let prev = memory.streams.get(&LOG_STREAM).copied().unwrap_or(FIRST_PREV);
-        let body = LogFenced { epoch, timeline }.into();
-        let (actor, at) = (Actor::service(), now.max(memory.last_at));
-        let event = Event { incident: LOG_STREAM, seq, at, claimed_at: None, actor, body };
-        #[expect(clippy::expect_used, reason = "a constant shape; encoding it cannot fail")]
-        let recorded = record(&event, &prev).expect("log_fenced is within the profile");
-        batch.raise_epoch = true;
-        batch.events.push(crate::rows::event(&event, &recorded, memory.position, memory.position));
-        tracing::warn!(epoch, timeline, "the database has another history than the log was last written in");
-    }
-    match writer.append(&batch).await {
-        // Moved: another replica has written, the fence perhaps. What is in memory is read again either way.
-        Ok(_) | Err(handoff_store::AppendError::Moved { .. }) => Ok(true),
         Err(error) => Err(StartError::Open(Box::new(error))),
     }
 }
@@ -167,16 +122,9 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, WriterRun), StartError> {
         let Store { mut writer, reader, shared, .. } = store;
-        check_clock(writer.as_mut(), clock.as_ref(), CLOCK_APART_MAX_MS).await.map_err(StartError::Clock)?;
-        let mut memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
-        if fence(writer.as_mut(), &memory, clock.now()).await? {
-            memory = recall_memory(reader.as_ref()).await.map_err(|error| StartError::Load(Box::new(error)))?;
-        }
-        // Nothing is published before it is known to be as durable as promised.
-        let head = writer.settle().await.map_err(StartError::Store)?;
-        if head.position < memory.position || (head.position == memory.position && head.last_hash != memory.last_hash) {
-            return Err(StartError::Elsewhere);
-        }
+        check_clock(writer.as_mut(), clock.as_ref(), CLOCK_APART_MAX_MS).await.map_err(StartError::Log)?;
+        let memory = fenced_memory(writer.as_mut(), reader.as_ref(), shared, clock.now()).await;
+        let memory = memory.map_err(StartError::Log)?;
         let published = Arc::new(Published::at(memory.position));
         let (directory, directory_now) = watch::channel(memory.directory.clone());
         let (facts, facts_in) = mpsc::channel(QUEUE_FACTS_MAX);

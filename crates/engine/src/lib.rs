@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod causes;
 pub mod check;
 pub mod clock;
 pub mod deadlines;

@@ -2,13 +2,14 @@
 //! the events'.
 
 use handoff_domain::Case;
+use handoff_domain::caller::Actor;
 use handoff_domain::case::phase::Phase;
 use handoff_domain::directory::{is_directory, is_log};
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::{Digest, IncidentId, MapRef, OrgId};
+use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, MapRef, OrgId};
 use handoff_domain::obligations::{Key, Owed};
 use handoff_domain::time::Millis;
-use handoff_evidence::event::Recorded;
+use handoff_evidence::event::{Recorded, record};
 use handoff_store::Batch;
 use handoff_store::rows::{
     AnswerId, AnswerRow, CaseRow, EventRow, FeedRow, HandoffRow, MapRow, ObligationRow, PartyRow, PersonalId,
@@ -46,6 +47,16 @@ pub(crate) fn event(event: &Event, recorded: &Recorded, position: u64, first: u6
         hash: recorded.hash,
         bytes: recorded.bytes.as_slice().into(),
     }
+}
+
+/// The row of an event of the log's own stream, a command of its own.
+#[must_use]
+pub(crate) fn of_log(body: impl Into<Body>, seq: u64, prev: &Digest, at: Millis, position: u64) -> EventRow {
+    let (actor, body) = (Actor::service(), body.into());
+    let made = Event { incident: LOG_STREAM, seq, at, claimed_at: None, actor, body };
+    #[expect(clippy::expect_used, reason = "a constant shape; encoding it cannot fail")]
+    let recorded = record(&made, prev).expect("an event of the log's own is within the profile");
+    event(&made, &recorded, position, position)
 }
 
 /// The row of a feed entry.

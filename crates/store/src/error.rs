@@ -203,3 +203,8 @@ pub enum StoreError {
         column: &'static str,
     },
 }
+
+/// Wraps a cause of the database layer.
+pub(crate) fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Sql { action, source: Box::new(source) }
+}

@@ -10,6 +10,7 @@ mod bind;
 mod columns;
 mod connect;
 mod gate;
+mod lock;
 mod reader;
 mod schema;
 mod sql;
@@ -24,7 +25,7 @@ pub(crate) use backup::backup;
 pub(crate) use connect::Target;
 
 use crate::contract::{Options, Reader, Store};
-use crate::error::StoreError;
+use crate::error::{StoreError, failed};
 use connect::Purpose;
 use reader::PostgresReader;
 use sqlx::Connection;
@@ -47,11 +48,6 @@ pub(crate) async fn open_reader(target: &Target) -> Result<Arc<dyn Reader>, Stor
 pub(crate) async fn migrate(target: &Target) -> Result<(), StoreError> {
     let mut conn = connect::open(target, Purpose::Migrate).await?;
     let migrated = schema::migrate(&mut conn).await;
-    transfer::release(conn).await?;
+    lock::release(conn).await?;
     migrated
-}
-
-/// Wraps a cause of the database layer.
-fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Sql { action, source: Box::new(source) }
 }

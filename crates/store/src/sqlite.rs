@@ -20,7 +20,7 @@ mod tests;
 pub(crate) use admin::{backup, check, integrity};
 
 use crate::contract::{Durability, Options, Reader, Store};
-use crate::error::StoreError;
+use crate::error::{StoreError, failed};
 use files::Lock;
 use reader::SqliteReader;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
@@ -171,9 +171,4 @@ async fn assert_settings(
         }
     }
     Ok(())
-}
-
-/// Wraps a cause of the database layer.
-fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Sql { action, source: Box::new(source) }
 }

@@ -12,6 +12,7 @@
 //! rows, nor continued.
 
 mod page;
+pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 

@@ -4,15 +4,17 @@
 use super::{Fatal, Writer, recall_memory};
 use crate::clock::Clock;
 use crate::feed::FeedEntry;
-use crate::memory::{Entry, LoadError, Upto, load};
+use crate::memory::{Entry, LoadError, Memory, Upto, load};
+use crate::rows;
 use handoff_domain::apply;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::Event;
+use handoff_domain::event::directory::LogFenced;
 use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, OrgId};
-use handoff_domain::time::SECOND;
-use handoff_evidence::event::decode;
-use handoff_store::StoreError;
+use handoff_domain::time::{Millis, SECOND};
+use handoff_evidence::event::{FIRST_PREV, decode};
 use handoff_store::rows::{EventRow, Head, StreamKind};
+use handoff_store::{AppendError, Reader, StoreError, Writer as StoreWriter};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -207,29 +209,77 @@ impl Writer {
         self.published.publish(entries, cases.into_iter(), head.position);
     }
 
-    /// Drops all memory and reads the head again.
+    /// Drops all memory and reads the log again.
     pub(super) async fn reload(&mut self) -> Result<(), Fatal> {
-        let memory = recall_memory(self.reader.as_ref()).await.map_err(load_failed)?;
-        let head = self.store.settle().await.map_err(Fatal::Tidy)?;
-        if let Some(last) = head.position.checked_sub(1).filter(|_| self.shared) {
-            let row = self.reader.event_at(last).await.map_err(Fatal::Tidy)?;
-            if head.position < memory.position || row.map(|row| row.hash) != head.last_hash {
-                return Err(Fatal::Elsewhere);
-            }
-        }
+        let memory = settled_memory(self.store.as_mut(), self.reader.as_ref(), self.shared).await?;
+        self.remember(memory);
+        Ok(())
+    }
+
+    /// Goes on from what was read, in one leap.
+    pub(super) fn remember(&mut self, memory: Memory) {
         self.memory = memory;
         self.directory.send_replace(self.memory.directory.clone());
         self.published.jump(self.memory.position);
-        Ok(())
+    }
+}
+
+/// Memory as the log tells it, once all of it is known to be as durable as promised.
+async fn settled_memory(store: &mut dyn StoreWriter, reader: &dyn Reader, shared: bool) -> Result<Memory, Fatal> {
+    let memory = recall_memory(reader).await.map_err(load_failed)?;
+    let head = store.settle().await.map_err(Fatal::Tidy)?;
+    if let Some(last) = head.position.checked_sub(1).filter(|_| shared) {
+        let row = reader.event_at(last).await.map_err(Fatal::Tidy)?;
+        if head.position < memory.position || row.map(|row| row.hash) != head.last_hash {
+            return Err(Fatal::Elsewhere);
+        }
+    }
+    Ok(memory)
+}
+
+/// Memory after the server's history is noted: what a start and a return begin with.
+pub(crate) async fn fenced_memory(
+    store: &mut dyn StoreWriter,
+    reader: &dyn Reader,
+    shared: bool,
+    now: Millis,
+) -> Result<Memory, Fatal> {
+    let memory = settled_memory(store, reader, shared).await?;
+    if fence(store, &memory, now).await? { settled_memory(store, reader, shared).await } else { Ok(memory) }
+}
+
+/// Notes the server's history beside the head where it is another one than the noted. With it the epoch rises, unless
+/// the log is noted for the first time, and an event says so (reliability, 8). Whether anything was written, here or
+/// by another replica.
+async fn fence(store: &mut dyn StoreWriter, memory: &Memory, now: Millis) -> Result<bool, Fatal> {
+    let lineage = store.lineage().await.map_err(Fatal::Tidy)?;
+    let Some(timeline) = lineage.changed() else { return Ok(false) };
+    let head = store.head().await.map_err(Fatal::Tidy)?;
+    let mut batch = rows::empty(memory.position);
+    batch.timeline = Some(timeline);
+    if lineage.noted.is_some() {
+        let epoch = head.epoch + 1;
+        let seq = memory.directory.versions.get(&LOG_STREAM).copied().unwrap_or(0) + 1;
+        let prev = memory.streams.get(&LOG_STREAM).copied().unwrap_or(FIRST_PREV);
+        batch.raise_epoch = true;
+        batch.events.push(rows::of_log(
+            LogFenced { epoch, timeline },
+            seq,
+            &prev,
+            now.max(memory.last_at),
+            memory.position,
+        ));
+        tracing::warn!(epoch, timeline, "the database has another history than the log was last written in");
+    }
+    match store.append(&batch).await {
+        // Moved: another replica has written, the fence perhaps. What is in memory is read again either way.
+        Ok(_) | Err(AppendError::Moved { .. }) => Ok(true),
+        Err(error) => Err(Fatal::Append(Box::new(error))),
     }
 }
 
 /// Refuses to work while this machine's clock and the database's are further apart than that.
-pub(crate) async fn check_clock(
-    store: &mut dyn handoff_store::Writer,
-    clock: &dyn Clock,
-    apart_max: i64,
-) -> Result<(), Fatal> {
+pub(crate) async fn check_clock(store: &mut dyn StoreWriter, clock: &dyn Clock, apart_max: i64) -> Result<(), Fatal> {
     if !clock.is_of_day() {
         return Ok(());
     }

@@ -1,10 +1,10 @@
 //! A lost database is waited for where the store is shared: what was being written is answered as unknown, everything
 //! that comes meanwhile as not accepted, and memory is read again once the database is back (reliability, 5 and 7).
 
-use super::follow::{CLOCK_BACK_MAX_MS, check_clock};
+use super::follow::{CLOCK_BACK_MAX_MS, check_clock, fenced_memory};
 use super::{Fatal, PATIENCE_MS, Queues, Writer, answer, answer_all};
+use crate::causes::chain;
 use crate::clock::Clock;
-use crate::engine::{StartError, fence};
 use crate::job::{Chore, Job, NoAnswer};
 use crate::memory::LoadError;
 use handoff_domain::refusal::Reason;
@@ -28,7 +28,8 @@ impl Fatal {
     /// Whether a shared database may come back from it.
     fn passes(&self) -> bool {
         match self {
-            Self::Append(_) | Self::Tidy(_) | Self::Elsewhere | Self::Clock(_) => true,
+            Self::Append(_) | Self::Elsewhere | Self::Clock(_) => true,
+            Self::Tidy(error) => !matches!(error, StoreError::OtherDatabase { .. }),
             Self::Load(error) => matches!(**error, LoadError::Read(..)),
             Self::Refused | Self::Lost(_) => false,
         }
@@ -76,9 +77,11 @@ impl Writer {
                 // The stop does not wait for the database; the store is closed as it is.
                 () = turn_away(queues) => return Ok(()),
             };
-            let Err(error) = back else { break };
-            let Comeback::Not(error) = error else { return Err(error.into_fatal()) };
-            tracing::warn!(error = %chain(error.as_ref()), "the database is still away");
+            let Err(fatal) = back else { break };
+            if !fatal.passes() {
+                return Err(fatal);
+            }
+            tracing::warn!(error = %chain(&fatal), "the database is still away");
             let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
             tokio::select! {
                 biased;
@@ -91,22 +94,20 @@ impl Writer {
         Ok(())
     }
 
-    async fn come_back(&mut self) -> Result<(), Comeback> {
-        self.store.reopen().await.map_err(Comeback::store)?;
-        check_clock(self.store.as_mut(), self.clock.as_ref(), CLOCK_BACK_MAX_MS).await.map_err(Comeback::of)?;
+    async fn come_back(&mut self) -> Result<(), Fatal> {
+        self.store.reopen().await.map_err(Fatal::Tidy)?;
+        check_clock(self.store.as_mut(), self.clock.as_ref(), CLOCK_BACK_MAX_MS).await?;
         // What was published last must still be there, under its hash, before anything is read anew.
         let (position, hash) = (self.published.head(), self.memory.last_hash);
         if let Some(last) = position.checked_sub(1) {
-            let row = self.reader.event_at(last).await.map_err(Comeback::store)?;
+            let row = self.reader.event_at(last).await.map_err(Fatal::Tidy)?;
             if row.is_none_or(|row| hash.is_some_and(|hash| row.hash != hash)) {
-                return Err(Comeback::Never(Fatal::Lost(position)));
+                return Err(Fatal::Lost(position));
             }
         }
-        self.reload().await.map_err(Comeback::of)?;
         let now = self.clock.now();
-        if fence(self.store.as_mut(), &self.memory, now).await.map_err(Comeback::start)? {
-            self.reload().await.map_err(Comeback::of)?;
-        }
+        let memory = fenced_memory(self.store.as_mut(), self.reader.as_ref(), self.shared, now).await?;
+        self.remember(memory);
         Ok(())
     }
 }
@@ -144,47 +145,4 @@ pub(super) async fn watched(
         availability.send_replace(Availability::Here);
     }
     done
-}
-
-/// Why the database is not back.
-enum Comeback {
-    /// Not yet.
-    Not(Box<dyn std::error::Error + Send + Sync>),
-    /// It will not be what it was.
-    Never(Fatal),
-}
-
-impl Comeback {
-    fn store(error: StoreError) -> Self {
-        match error {
-            StoreError::OtherDatabase { .. } => Self::Never(Fatal::Tidy(error)),
-            other => Self::Not(Box::new(other)),
-        }
-    }
-
-    fn start(error: StartError) -> Self {
-        Self::Not(Box::new(error))
-    }
-
-    fn of(fatal: Fatal) -> Self {
-        if fatal.passes() { Self::Not(Box::new(fatal)) } else { Self::Never(fatal) }
-    }
-
-    fn into_fatal(self) -> Fatal {
-        match self {
-            Self::Never(fatal) => fatal,
-            Self::Not(_) => Fatal::Refused,
-        }
-    }
-}
-
-/// An error with all its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

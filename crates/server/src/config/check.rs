@@ -4,6 +4,7 @@ use super::{Config, LogLevel, Organisation, Profile, TOKEN_LIFE_PERSON_S_MAX, fi
 use crate::auth::jwks;
 use crate::{dev_ca, tls};
 use handoff_domain::caller::{OPERATOR, OrgKind, Role};
+use handoff_engine::causes::chain;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -235,16 +236,4 @@ fn mode_open_to_others(file: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata().ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then_some(mode)
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

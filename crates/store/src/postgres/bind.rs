@@ -1,8 +1,8 @@
 //! Rows of a batch as arrays, one per column, in the order of the functions' arguments.
 
-use crate::batch::{Batch, Verified};
+use crate::batch::{Batch, FeedMove, Verified};
 use crate::error::AppendError;
-use crate::rows::{AnswerId, ObligationRow};
+use crate::rows::*;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_domain::time::Millis;
 use sqlx::postgres::{PgArguments, PgHasArrayType};
@@ -48,14 +48,15 @@ pub(super) fn has_beside(batch: &Batch) -> bool {
 pub(super) fn batch(batch: &Batch, verified: &Verified) -> Result<PgArguments, AppendError> {
     let mut bound = Bound::default();
     head(&mut bound, batch, verified)?;
-    answers(&mut bound, batch);
-    events(&mut bound, batch);
-    feed(&mut bound, batch, verified);
-    cases(&mut bound, batch);
-    parties(&mut bound, batch);
+    answers(&mut bound, &batch.answers);
+    events(&mut bound, &batch.events);
+    feed(&mut bound, &batch.feed);
+    feeds(&mut bound, &verified.feeds);
+    cases(&mut bound, &batch.cases);
+    parties(&mut bound, &batch.parties);
     obligations(&mut bound, &batch.obligations);
-    handoffs(&mut bound, batch);
-    personal(&mut bound, batch);
+    handoffs(&mut bound, &batch.handoffs);
+    personal(&mut bound, &batch.personal);
     if has_beside(batch) {
         beside(&mut bound, batch);
     }
@@ -95,8 +96,7 @@ fn head(bound: &mut Bound, batch: &Batch, verified: &Verified) -> Result<(), App
     Ok(())
 }
 
-pub(super) fn answers(bound: &mut Bound, batch: &Batch) {
-    let rows = &batch.answers;
+pub(super) fn answers(bound: &mut Bound, rows: &[AnswerRow]) {
     bound.column(rows, |row| row.id.org.as_str());
     bound.column(rows, |row| row.id.client.as_str());
     bound.column(rows, |row| row.id.request);
@@ -108,8 +108,7 @@ pub(super) fn answers(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.at.0);
 }
 
-pub(super) fn events(bound: &mut Bound, batch: &Batch) {
-    let rows = &batch.events;
+pub(super) fn events(bound: &mut Bound, rows: &[EventRow]) {
     bound.column(rows, |row| int(row.first));
     bound.column(rows, |row| row.kind as i16);
     bound.column(rows, |row| row.incident.0);
@@ -120,19 +119,20 @@ pub(super) fn events(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| &*row.bytes);
 }
 
-fn feed(bound: &mut Bound, batch: &Batch, verified: &Verified) {
-    let rows = &batch.feed;
+pub(super) fn feed(bound: &mut Bound, rows: &[FeedRow]) {
     bound.column(rows, |row| row.org.as_str());
     bound.column(rows, |row| int(row.number));
     bound.column(rows, |row| int(row.position));
     bound.column(rows, |row| row.enters);
-    bound.column(&verified.feeds, |moved| moved.org.as_str());
-    bound.column(&verified.feeds, |moved| int(moved.was));
-    bound.column(&verified.feeds, |moved| int(moved.number));
 }
 
-pub(super) fn cases(bound: &mut Bound, batch: &Batch) {
-    let rows = &batch.cases;
+pub(super) fn feeds(bound: &mut Bound, moves: &[FeedMove]) {
+    bound.column(moves, |moved| moved.org.as_str());
+    bound.column(moves, |moved| int(moved.was));
+    bound.column(moves, |moved| int(moved.number));
+}
+
+pub(super) fn cases(bound: &mut Bound, rows: &[CaseRow]) {
     bound.column(rows, |row| row.incident.0);
     bound.column(rows, |row| int(row.was));
     bound.column(rows, |row| int(row.version));
@@ -151,8 +151,7 @@ pub(super) fn cases(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.updated_at.0);
 }
 
-pub(super) fn parties(bound: &mut Bound, batch: &Batch) {
-    let rows = &batch.parties;
+pub(super) fn parties(bound: &mut Bound, rows: &[PartyRow]) {
     bound.column(rows, |row| row.incident.0);
     bound.column(rows, |row| row.org.as_str());
     bound.column(rows, |row| station(row.station.as_ref()));
@@ -174,8 +173,7 @@ pub(super) fn obligations(bound: &mut Bound, rows: &[ObligationRow]) {
     bound.column(rows, |row| row.done);
 }
 
-pub(super) fn handoffs(bound: &mut Bound, batch: &Batch) {
-    let rows = &batch.handoffs;
+pub(super) fn handoffs(bound: &mut Bound, rows: &[HandoffRow]) {
     bound.column(rows, |row| row.handoff.0);
     bound.column(rows, |row| row.incident.0);
     bound.column(rows, |row| row.from.org.as_str());
@@ -187,8 +185,7 @@ pub(super) fn handoffs(bound: &mut Bound, batch: &Batch) {
     bound.column(rows, |row| row.updated_at.0);
 }
 
-pub(super) fn personal(bound: &mut Bound, batch: &Batch) {
-    let rows = &batch.personal;
+pub(super) fn personal(bound: &mut Bound, rows: &[PersonalRow]) {
     bound.column(rows, |row| row.id.incident.0);
     bound.column(rows, |row| int(row.id.seq));
     bound.column(rows, |row| row.id.path.as_str());
@@ -203,18 +200,30 @@ fn beside(bound: &mut Bound, batch: &Batch) {
     bound.column(keys, |row| row.request);
     bound.column(keys, |row| row.org.as_str());
     bound.column(keys, |row| row.client.as_str());
-    bound.column(&batch.cursors, |row| row.org.as_str());
-    bound.column(&batch.cursors, |row| row.client.as_str());
-    bound.column(&batch.cursors, |row| int(row.number));
-    bound.column(&batch.audit, |row| row.at.0);
-    bound.column(&batch.audit, |row| row.org.as_ref().map(OrgId::as_str));
-    bound.column(&batch.audit, |row| row.client.as_ref().map(ClientId::as_str));
-    bound.column(&batch.audit, |row| row.officer.as_ref().map(OfficerId::as_str));
-    bound.column(&batch.audit, |row| &*row.method);
-    bound.column(&batch.audit, |row| &*row.reason);
-    bound.column(&batch.audit, |row| int(row.count));
-    bound.column(&batch.maps, |row| row.map.id.0);
-    bound.column(&batch.maps, |row| int(row.map.version));
-    bound.column(&batch.maps, |row| &row.digest.0[..]);
-    bound.column(&batch.maps, |row| &*row.bytes);
+    cursors(bound, &batch.cursors);
+    audit(bound, &batch.audit);
+    maps(bound, &batch.maps);
+}
+
+pub(super) fn cursors(bound: &mut Bound, rows: &[CursorRow]) {
+    bound.column(rows, |row| row.org.as_str());
+    bound.column(rows, |row| row.client.as_str());
+    bound.column(rows, |row| int(row.number));
+}
+
+pub(super) fn audit(bound: &mut Bound, rows: &[AuditRow]) {
+    bound.column(rows, |row| row.at.0);
+    bound.column(rows, |row| row.org.as_ref().map(OrgId::as_str));
+    bound.column(rows, |row| row.client.as_ref().map(ClientId::as_str));
+    bound.column(rows, |row| row.officer.as_ref().map(OfficerId::as_str));
+    bound.column(rows, |row| &*row.method);
+    bound.column(rows, |row| &*row.reason);
+    bound.column(rows, |row| int(row.count));
+}
+
+pub(super) fn maps(bound: &mut Bound, rows: &[MapRow]) {
+    bound.column(rows, |row| row.map.id.0);
+    bound.column(rows, |row| int(row.map.version));
+    bound.column(rows, |row| &row.digest.0[..]);
+    bound.column(rows, |row| &*row.bytes);
 }

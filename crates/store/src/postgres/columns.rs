@@ -6,9 +6,8 @@ use sqlx::{Row, TypeInfo, ValueRef};
 
 impl Columns for PgRow {
     fn integer(&self, column: &'static str) -> Option<Option<i64>> {
-        let value = self.try_get_raw(column).ok()?;
-        let kind = value.type_info().name().to_owned();
-        match kind.as_str() {
+        let kind = self.try_get_raw(column).ok()?.type_info().into_owned();
+        match kind.name() {
             "BOOL" => self.try_get::<Option<bool>, _>(column).ok().map(|value| value.map(i64::from)),
             "INT2" => self.try_get::<Option<i16>, _>(column).ok().map(|value| value.map(i64::from)),
             _ => self.try_get(column).ok(),

@@ -2,7 +2,7 @@
 
 use super::connect::{self, ANSWER_MAX, Purpose, Target};
 use super::reader::PostgresReader;
-use super::{bind, failed, gate, schema, sql, transfer};
+use super::{bind, failed, gate, lock, schema, sql};
 use crate::batch::{Appended, Batch};
 use crate::contract::{Durability, Lineage, Options, Pending, Read, WalState, Writer};
 use crate::decode;
@@ -320,7 +320,7 @@ async fn lives(target: &Target, session: &Known) -> Option<bool> {
 
 async fn connect_writer(target: &Target, durability: Durability) -> Result<Session, StoreError> {
     let mut conn = connect::open(target, Purpose::Write).await?;
-    if !transfer::take(&mut conn, sql::write::SERVE).await? {
+    if !lock::take(&mut conn, lock::SERVE).await? {
         return Err(StoreError::InService("a migration runs in this database; wait until it is done"));
     }
     schema::assert_current(&mut conn).await?;

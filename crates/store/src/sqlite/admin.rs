@@ -1,6 +1,7 @@
 //! Backup and raw checks: read-only, beside a running service or without one.
 
-use super::{connect, failed, files, reader_options, schema, sql};
+use super::transfer::NewFile;
+use super::{connect, failed, reader_options, schema, sql};
 use crate::contract::Finding;
 use crate::error::StoreError;
 use sqlx::sqlite::SqliteConnection;
@@ -9,29 +10,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub(crate) async fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
-    let folder = files::create_folder(to)?;
-    if to.exists() {
-        let source = std::io::ErrorKind::AlreadyExists.into();
-        return Err(StoreError::File { action: "create", path: to.to_owned(), source });
-    }
-    let part = files::beside(to, ".part");
-    remove(&part)?;
     // Created first, for its mode; SQLite fills an empty file.
-    files::create(&part)?;
+    let file = NewFile::create(to)?;
     // A connection that may only query may not write the copy either; the database itself is opened read-only.
     let mut conn = open(path).await?;
     sqlx::query(sql::read::MAY_COPY).execute(&mut conn).await.map_err(failed("prepare the copy"))?;
-    let copied = sqlx::query(sql::read::BACKUP).bind(part.to_string_lossy().into_owned()).execute(&mut conn).await;
-    if let Err(error) = copied {
-        remove(&part)?;
+    let part = file.part().to_string_lossy().into_owned();
+    if let Err(error) = sqlx::query(sql::read::BACKUP).bind(part).execute(&mut conn).await {
+        file.remove()?;
         return Err(failed("copy the database")(error));
     }
     conn.close().await.map_err(failed("close the database"))?;
-    let file = |action, source| StoreError::File { action, path: part.clone(), source };
-    std::fs::set_permissions(&part, PermissionsExt::from_mode(0o600)).map_err(|error| file("protect", error))?;
-    files::sync(&part)?;
-    std::fs::rename(&part, to).map_err(|error| file("rename", error))?;
-    files::sync(&folder)
+    let protected = std::fs::set_permissions(file.part(), PermissionsExt::from_mode(0o600));
+    let part = file.part().to_owned();
+    protected.map_err(|source| StoreError::File { action: "protect", path: part, source })?;
+    file.keep()
 }
 
 pub(crate) async fn integrity(path: &Path) -> Result<Vec<Finding>, StoreError> {
@@ -81,13 +74,4 @@ async fn file_findings(conn: &mut SqliteConnection) -> Result<Vec<Finding>, Stor
         }
     }
     Ok(findings)
-}
-
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::File { action: "remove", path: path.to_owned(), source })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

@@ -97,6 +97,16 @@ pub(super) fn create(database: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Removes a file, unless there is none.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(StoreError::File { action: "remove", path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Makes a file's content durable, or the names in a folder. SQLite syncs its folder too and ignores the answer; here
 /// an error counts.
 pub(super) fn sync(path: &Path) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use super::{READER_SETTINGS, assert_settings, connect, failed, reader_options, s
 use crate::contract::Read;
 use crate::error::{AppendError, StoreError};
 use crate::rows::*;
+use crate::transfer::sql::{TALLY, pages};
 use crate::transfer::{CopiedParty, Key, Page, Part, Side, Table, Tally};
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use sqlx::Connection;
@@ -23,7 +24,7 @@ const FILLING_CACHE: &str = "-65536";
 /// One file, inside its transaction.
 struct SqliteSide {
     conn: SqliteConnection,
-    /// What to sync once the transaction is kept.
+    /// What to sync once the transaction is kept; none of a file that is synced when it gets its name.
     written: Option<PathBuf>,
     /// Last, so that the connection is gone before the lock is. None beside a file that nobody else knows yet.
     _lock: Option<Lock>,
@@ -101,11 +102,17 @@ impl NewFile {
         let mut conn = filling(&self.part).await?;
         schema::migrate(&mut conn).await?;
         let conn = begin_filling(conn).await?;
-        Ok(Box::new(SqliteSide { conn, written: Some(self.part.clone()), _lock: None }))
+        Ok(Box::new(SqliteSide { conn, written: None, _lock: None }))
     }
 
-    /// Gives the file its name.
+    /// Where it stands until then.
+    pub(crate) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// Makes the file durable and gives it its name.
     pub(crate) fn keep(self) -> Result<(), StoreError> {
+        files::sync(&self.part)?;
         let named = std::fs::rename(&self.part, &self.to);
         named.map_err(|source| StoreError::File { action: "rename", path: self.part.clone(), source })?;
         files::sync(&self.folder)
@@ -115,20 +122,20 @@ impl NewFile {
     /// be rolled back into that.
     pub(crate) fn remove(&self) -> Result<(), StoreError> {
         for suffix in ["-journal", "-wal", "-shm", ""] {
-            super::admin::remove(&files::beside(&self.part, suffix))?;
+            files::remove(&files::beside(&self.part, suffix))?;
         }
         Ok(())
     }
 }
 
 async fn tally(conn: &mut SqliteConnection) -> Result<Tally, StoreError> {
-    let row = sqlx::query(sql::transfer::TALLY).fetch_one(conn).await.map_err(failed("count the rows"))?;
+    let row = sqlx::query(TALLY).fetch_one(conn).await.map_err(failed("count the rows"))?;
     Tally::decode(&row)
 }
 
 impl SqliteSide {
     async fn read_page(&mut self, table: Table, after: Option<Key>, rows: u32) -> Result<Page, StoreError> {
-        let pages = sql::transfer::pages(table);
+        let pages = pages(table);
         let mut query = sqlx::query(if after.is_some() { pages.next } else { pages.first }).bind(i64::from(rows));
         for part in after.unwrap_or_default() {
             query = match part {
@@ -150,10 +157,7 @@ impl SqliteSide {
         let (sql, (rows, fixed, bytes)) = packed.map_err(|error| copy(Box::new(error)))?;
         let done = sqlx::query(sql).bind(rows).bind(fixed).bind(bytes).execute(&mut self.conn).await;
         let written = done.map_err(|error| copy(Box::new(error)))?.rows_affected();
-        if written == wanted {
-            return Ok(());
-        }
-        Err(StoreError::CopyDiffers { table, detail: format!("{written} rows of a page instead of {wanted}") })
+        page.table().assert_whole(written, wanted)
     }
 
     async fn write_head(&mut self, head: Head) -> Result<(), StoreError> {
@@ -312,7 +316,7 @@ mod tests {
         crate::sqlite::migrate(&path).await.unwrap();
         let mut conn = connect(reader_options(&path)).await.unwrap();
         for table in Table::ALL {
-            let pages = sql::transfer::pages(table);
+            let pages = pages(table);
             for statement in [pages.first, pages.next] {
                 let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
                 let plan = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();

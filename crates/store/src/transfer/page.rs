@@ -27,6 +27,15 @@ pub(crate) enum Table {
 }
 
 impl Table {
+    /// Refuses a page of which another number of rows was written than it has.
+    pub(crate) fn assert_whole(self, written: u64, wanted: u64) -> Result<(), StoreError> {
+        if written == wanted {
+            return Ok(());
+        }
+        let detail = format!("{written} rows of a page instead of {wanted}");
+        Err(StoreError::CopyDiffers { table: self.name(), detail })
+    }
+
     pub(crate) const ALL: [Self; 12] = [
         Self::Events,
         Self::Feeds,

@@ -41,10 +41,6 @@ pub(crate) const ROLLBACK: &str = "ROLLBACK";
 /// The head's lock, until the end of the transaction.
 pub(crate) const HOLD: &str = "SELECT position, epoch, last_at, last_hash FROM head WHERE id = 1 FOR UPDATE";
 
-/// Services share this lock of the database, a migration has it alone.
-pub(crate) const SERVE: &str = "SELECT pg_try_advisory_lock_shared(7521983762018723)";
-pub(crate) const MIGRATE: &str = "SELECT pg_try_advisory_lock(7521983762018723)";
-
 /// The end of the log on this server, and whether `$1` standbys hold it.
 pub(crate) const GATE: &str = "
 WITH l AS MATERIALIZED (SELECT pg_current_wal_flush_lsn() AS lsn)

@@ -1,0 +1,115 @@
+//! Load: dispatch systems that take calls and write notes, and how far they are.
+
+use crate::app::LIMIT;
+use crate::play::{id, note};
+use anyhow::Context;
+use handoff_client::{Client, Response, Status, api};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A command of the load.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few hundred of them in a test")]
+pub enum Sent {
+    /// An intake.
+    Receive(api::ReceiveRequest),
+    /// A note.
+    Note(api::NoteRequest),
+}
+
+/// An incident without a place, so that its intake is one event.
+#[must_use]
+pub fn begin() -> api::ReceiveRequest {
+    let intake = Some(api::Intake { kind: "emergency".into(), ..Default::default() });
+    api::ReceiveRequest { request_id: id(), incident: id(), intake, ..Default::default() }
+}
+
+impl Sent {
+    /// What begins an incident, and notes on it.
+    #[must_use]
+    pub fn incident_with_notes(notes: usize) -> Vec<Self> {
+        let received = begin();
+        let incident = received.incident.clone();
+        let notes = (0..notes).map(|number| Self::Note(note(&incident, &format!("note {number}"))));
+        std::iter::once(Self::Receive(received)).chain(notes).collect()
+    }
+
+    /// Its incident.
+    #[must_use]
+    pub fn incident(&self) -> &str {
+        match self {
+            Self::Receive(request) => &request.incident,
+            Self::Note(request) => &request.incident,
+        }
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// What the service answers.
+    pub async fn call(&self, client: &Client) -> Result<api::MoveReply, Status> {
+        match self.clone() {
+            Self::Receive(request) => client.incidents().receive(request).await,
+            Self::Note(request) => client.incidents().note(request).await,
+        }
+        .map(Response::into_inner)
+    }
+}
+
+/// What the load has been told so far.
+#[derive(Default)]
+pub struct Progress {
+    answered: AtomicU64,
+    over: AtomicBool,
+    moved: Notify,
+}
+
+impl Progress {
+    /// Commands answered.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// One more is.
+    pub fn one_more(&self) {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+
+    /// Tells the load to end.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was told to.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many are answered.
+    ///
+    /// # Errors
+    /// They are not in time.
+    pub async fn until(&self, count: u64) -> anyhow::Result<()> {
+        self.until_within(count, LIMIT).await
+    }
+
+    /// As [`Progress::until`], with a limit of its own.
+    ///
+    /// # Errors
+    /// They are not in time.
+    pub async fn until_within(&self, count: u64, limit: Duration) -> anyhow::Result<()> {
+        let wait = async {
+            loop {
+                let moved = self.moved.notified();
+                if self.answered() >= count {
+                    return;
+                }
+                moved.await;
+            }
+        };
+        let reached = tokio::time::timeout(limit, wait).await;
+        reached.with_context(|| format!("{count} answers did not come, {} did", self.answered()))
+    }
+}
