@@ -29,23 +29,24 @@ CREATE TABLE cases (
     CHECK (version > was)
 ) WITH (fillfactor = 80);
 
--- Lists of an auditor, who sees every organisation's cases: open or closed, last changed first.
-CREATE INDEX cases_by_change ON cases ((closed_at IS NULL), updated_at, incident);
+-- Lists of an auditor, who sees every organisation's cases: open or closed, opened last first. By opening, because that
+-- never changes: a page stays where it is while cases move on, and a command writes no index entry here.
+CREATE INDEX cases_by_opening ON cases ((closed_at IS NULL), opened_at, incident);
 
 
 -- Which stations see a case. Copies two columns of the case so that a station's list is one range of one index.
 CREATE TABLE parties (
     incident UUID NOT NULL,
-    updated_at BIGINT NOT NULL,             -- copy: the case's last event
+    opened_at BIGINT NOT NULL,              -- copy: never changes
     active BOOLEAN NOT NULL,                -- false: it sees nothing new since it declined or was recalled
-    open BOOLEAN NOT NULL,                  -- copy: the case is not closed
+    open BOOLEAN NOT NULL,                  -- copy: the case is not closed; whoever closes or reopens it writes these rows
     org TEXT COLLATE "C" NOT NULL,
     station TEXT COLLATE "C" NOT NULL,                  -- '' for an organisation without stations (a common superior)
     PRIMARY KEY (incident, org, station)
 ) WITH (fillfactor = 80);
 
--- One organisation's cases, open or closed, last changed first. It holds all that the list looks at.
-CREATE INDEX parties_by_change ON parties (org, open, updated_at, incident, station, active);
+-- One organisation's cases, open or closed, opened last first. It holds all that the list looks at.
+CREATE INDEX parties_by_opening ON parties (org, open, opened_at, incident, station, active);
 
 
 -- Who owes what. Final row per key; a done one stays as a row and leaves the indexes.

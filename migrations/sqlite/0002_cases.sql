@@ -25,8 +25,9 @@ CREATE TABLE cases (
     updated_at INTEGER NOT NULL             -- time of the last event
 ) STRICT, WITHOUT ROWID;
 
--- Lists of an auditor, who sees every organisation's cases: open or closed, last changed first.
-CREATE INDEX cases_by_change ON cases ((closed_at IS NULL), updated_at, incident);
+-- Lists of an auditor, who sees every organisation's cases: open or closed, opened last first. By opening, because that
+-- never changes: a page stays where it is while cases move on, and a command writes no index entry here.
+CREATE INDEX cases_by_opening ON cases ((closed_at IS NULL), opened_at, incident);
 
 
 -- Which stations see a case. Copies two columns of the case so that a station's list is one range of one index.
@@ -35,14 +36,15 @@ CREATE TABLE parties (
     org TEXT NOT NULL,
     station TEXT NOT NULL,                  -- '' for an organisation without stations (a common superior)
     active INTEGER NOT NULL CHECK (active IN (0, 1)), -- 0: it sees nothing new since it declined or was recalled
-    open INTEGER NOT NULL CHECK (open IN (0, 1)),     -- copy: the case is not closed
-    updated_at INTEGER NOT NULL,            -- copy: the case's last event
+    open INTEGER NOT NULL CHECK (open IN (0, 1)),     -- copy: the case is not closed; whoever closes or reopens it
+                                            -- writes these rows
+    opened_at INTEGER NOT NULL,             -- copy: never changes
     PRIMARY KEY (incident, org, station)
 ) STRICT, WITHOUT ROWID;
 
--- One organisation's cases, open or closed, last changed first. The station stands behind: an organisation has few,
+-- One organisation's cases, open or closed, opened last first. The station stands behind: an organisation has few,
 -- and its open cases are few, so one index serves both questions. It holds all that the list looks at.
-CREATE INDEX parties_by_change ON parties (org, open, updated_at, incident, station, active);
+CREATE INDEX parties_by_opening ON parties (org, open, opened_at, incident, station, active);
 
 
 -- Who owes what. Final row per key; a done one stays as a row and leaves the indexes.

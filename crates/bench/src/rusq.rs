@@ -173,9 +173,6 @@ fn write_case(conn: &Connection, row: &CaseRow) -> anyhow::Result<()> {
         row.closed_at.map(|at| at.0),
         row.updated_at.0
     ])?;
-    if row.was > 0 {
-        conn.prepare_cached(FOLLOW)?.execute(params![incident, row.closed_at.is_none(), row.updated_at.0])?;
-    }
     Ok(())
 }
 
@@ -216,11 +213,10 @@ ON CONFLICT (incident) DO UPDATE SET was = excluded.was, version = excluded.vers
   severity = excluded.severity, drill = excluded.drill, alias_of = excluded.alias_of,
   opened_at = excluded.opened_at, closed_at = excluded.closed_at, updated_at = excluded.updated_at
 WHERE cases.version = excluded.was";
-const FOLLOW: &str = "UPDATE parties SET open = ?2, updated_at = ?3 WHERE incident = ?1";
-const PARTY: &str = "INSERT INTO parties (incident, org, station, active, open, updated_at)
-SELECT incident, ?2, ?3, ?4, closed_at IS NULL, updated_at FROM cases WHERE incident = ?1
+const PARTY: &str = "INSERT INTO parties (incident, org, station, active, open, opened_at)
+SELECT incident, ?2, ?3, ?4, closed_at IS NULL, opened_at FROM cases WHERE incident = ?1
 ON CONFLICT (incident, org, station) DO UPDATE
-SET active = excluded.active, open = excluded.open, updated_at = excluded.updated_at";
+SET active = excluded.active, open = excluded.open";
 const OBLIGATION: &str = "INSERT INTO obligations (incident, scope, duty, org, station, role, since, due, raise_at,
   rung, acknowledged, done)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)

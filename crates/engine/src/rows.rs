@@ -100,9 +100,11 @@ pub(crate) fn map(map: &MapRef, digest: Digest, bytes: &Arc<[u8]>) -> MapRow {
 /// Final rows of one case: its own, its parties', obligations' and handoffs', as far as they differ from before.
 pub(crate) fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
     batch.cases.push(case(before, after));
+    // Every party's row says whether the case is open, so that its list is one range of one index.
+    let turned = before.is_some_and(|before| closed_at(before).is_some() != closed_at(after).is_some());
     for (seat, party) in &after.parties {
         let was = before.and_then(|case| case.parties.get(seat));
-        if was.is_none_or(|was| was.is_in() != party.is_in()) {
+        if turned || was.is_none_or(|was| was.is_in() != party.is_in()) {
             batch.parties.push(PartyRow {
                 incident: after.id,
                 org: seat.org.clone(),
@@ -113,7 +115,7 @@ pub(crate) fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
     }
     for (org, part) in &after.superiors {
         let was = before.and_then(|case| case.superiors.get(org));
-        if was.is_none_or(|was| was.is_in() != part.is_in()) {
+        if turned || was.is_none_or(|was| was.is_in() != part.is_in()) {
             let (incident, org, active) = (after.id, org.clone(), part.is_in());
             batch.parties.push(PartyRow { incident, org, station: None, active });
         }
@@ -138,12 +140,11 @@ pub(crate) fn of_case(batch: &mut Batch, before: Option<&Case>, after: &Case) {
 /// The searched columns of a case.
 #[must_use]
 pub(crate) fn case(before: Option<&Case>, after: &Case) -> CaseRow {
-    let phase = after.phase();
     CaseRow {
         incident: after.id,
         was: before.map_or(0, |case| case.version),
         version: after.version,
-        state: Cow::Borrowed(phase.as_str()),
+        state: Cow::Borrowed(after.phase().as_str()),
         custodian: after.custodian.clone(),
         tenure: after.tenure,
         first_receiver: after.first_receiver.clone(),
@@ -152,9 +153,14 @@ pub(crate) fn case(before: Option<&Case>, after: &Case) -> CaseRow {
         drill: after.drill,
         alias_of: after.alias_of,
         opened_at: after.opened_at,
-        closed_at: after.closure.as_ref().filter(|_| phase == Phase::Closed).map(|closure| closure.at),
+        closed_at: closed_at(after),
         updated_at: after.updated_at,
     }
+}
+
+/// When a case that is closed now was closed.
+fn closed_at(case: &Case) -> Option<Millis> {
+    case.closure.as_ref().filter(|_| case.phase() == Phase::Closed).map(|closure| closure.at)
 }
 
 fn obligations(batch: &mut Batch, before: Option<&Case>, after: &Case) {

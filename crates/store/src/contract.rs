@@ -229,7 +229,7 @@ pub trait Reader: Send + Sync {
     /// One case.
     fn case(&self, incident: IncidentId) -> Read<'_, Option<CaseRow>>;
 
-    /// Cases in pages, last changed first.
+    /// Cases in pages, opened last first.
     fn cases(&self, filter: CaseFilter, after: Option<CaseCursor>, limit: u32) -> Read<'_, CasePage>;
 
     /// Who sees a case.

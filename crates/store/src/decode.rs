@@ -314,7 +314,7 @@ pub(crate) fn walk<R: Columns>(rows: &[R], walked_max: i64, limit: i64) -> Resul
     let edge = Fields::of(row, "cases");
     let walked = edge.integer("walked")?;
     let mut end = (walked >= walked_max)
-        .then(|| Ok(CaseCursor { updated_at: edge.time("edge_at")?, incident: edge.incident("edge_incident")? }))
+        .then(|| Ok(CaseCursor { opened_at: edge.time("edge_at")?, incident: edge.incident("edge_incident")? }))
         .transpose()?;
     // Without a case that fits there is one row, which holds the edge alone.
     let fits = |row: &&R| !matches!(row.blob("incident"), Some(None));

@@ -12,6 +12,7 @@ mod connect;
 mod gate;
 mod lock;
 mod reader;
+mod record;
 mod schema;
 mod sql;
 pub(crate) mod transfer;

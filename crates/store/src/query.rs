@@ -8,8 +8,8 @@ use handoff_domain::time::Millis;
 pub const PAGE_ROWS_MAX: u32 = 1_000;
 
 /// Most cases looked at for one page of a filtered list. At the limit the page ends early, possibly empty, and its
-/// cursor goes on from there: no list page can cost more than this, whatever is asked for.
-pub const LIST_SCAN_ROWS_MAX: u32 = 2_000;
+/// cursor goes on from there: no list page can cost more than this, whatever is asked for. Each costs about 10 µs.
+pub const LIST_SCAN_ROWS_MAX: u32 = 400;
 
 /// From and until, both optional; `until` is not part of the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,32 +63,32 @@ impl CaseFilter {
     /// Whether something is asked that no index answers, so that rows are looked at in vain.
     #[must_use]
     pub fn is_narrow(&self) -> bool {
-        let plain = Self { org: self.org.clone(), open: self.open, updated: self.updated, ..Self::default() };
+        let plain = Self { org: self.org.clone(), open: self.open, opened: self.opened, ..Self::default() };
         *self != plain
     }
 }
 
-/// Where the next page of a list of cases begins. Lists run from the case changed last to the one changed first; a
-/// case that changes while someone pages moves to the front, where a new list shows it.
+/// Where the next page of a list of cases begins. Lists run from the case opened last to the one opened first, an order
+/// in which nothing moves while someone pages; what has changed since is told by the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CaseCursor {
-    /// Time of the last event of the last case seen.
-    pub updated_at: Millis,
+    /// When the last case seen was opened.
+    pub opened_at: Millis,
     /// That case.
     pub incident: IncidentId,
 }
 
 impl From<&CaseRow> for CaseCursor {
     fn from(row: &CaseRow) -> Self {
-        Self { updated_at: row.updated_at, incident: row.incident }
+        Self { opened_at: row.opened_at, incident: row.incident }
     }
 }
 
 impl CaseFilter {
     /// Where the list begins: at its cursor, or above everything, and below the end of the asked period.
     pub(crate) fn start(&self, after: Option<CaseCursor>) -> CaseCursor {
-        let top = CaseCursor { updated_at: Millis(i64::MAX), incident: IncidentId(uuid::Uuid::max()) };
-        let until = self.updated.until.map(|updated_at| CaseCursor { updated_at, incident: IncidentId::default() });
+        let top = CaseCursor { opened_at: Millis(i64::MAX), incident: IncidentId(uuid::Uuid::max()) };
+        let until = self.opened.until.map(|opened_at| CaseCursor { opened_at, incident: IncidentId::default() });
         after.unwrap_or(top).min(until.unwrap_or(top))
     }
 }
@@ -99,7 +99,7 @@ pub(crate) type Walk = (Vec<CaseRow>, Option<CaseCursor>);
 /// One page of cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CasePage {
-    /// The cases, last changed first. May be fewer than asked for, even none, with more to come.
+    /// The cases, opened last first. May be fewer than asked for, even none, with more to come.
     pub cases: Vec<CaseRow>,
     /// Where to go on; none at the end.
     pub next: Option<CaseCursor>,

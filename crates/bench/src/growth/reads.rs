@@ -28,7 +28,7 @@ pub(super) async fn measure(report: &mut Report, reader: &dyn Reader, sampled: &
     list(report, reader, "list page of an organisation, open and closed", &of(None), sampled).await?;
     list(report, reader, "list page of an organisation, open", &of(Some(true)), sampled).await?;
     list(report, reader, "list page of an organisation, closed", &of(Some(false)), sampled).await?;
-    // A page of few that fit looks at up to 2,000 cases.
+    // A page of few that fit looks at as many cases as it may.
     let narrow = CaseFilter { station: StationId::new("B-07"), states: vec!["ON_SCENE".into()], ..of(None) };
     list(report, reader, "list page of a station, one state that few are in", &narrow, sampled).await
 }

@@ -39,7 +39,14 @@ impl Run {
         let name = format!("raw: pgbench, one row of {RAW_BYTES} bytes per commit, 1 client");
         let value = format!("{:.0}/s, p50 {}", raw.outcome.rate, ms(self.raw));
         self.report.figure(&name, &value);
-        for (name, script) in [("A, textbook", TEXTBOOK), ("B, one stored call", CALL)] {
+        for (name, script, dense) in [
+            ("A, textbook, dense numbers", TEXTBOOK, true),
+            ("A, textbook, numbers by sequences", TEXTBOOK, false),
+            ("B, one stored call, dense numbers", CALL, true),
+            ("B, one stored call, numbers by sequences", CALL, false),
+        ] {
+            let mut variables = variables.clone();
+            variables.push(("dense", u8::from(dense).to_string()));
             for &clients in self.times.clients {
                 let script = format!("{VARIABLES}{script}");
                 let floor = self.pgbench(&seeded, &script, clients, self.times.floor_seconds, &variables)?;
@@ -56,8 +63,10 @@ impl Run {
                     let (done, written) = (floor.outcome.done, floor.written);
                     self.report.fault(&format!("floor {name}: {done} transactions, {written} events"));
                 }
+                // The service is held against the quicker way, though only the dense one does what it does.
                 let floors = if script.ends_with(CALL) { &mut self.call } else { &mut self.textbook };
-                floors.insert(clients, floor.outcome.rate);
+                let quickest = floors.entry(clients).or_insert(0.0);
+                *quickest = quickest.max(floor.outcome.rate);
             }
         }
         Ok(())
@@ -85,7 +94,7 @@ impl Run {
         let load = Load { database: &database, script, clients, seconds, variables };
         let outcome = pgbench::run(&self.cluster, &load)?;
         let per = before.per(&self.marks(&database)?, outcome.done as f64);
-        let written = self.cluster.psql(&database, "SELECT position FROM head;")?.parse()?;
+        let written = self.cluster.psql(&database, "SELECT count(*) FROM events;")?.parse()?;
         self.forget(&database)?;
         Ok(Floor { outcome, written, per })
     }

@@ -6,26 +6,37 @@ SELECT ('01980000000070008000' || (200000000000 + n)::text)::uuid, 1, 0, 1, 1795
        'A', 'A-01', 'A', 'A-01', 'emergency', 'URGENT'
 FROM generate_series(1, :cases) AS n;
 
-INSERT INTO parties (incident, updated_at, active, open, org, station)
-SELECT incident, updated_at, true, true, side.org, side.station
+INSERT INTO parties (incident, opened_at, active, open, org, station)
+SELECT incident, opened_at, true, true, side.org, side.station
 FROM cases, (VALUES ('A', 'A-01'), ('B', 'B-07')) AS side (org, station);
 
 INSERT INTO feed (number, position, enters, org) VALUES (1, 0, true, 'A'), (1, 0, true, 'B');
 INSERT INTO feeds (org, number, was) VALUES ('A', 1, 0), ('B', 1, 0);
 
 
+-- Where numbers come from when they need not be dense. Behind what the dense floors have given.
+CREATE SEQUENCE bench_position START 1000000000;
+CREATE SEQUENCE bench_feed START 1000000000;
+ALTER SEQUENCE bench_position OWNER TO handoff;
+ALTER SEQUENCE bench_feed OWNER TO handoff;
+
+
 -- Floor B: everything that the textbook does, in the order in which the service's own function does it. The position
 -- of the event, or an error when the request is known.
 CREATE FUNCTION bench_transition(
     _request UUID, _incident UUID, _scope UUID, _handoff UUID, _at BIGINT, _event BYTEA, _hash BYTEA,
-    _answer BYTEA, _disclosure BYTEA, _obligations INT, _personal INT, _handoffs INT
+    _answer BYTEA, _disclosure BYTEA, _obligations INT, _personal INT, _handoffs INT, _dense INT
 ) RETURNS BIGINT LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     _position BIGINT;
     _seq BIGINT;
 BEGIN
-    UPDATE head SET position = position + 1, last_at = _at, last_hash = _hash
-    WHERE id = 1 RETURNING position - 1 INTO _position;
+    IF _dense = 1 THEN
+        UPDATE head SET position = position + 1, last_at = _at, last_hash = _hash
+        WHERE id = 1 RETURNING position - 1 INTO _position;
+    ELSE
+        _position := nextval('bench_position');
+    END IF;
     INSERT INTO answers (position, at, request, org, client, key, mac, answer)
     VALUES (_position, _at, _request, 'A', 'cad-a-0', '\x03030303030303030303030303030303', _hash, _answer)
     ON CONFLICT (request, org, client) DO NOTHING;
@@ -36,10 +47,14 @@ BEGIN
     WHERE incident = _incident RETURNING version INTO _seq;
     INSERT INTO events (position, first, seq, at, incident, kind, type, hash, bytes)
     VALUES (_position, _position, _seq, _at, _incident, 2, 'unit_reported', _hash, _event);
-    UPDATE feeds SET was = number, number = number + 1 WHERE org IN ('A', 'B');
-    INSERT INTO feed (number, position, enters, org)
-    SELECT number, _position, false, org FROM feeds WHERE org IN ('A', 'B');
-    UPDATE parties SET open = true, updated_at = _at WHERE incident = _incident;
+    IF _dense = 1 THEN
+        UPDATE feeds SET was = number, number = number + 1 WHERE org IN ('A', 'B');
+        INSERT INTO feed (number, position, enters, org)
+        SELECT number, _position, false, org FROM feeds WHERE org IN ('A', 'B');
+    ELSE
+        INSERT INTO feed (number, position, enters, org)
+        VALUES (nextval('bench_feed'), _position, false, 'A'), (nextval('bench_feed'), _position, false, 'B');
+    END IF;
     FOR n IN 1.._obligations LOOP
         INSERT INTO obligations (incident, scope, since, due, raise_at, acknowledged, done, duty, org, station, role,
                                  rung)

@@ -1,9 +1,16 @@
--- Floor A: one transition in one transaction, statement by statement, as an integrator would write it.
+-- Floor A: one transition in one transaction, statement by statement, as an integrator would write it. `:dense` 1
+-- numbers by locked rows, without a gap and in the order of commit, as the service does; 0 by sequences, which is
+-- quicker, and loses entries for whoever polls behind the highest number seen.
 
 BEGIN;
 
+\if :dense
 SELECT position FROM head WHERE id = 1 FOR UPDATE
 \gset
+\else
+SELECT nextval('bench_position') AS position
+\gset
+\endif
 
 SELECT count(*) AS known FROM answers
 WHERE request = ('01980000000070008000' || :request::text)::uuid AND org = 'A' AND client = 'cad-a-0'
@@ -21,13 +28,15 @@ INSERT INTO events (position, first, seq, at, incident, kind, type, hash, bytes)
 VALUES (:position, :position, :seq, :at, ('01980000000070008000' || :incident::text)::uuid, 2, 'unit_reported',
         :hash::bytea, :event::bytea);
 
+\if :dense
 UPDATE feeds SET was = number, number = number + 1 WHERE org IN ('A', 'B');
 
 INSERT INTO feed (number, position, enters, org)
 SELECT number, :position, false, org FROM feeds WHERE org IN ('A', 'B');
-
-UPDATE parties SET open = true, updated_at = :at
-WHERE incident = ('01980000000070008000' || :incident::text)::uuid;
+\else
+INSERT INTO feed (number, position, enters, org)
+VALUES (nextval('bench_feed'), :position, false, 'A'), (nextval('bench_feed'), :position, false, 'B');
+\endif
 
 \if :obligations >= 1
 INSERT INTO obligations (incident, scope, since, due, raise_at, acknowledged, done, duty, org, station, role, rung)
@@ -64,6 +73,8 @@ VALUES (('01980000000070008000' || :handoff::text)::uuid, ('01980000000070008000
 ON CONFLICT (handoff) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at;
 \endif
 
+\if :dense
 UPDATE head SET position = :position::bigint + 1, last_at = :at, last_hash = :hash::bytea WHERE id = 1;
+\endif
 
 COMMIT;

@@ -259,7 +259,7 @@ fn list_filter(directory: &Directory, caller: &Caller, asked: &ListQuery) -> Res
 }
 
 fn case_place(next: CaseCursor) -> Vec<u8> {
-    let mut place = next.updated_at.0.to_be_bytes().to_vec();
+    let mut place = next.opened_at.0.to_be_bytes().to_vec();
     place.extend_from_slice(next.incident.0.as_bytes());
     place
 }
@@ -268,7 +268,7 @@ fn case_cursor(place: &[u8]) -> Result<CaseCursor, Status> {
     let (at, id) = place.split_at_checked(8).ok_or_else(pages::invalid)?;
     let at = i64::from_be_bytes(at.try_into().map_err(|_| pages::invalid())?);
     let id = Uuid::from_slice(id).map_err(|_| pages::invalid())?;
-    Ok(CaseCursor { updated_at: Millis(at), incident: IncidentId(id) })
+    Ok(CaseCursor { opened_at: Millis(at), incident: IncidentId(id) })
 }
 
 /// A case as it was when the reader's part in it ended.

@@ -194,10 +194,10 @@ fn list_statement(filter: &CaseFilter, open: bool, from: CaseCursor, walked_max:
     let sql = if filter.org.is_some() { sql::read::CASES_OF_ORG } else { sql::read::CASES_OF_ALL };
     sqlx::query(sql)
         .bind(open)
-        .bind(from.updated_at.0)
+        .bind(from.opened_at.0)
         .bind(from.incident.0)
         .bind(walked_max)
-        .bind(filter.updated.from.map_or(i64::MIN, |at| at.0))
+        .bind(filter.opened.from.map_or(i64::MIN, |at| at.0))
         .bind(limit)
         .bind(filter.org.as_ref().map(|org| name(org.as_str())))
         .bind(filter.station.as_ref().map(|station| name(station.as_str())))
@@ -208,8 +208,8 @@ fn list_statement(filter: &CaseFilter, open: bool, from: CaseCursor, walked_max:
         .bind(drill)
         .bind(filter.custodian.as_ref().map(|station| name(station.org.as_str())))
         .bind(filter.custodian.as_ref().map(|station| name(station.station.as_str())))
-        .bind(filter.opened.from.map(|at| at.0))
-        .bind(filter.opened.until.map(|at| at.0))
+        .bind(filter.updated.from.map(|at| at.0))
+        .bind(filter.updated.until.map(|at| at.0))
 }
 
 impl Reader for PostgresReader {

@@ -1,8 +1,8 @@
 //! A PostgreSQL database as one side of a copy.
 
-use super::bind::{self, Bound, int};
+use super::bind::{Bound, int};
 use super::connect::{self, Purpose, Target};
-use super::{failed, lock, schema, sql};
+use super::{failed, lock, record, schema, sql};
 use crate::contract::Read;
 use crate::error::{AppendError, StoreError};
 use crate::rows::Head;
@@ -143,38 +143,22 @@ impl Side for PostgresSide {
     }
 }
 
-/// The columns of a page, bound as a batch's are; those a batch lacks come behind.
+/// A page as the one argument of its statement.
 fn arguments(page: &Page) -> Result<PgArguments, AppendError> {
     let mut bound = Bound::default();
     match page {
-        Page::Events(rows) => {
-            bind::events(&mut bound, rows);
-            bound.column(rows, |row| int(row.position));
-        }
-        Page::Feeds(rows) => bind::feeds(&mut bound, rows),
-        Page::Feed(rows) => bind::feed(&mut bound, rows),
-        Page::Cases(rows) => bind::cases(&mut bound, rows),
-        Page::Parties(rows) => {
-            let parties: Vec<_> = rows.iter().map(|row| row.party.clone()).collect();
-            bind::parties(&mut bound, &parties);
-            bound.column(rows, |row| row.open);
-            bound.column(rows, |row| row.updated_at.0);
-        }
-        Page::Obligations(rows) => bind::obligations(&mut bound, rows),
-        Page::Handoffs(rows) => bind::handoffs(&mut bound, rows),
-        Page::Answers(rows) => {
-            let (ids, answers): (Vec<u64>, Vec<_>) = rows.iter().cloned().unzip();
-            bind::answers(&mut bound, &answers);
-            bound.column(&ids, |id| int(*id));
-        }
-        Page::Cursors(rows) => bind::cursors(&mut bound, rows),
-        Page::Audit(rows) => {
-            let (ids, denied): (Vec<u64>, Vec<_>) = rows.iter().cloned().unzip();
-            bind::audit(&mut bound, &denied);
-            bound.column(&ids, |id| int(*id));
-        }
-        Page::Personal(rows) => bind::personal(&mut bound, rows),
-        Page::Maps(rows) => bind::maps(&mut bound, rows),
+        Page::Events(rows) => bound.rows(rows.iter().map(record::Event::from)),
+        Page::Feeds(rows) => bound.rows(rows.iter().map(record::FeedHead::from)),
+        Page::Feed(rows) => bound.rows(rows.iter().map(record::Feed::from)),
+        Page::Cases(rows) => bound.rows(rows.iter().map(record::Case::from)),
+        Page::Parties(rows) => bound.rows(rows.iter().map(record::Party::from)),
+        Page::Obligations(rows) => bound.rows(rows.iter().map(record::Obligation::from)),
+        Page::Handoffs(rows) => bound.rows(rows.iter().map(record::Handoff::from)),
+        Page::Answers(rows) => bound.rows(rows.iter().map(|(id, row)| record::Answer::with(Some(*id), row))),
+        Page::Cursors(rows) => bound.rows(rows.iter().map(record::Cursor::from)),
+        Page::Audit(rows) => bound.rows(rows.iter().map(|(id, row)| record::Denied::with(Some(*id), row))),
+        Page::Personal(rows) => bound.rows(rows.iter().map(record::Personal::from)),
+        Page::Maps(rows) => bound.rows(rows.iter().map(record::Map::from)),
     }
     bound.finish()
 }

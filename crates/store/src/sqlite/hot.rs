@@ -53,7 +53,6 @@ pub(super) const STEPS: &[Step] = &[
     step("feed", sql::write::FEED, None, What::Rows),
     step("feeds", sql::write::FEEDS, Some("append.feed"), What::Rows),
     step("cases", sql::write::CASES, None, What::Rows),
-    step("parties", sql::write::PARTIES_FOLLOW, None, What::Rows),
     step("parties", sql::write::PARTIES, None, What::Rows),
     step("obligations", sql::write::OBLIGATIONS, None, What::Rows),
     step("handoffs", sql::write::HANDOFFS, Some("append.cases"), What::Rows),
@@ -99,10 +98,6 @@ impl Bound {
         bound.rows(pack::feed(&batch.feed)?)?;
         bound.rows(pack::feeds(&verified.feeds)?)?;
         bound.rows(pack::cases(&batch.cases)?)?;
-        bound.rows(pack::parties_follow(&batch.cases)?)?;
-        // How many parties a case has is the table's to know.
-        bound.wanted.pop();
-        bound.wanted.push(None);
         bound.rows(pack::parties(&batch.parties)?)?;
         bound.rows(pack::obligations(&batch.obligations)?)?;
         bound.rows(pack::handoffs(&batch.handoffs)?)?;

@@ -161,16 +161,6 @@ pub(super) fn cases(rows: &[CaseRow]) -> Result<Packed, AppendError> {
     Ok(packed)
 }
 
-/// The changed cases among a batch's: a new one has no parties yet.
-pub(super) fn parties_follow(rows: &[CaseRow]) -> Result<Packed, AppendError> {
-    let mut packed = Packed::new(rows.len(), 20, 16);
-    for case in rows.iter().filter(|case| case.was > 0) {
-        packed.push_id(case.incident.0);
-        row!(packed, "parties", u8::from(case.closed_at.is_none()), case.updated_at.0);
-    }
-    Ok(packed)
-}
-
 pub(super) fn parties(rows: &[PartyRow]) -> Result<Packed, AppendError> {
     let mut packed = Packed::new(rows.len(), 32, 16);
     for party in rows {

@@ -249,11 +249,11 @@ fn events(rows: &[EventRow]) -> Result<Packed, AppendError> {
 
 fn parties(rows: &[CopiedParty]) -> Result<Packed, AppendError> {
     let mut packed = Packed::new(rows.len(), 48, 16);
-    for CopiedParty { party, open, updated_at } in rows {
+    for CopiedParty { party, open, opened_at } in rows {
         packed.push_id(party.incident.0);
         let station = party.station.as_ref().map_or("", StationId::as_str);
         let (active, open) = (u8::from(party.active), u8::from(*open));
-        row!(packed, "parties", party.org.as_str(), station, active, open, updated_at.0);
+        row!(packed, "parties", party.org.as_str(), station, active, open, opened_at.0);
     }
     Ok(packed)
 }

@@ -94,7 +94,7 @@ impl Table {
 pub(crate) struct CopiedParty {
     pub(crate) party: PartyRow,
     pub(crate) open: bool,
-    pub(crate) updated_at: Millis,
+    pub(crate) opened_at: Millis,
 }
 
 /// A column of a primary key.
@@ -242,7 +242,7 @@ fn feed<R: Columns>(row: &R) -> Result<FeedRow, StoreError> {
 fn party<R: Columns>(row: &R) -> Result<CopiedParty, StoreError> {
     let party = decode::party(row)?;
     let row = Fields::of(row, "parties");
-    Ok(CopiedParty { party, open: row.flag("open")?, updated_at: row.time("updated_at")? })
+    Ok(CopiedParty { party, open: row.flag("open")?, opened_at: row.time("opened_at")? })
 }
 
 fn answer<R: Columns>(row: &R) -> Result<(u64, AnswerRow), StoreError> {

@@ -43,12 +43,9 @@ pub(crate) const fn pages(table: Table) -> Pages {
             "incident",
             "$2"
         ),
-        Table::Parties => pages!(
-            "incident, org, station, active, open, updated_at",
-            "parties",
-            "incident, org, station",
-            "$2, $3, $4"
-        ),
+        Table::Parties => {
+            pages!("incident, org, station, active, open, opened_at", "parties", "incident, org, station", "$2, $3, $4")
+        }
         Table::Obligations => pages!(
             "incident, scope, duty, org, station, role, since, due, raise_at, rung, acknowledged, done",
             "obligations",

@@ -36,6 +36,7 @@ async fn goes_on(database: &Database, story: &mut Story, number: u128) {
     let version = story.seq(incident(2));
     story.command(&mut batch, incident(2), 1, &["B"]);
     batch.cases.push(sample::case(2, version, version + 1));
+    batch.parties.extend(store.reader.parties_of(incident(2)).await.unwrap());
     store.writer.append(&batch).await.unwrap();
     assert_eq!(store.reader.recent_answers(1).await.unwrap(), batch.answers);
     let added = store.reader.audit(denied, 1_000).await.unwrap();

@@ -89,8 +89,8 @@ macro_rules! fits {
          AND ($12::boolean IS NULL OR (c.drill IS NOT NULL) = $12)
          AND ($13::uuid IS NULL OR c.drill = $13)
          AND ($14::text IS NULL OR (c.custodian_org = $14 AND c.custodian_station = $15::text))
-         AND ($16::bigint IS NULL OR c.opened_at >= $16)
-         AND ($17::bigint IS NULL OR c.opened_at < $17)"
+         AND ($16::bigint IS NULL OR c.updated_at >= $16)
+         AND ($17::bigint IS NULL OR c.updated_at < $17)"
     };
 }
 
@@ -104,8 +104,8 @@ macro_rules! list {
             $walk,
             ")
             SELECT e.walked, e.edge_at, e.edge_incident, m.*
-            FROM (SELECT (SELECT count(*) FROM walked) AS walked, updated_at AS edge_at, incident AS edge_incident
-                  FROM walked ORDER BY updated_at, incident LIMIT 1) AS e
+            FROM (SELECT (SELECT count(*) FROM walked) AS walked, opened_at AS edge_at, incident AS edge_incident
+                  FROM walked ORDER BY opened_at, incident LIMIT 1) AS e
             LEFT JOIN (SELECT ",
             case!(),
             " FROM walked AS w JOIN cases AS c ON c.incident = w.incident
@@ -113,30 +113,30 @@ macro_rules! list {
             $fits,
             " AND ",
             fits!(),
-            " ORDER BY w.updated_at DESC, w.incident DESC LIMIT $6) AS m ON true
-            ORDER BY m.updated_at DESC, m.incident DESC"
+            " ORDER BY w.opened_at DESC, w.incident DESC LIMIT $6) AS m ON true
+            ORDER BY m.opened_at DESC, m.incident DESC"
         )
     };
 }
 
 /// Cases of one organisation `$7`, open or not `$1`; of its station `$8`, where it is active `$9`.
 pub(crate) const CASES_OF_ORG: &str = list!(
-    "SELECT updated_at, incident,
+    "SELECT opened_at, incident,
             bool_or(($8::text IS NULL OR station = $8) AND ($9::boolean IS NULL OR active = $9)) AS fits
      FROM parties
-     WHERE org = $7 AND open = $1 AND (updated_at, incident) < ($2, $3) AND updated_at >= $5
-     GROUP BY updated_at, incident
-     ORDER BY updated_at DESC, incident DESC LIMIT $4",
+     WHERE org = $7 AND open = $1 AND (opened_at, incident) < ($2, $3) AND opened_at >= $5
+     GROUP BY opened_at, incident
+     ORDER BY opened_at DESC, incident DESC LIMIT $4",
     "w.fits"
 );
 
 /// Cases of every organisation, open or not `$1`. What is asked of an organisation is named for its type alone.
 pub(crate) const CASES_OF_ALL: &str = list!(
-    "SELECT updated_at, incident
+    "SELECT opened_at, incident
      FROM cases
      WHERE ($7::text IS NULL OR $8::text IS NULL OR $9::boolean IS NULL OR true)
-       AND (closed_at IS NULL) = $1 AND (updated_at, incident) < ($2, $3) AND updated_at >= $5
-     ORDER BY updated_at DESC, incident DESC LIMIT $4",
+       AND (closed_at IS NULL) = $1 AND (opened_at, incident) < ($2, $3) AND opened_at >= $5
+     ORDER BY opened_at DESC, incident DESC LIMIT $4",
     "true"
 );
 
@@ -266,7 +266,7 @@ pub(crate) const CHECKS: &[(&str, &str)] = &[
         "
      SELECT count(*) || ' parties do not follow their case'
      FROM parties AS p LEFT JOIN cases AS c ON c.incident = p.incident
-     WHERE p.updated_at IS DISTINCT FROM c.updated_at OR p.open IS DISTINCT FROM (c.closed_at IS NULL)
+     WHERE p.opened_at IS DISTINCT FROM c.opened_at OR p.open IS DISTINCT FROM (c.closed_at IS NULL)
      HAVING count(*) > 0",
     ),
 ];

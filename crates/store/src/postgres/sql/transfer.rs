@@ -9,48 +9,21 @@ SELECT set_config('application_name', 'handoff copy', false),
        set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '10000', false)";
 
-/// Columns come as arrays, one element per row, in the order in which `bind` adds them.
+/// Rows come as one array of the table's own row type.
 pub(crate) const fn insert(table: Table) -> &'static str {
     match table {
-        Table::Events => {
-            "INSERT INTO events (first, kind, incident, seq, type, at, hash, bytes, position)
-             SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS u"
-        }
-        Table::Feeds => "INSERT INTO feeds (org, was, number) SELECT u.* FROM unnest($1, $2, $3) AS u",
-        Table::Feed => "INSERT INTO feed (org, number, position, enters) SELECT u.* FROM unnest($1, $2, $3, $4) AS u",
-        Table::Cases => {
-            "INSERT INTO cases (incident, was, version, state, custodian_org, custodian_station, tenure, receiver_org,
-                                receiver_station, kind, severity, drill, alias_of, opened_at, closed_at, updated_at)
-             SELECT u.*
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) AS u"
-        }
-        Table::Parties => {
-            "INSERT INTO parties (incident, org, station, active, open, updated_at)
-             SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6) AS u"
-        }
-        Table::Obligations => {
-            "INSERT INTO obligations (incident, scope, duty, org, station, role, since, due, raise_at, rung,
-                                      acknowledged, done)
-             SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u"
-        }
-        Table::Handoffs => {
-            "INSERT INTO handoffs (handoff, incident, from_org, from_station, to_org, to_station, state, offered_at,
-                                   updated_at)
-             SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS u"
-        }
-        Table::Answers => {
-            "INSERT INTO answers (org, client, request, key, mac, answer, position, incident, at, id)
-             SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS u"
-        }
-        Table::Cursors => "INSERT INTO cursors (org, client, number) SELECT u.* FROM unnest($1, $2, $3) AS u",
-        Table::Audit => {
-            "INSERT INTO audit (at, org, client, officer, method, reason, count, id)
-             SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS u"
-        }
-        Table::Personal => {
-            "INSERT INTO personal (incident, seq, path, disclosure) SELECT u.* FROM unnest($1, $2, $3, $4) AS u"
-        }
-        Table::Maps => "INSERT INTO maps (map, version, digest, bytes) SELECT u.* FROM unnest($1, $2, $3, $4) AS u",
+        Table::Events => "INSERT INTO events SELECT u.* FROM unnest($1::events[]) AS u",
+        Table::Feeds => "INSERT INTO feeds SELECT u.* FROM unnest($1::feeds[]) AS u",
+        Table::Feed => "INSERT INTO feed SELECT u.* FROM unnest($1::feed[]) AS u",
+        Table::Cases => "INSERT INTO cases SELECT u.* FROM unnest($1::cases[]) AS u",
+        Table::Parties => "INSERT INTO parties SELECT u.* FROM unnest($1::parties[]) AS u",
+        Table::Obligations => "INSERT INTO obligations SELECT u.* FROM unnest($1::obligations[]) AS u",
+        Table::Handoffs => "INSERT INTO handoffs SELECT u.* FROM unnest($1::handoffs[]) AS u",
+        Table::Answers => "INSERT INTO answers SELECT u.* FROM unnest($1::answers[]) AS u",
+        Table::Cursors => "INSERT INTO cursors SELECT u.* FROM unnest($1::cursors[]) AS u",
+        Table::Audit => "INSERT INTO audit SELECT u.* FROM unnest($1::audit[]) AS u",
+        Table::Personal => "INSERT INTO personal SELECT u.* FROM unnest($1::personal[]) AS u",
+        Table::Maps => "INSERT INTO maps SELECT u.* FROM unnest($1::maps[]) AS u",
     }
 }
 

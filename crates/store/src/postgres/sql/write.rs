@@ -1,31 +1,17 @@
 //! Statements of the writer.
 
-/// `$1, $2 … $N`, with the types the function takes.
-macro_rules! append_call {
-    () => {
-        "handoff_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-         $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
-         $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65,
-         $66, $67, $68, $69, $70, $71, $72, $73, $74, $75)"
-    };
-}
-
 /// A batch and its commit. No row: the log does not end where the batch expects.
-pub(crate) const APPEND: &str = concat!(
-    "SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at,
-     a.now_last_hash AS last_hash FROM ",
-    append_call!(),
-    " AS a"
-);
+pub(crate) const APPEND: &str = "
+SELECT now_position AS position, now_epoch AS epoch, now_last_at AS last_at, now_last_hash AS last_hash
+FROM handoff_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 /// As [`APPEND`], with the tables few batches touch. `LATERAL` runs them after it, and only if the head has moved.
-pub(crate) const APPEND_BESIDE: &str = concat!(
-    "SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at,
-     a.now_last_hash AS last_hash FROM ",
-    append_call!(),
-    " AS a CROSS JOIN LATERAL (SELECT handoff_beside($76, $77, $78, $79, $80, $81, $82, $83, $84, $85, $86, $87, $88,
-     $89, $90, $91, $92, $93, $94, $95) AS done WHERE a.now_position IS NOT NULL) AS b WHERE b.done = 1"
-);
+pub(crate) const APPEND_BESIDE: &str = "
+SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at, a.now_last_hash AS last_hash
+FROM handoff_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS a
+     CROSS JOIN LATERAL (SELECT handoff_beside($16, $17, $18, $19, $20, $21, $22, $23, $24) AS done
+                         WHERE a.now_position IS NOT NULL) AS b
+WHERE b.done = 1";
 
 /// Which rows of the batch have an answer, by their place from 1.
 pub(crate) const ANSWERS_KNOWN: &str = "

@@ -34,7 +34,7 @@ FROM jsonb_each(?1)";
 
 /// Fixed columns, 16 bytes a row: incident. The copied columns are the source's, not the case's.
 pub(crate) const PARTIES: &str = "
-INSERT INTO parties (incident, org, station, active, open, updated_at)
+INSERT INTO parties (incident, org, station, active, open, opened_at)
 SELECT substr(?2, key * 16 + 1, 16), value->>0, value->>1, value->>2, value->>3, value->>4
 FROM jsonb_each(?1)";
 

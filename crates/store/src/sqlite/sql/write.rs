@@ -67,24 +67,15 @@ SET was = excluded.was, version = excluded.version, state = excluded.state, cust
     closed_at = excluded.closed_at, updated_at = excluded.updated_at
 WHERE cases.version = excluded.was";
 
-/// Carries the two copied columns of the batch's cases to their parties. `?1` holds the changed rows only: whether
-/// open and when changed. Fixed columns as in [`CASES`].
-pub(crate) const PARTIES_FOLLOW: &str = "
-UPDATE parties
-SET open = j.open, updated_at = j.updated_at
-FROM (SELECT substr(?2, key * 16 + 1, 16) AS incident, value->>0 AS open, value->>1 AS updated_at
-      FROM jsonb_each(?1)) AS j
-WHERE parties.incident = j.incident";
-
 /// Fixed columns, 16 bytes a row: incident.
 pub(crate) const PARTIES: &str = "
-INSERT INTO parties (incident, org, station, active, open, updated_at)
-SELECT c.incident, j.value->>0, j.value->>1, j.value->>2, c.closed_at IS NULL, c.updated_at
+INSERT INTO parties (incident, org, station, active, open, opened_at)
+SELECT c.incident, j.value->>0, j.value->>1, j.value->>2, c.closed_at IS NULL, c.opened_at
 FROM jsonb_each(?1) AS j
 CROSS JOIN cases AS c
 WHERE c.incident = substr(?2, j.key * 16 + 1, 16)
 ON CONFLICT (incident, org, station) DO UPDATE
-SET active = excluded.active, open = excluded.open, updated_at = excluded.updated_at";
+SET active = excluded.active, open = excluded.open";
 
 /// Fixed columns, 32 bytes a row: incident, scope.
 pub(crate) const OBLIGATIONS: &str = "
@@ -169,7 +160,6 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("write::FEED", FEED),
     ("write::FEEDS", FEEDS),
     ("write::CASES", CASES),
-    ("write::PARTIES_FOLLOW", PARTIES_FOLLOW),
     ("write::PARTIES", PARTIES),
     ("write::OBLIGATIONS", OBLIGATIONS),
     ("write::HANDOFFS", HANDOFFS),

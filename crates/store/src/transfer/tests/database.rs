@@ -273,7 +273,7 @@ fn changes(story: &mut Story) -> crate::Batch {
     superior.station = None;
     let mut left = party(2, "B", "B-07");
     left.active = false;
-    batch.parties.extend([superior, left]);
+    batch.parties.extend([superior, left, party(2, "A", "A-01"), party(3, "A", "A-01"), party(3, "B", "B-07")]);
     let owed = obligation(2, Duty::OfferSeen, 60);
     batch.obligations.extend([
         ObligationRow { scope: None, org: None, station: None, raise_at: None, rung: Rung::Superior, ..owed.clone() },
