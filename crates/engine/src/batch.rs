@@ -5,7 +5,7 @@ use crate::answer::{Answer, Done};
 use crate::feed::FeedEntry;
 use crate::ids;
 use crate::job::{Job, Task};
-use crate::memory::{Entry, Hashes, Memory, Stored};
+use crate::memory::{Change, Entry, Hashes, Memory, Stored};
 use crate::rows;
 use handoff_domain::directory::{Directory, is_directory};
 use handoff_domain::event::{Body, Event};
@@ -38,21 +38,19 @@ pub struct Overlay<'m> {
     auditors: Auditors,
     now: Millis,
     /// Cases touched, as they are now in this batch.
-    pub cases: HashMap<IncidentId, Arc<Entry>>,
+    cases: HashMap<IncidentId, Arc<Entry>>,
     /// Cases as they were before it; `None` for those that begin in it.
     before: HashMap<IncidentId, Option<Arc<Entry>>>,
     /// Incidents looked up and found absent.
     absent: HashSet<IncidentId>,
-    pub(crate) directory: Option<Arc<Directory>>,
-    pub(crate) streams: HashMap<IncidentId, Digest>,
-    pub(crate) feeds: HashMap<OrgId, u64>,
-    pub(crate) answers: HashMap<AnswerId, Arc<Stored>>,
+    directory: Option<Arc<Directory>>,
+    streams: HashMap<IncidentId, Digest>,
+    feeds: HashMap<OrgId, u64>,
+    answers: HashMap<AnswerId, Arc<Stored>>,
     position: u64,
     last_at: Millis,
-    /// What has to be written.
-    pub rows: Batch,
-    /// What is to be published once it is.
-    pub published: Vec<(OrgId, FeedEntry)>,
+    rows: Batch,
+    published: Vec<(OrgId, FeedEntry)>,
 }
 
 /// What one job came to.
@@ -65,6 +63,17 @@ pub enum Outcome {
     /// What is asked is so already, and nothing would be stored. Unless the id has been answered before memory began:
     /// an insert would meet that answer, here it has to be looked for.
     Nothing,
+}
+
+/// A batch that is decided.
+#[derive(Debug)]
+pub struct Finished {
+    /// What has to be written.
+    pub rows: Batch,
+    /// What it makes of memory.
+    pub change: Change,
+    /// What is to be published once it is durable.
+    pub published: Vec<(OrgId, FeedEntry)>,
 }
 
 /// Number and hash of a case's last event in a command, and of the event that fixed its agreed form.
@@ -93,16 +102,9 @@ impl<'m> Overlay<'m> {
         }
     }
 
-    /// Position after the batch.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
-    /// Time of the batch's last event.
-    #[must_use]
-    pub fn last_at(&self) -> Millis {
-        self.last_at
+    /// What follows is decided as of `now`. Times never run back, whatever the machine's clock does.
+    pub fn at(&mut self, now: Millis) {
+        self.now = self.now.max(now);
     }
 
     /// Incidents a job needs that are neither here nor in memory: to be loaded before [`Self::decide`]. Which second one
@@ -340,8 +342,10 @@ impl<'m> Overlay<'m> {
         Ok(done)
     }
 
-    /// One final row per case, party, obligation and handoff touched.
-    pub fn finish(&mut self) {
+    /// The batch: one final row per case, party, obligation and handoff touched; what it makes of memory; what is to be
+    /// published once it is durable.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
         for (id, entry) in &self.cases {
             let before = self.before.get(id).and_then(Option::as_ref);
             if before.is_some_and(|before| before.case.version == entry.case.version) {
@@ -349,5 +353,16 @@ impl<'m> Overlay<'m> {
             }
             rows::of_case(&mut self.rows, before.map(|before| &before.case), &entry.case);
         }
+        let change = Change {
+            position: self.position,
+            last_at: self.last_at,
+            last_hash: self.rows.events.last().map(|event| event.hash).or(self.memory.last_hash),
+            feeds: self.feeds.into_iter().map(|(org, number)| (org, Some(number))).collect(),
+            cases: self.cases.into_iter().map(|(id, entry)| (id, Some(entry))).collect(),
+            answers: self.answers.into_iter().map(|(id, answer)| (id, Some(answer))).collect(),
+            directory: self.directory,
+            streams: self.streams.into_iter().map(|(id, hash)| (id, Some(hash))).collect(),
+        };
+        Finished { rows: self.rows, change, published: self.published }
     }
 }

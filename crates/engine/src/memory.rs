@@ -15,6 +15,7 @@ use handoff_store::rows::AnswerId;
 use handoff_store::{Reader, StoreError};
 use lru::LruCache;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -153,7 +154,44 @@ pub struct Memory {
     pub streams: HashMap<IncidentId, Digest>,
 }
 
+/// What a batch makes of memory; `None` where there is nothing.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Position of the next event.
+    pub position: u64,
+    /// Time of the last event.
+    pub last_at: Millis,
+    /// Hash of the last event.
+    pub last_hash: Option<Digest>,
+    /// Last feed numbers.
+    pub feeds: Vec<(OrgId, Option<u64>)>,
+    /// Cases.
+    pub cases: Vec<(IncidentId, Option<Arc<Entry>>)>,
+    /// Answers.
+    pub answers: Vec<(AnswerId, Option<Arc<Stored>>)>,
+    /// The directory, where it changes.
+    pub directory: Option<Arc<Directory>>,
+    /// Hashes of directory streams.
+    pub streams: Vec<(IncidentId, Option<Digest>)>,
+}
+
 impl Memory {
+    /// Takes a change and gives the one that undoes it, as long as no other was taken since.
+    #[must_use]
+    pub fn swap(&mut self, change: Change) -> Change {
+        let Change { position, last_at, last_hash, feeds, cases, answers, directory, streams } = change;
+        Change {
+            position: std::mem::replace(&mut self.position, position),
+            last_at: std::mem::replace(&mut self.last_at, last_at),
+            last_hash: std::mem::replace(&mut self.last_hash, last_hash),
+            feeds: feeds.into_iter().map(|(org, number)| swapped(&mut self.feeds, org, number)).collect(),
+            cases: cases.into_iter().map(|(id, entry)| cached(&mut self.cases, id, entry)).collect(),
+            answers: answers.into_iter().map(|(id, answer)| cached(&mut self.answers, id, answer)).collect(),
+            directory: directory.map(|directory| std::mem::replace(&mut self.directory, directory)),
+            streams: streams.into_iter().map(|(id, hash)| swapped(&mut self.streams, id, hash)).collect(),
+        }
+    }
+
     /// Nothing known.
     #[must_use]
     pub fn empty() -> Self {
@@ -170,6 +208,22 @@ impl Memory {
             streams: HashMap::new(),
         }
     }
+}
+
+fn swapped<K: Clone + Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, value: Option<V>) -> (K, Option<V>) {
+    let before = match value {
+        Some(value) => map.insert(key.clone(), value),
+        None => map.remove(&key),
+    };
+    (key, before)
+}
+
+fn cached<K: Clone + Eq + Hash, V>(cache: &mut LruCache<K, V>, key: K, value: Option<V>) -> (K, Option<V>) {
+    let before = match value {
+        Some(value) => cache.put(key.clone(), value),
+        None => cache.pop(&key),
+    };
+    (key, before)
 }
 
 /// Makes the digests the rules compare, from what evidence says a form and a statement are.

@@ -1,42 +1,39 @@
 //! The one way in: a task that owns the only writing connection, takes whatever waits as one batch, and answers after
-//! it is durable (reliability, 3). It is never inside `select!` while it writes, never aborted, never in a pool.
+//! it is durable (reliability, 3). Its connection is in no pool, and a write that has begun is never given up.
+//!
+//! While a batch is written, what comes meanwhile is decided on top of it (`round`): deciding and the disk take about
+//! the same time, and a command waits for one of them less.
 //!
 //! Where several replicas write one log, memory follows what the others wrote (`follow`), and a lost database is waited
 //! for instead of ending the process (`recover`).
 
 mod chores;
 pub(crate) mod follow;
+mod queues;
 mod recover;
+mod round;
 
+pub use queues::{QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues};
 pub use recover::Availability;
 
 use crate::answer::Answer;
-use crate::batch::{Auditors, Outcome, Overlay};
+use crate::batch::Auditors;
 use crate::clock::Clock;
 use crate::feed::Published;
 use crate::job::{Chore, Job, NoAnswer, Reply};
-use crate::memory::{Entry, LoadError, Memory, Stored, Upto, load};
-use chores::add_chores;
+use crate::memory::{LoadError, Memory, Stored};
 use handoff_domain::directory::Directory;
-use handoff_domain::ids::{Digest, IncidentId};
-use handoff_domain::refusal::{Reason, Refusal};
+use handoff_domain::refusal::Reason;
 use handoff_domain::time::{Millis, SECOND};
 use handoff_evidence::event::decode;
 use handoff_store::rows::AnswerId;
 use handoff_store::{AppendError, Reader, StoreError, Writer as StoreWriter};
-use recover::watched;
-use std::collections::{HashMap, VecDeque};
+use round::{Miss, Undone};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 256;
-/// Facts that may wait; one more is refused with a hint when to ask again.
-pub const QUEUE_FACTS_MAX: usize = 256;
-/// Decisions that may wait.
-pub const QUEUE_DECISIONS_MAX: usize = 256;
-/// Cursors and denials that may wait; more denials are dropped and counted.
-pub const QUEUE_CHORES_MAX: usize = 256;
 /// Times a batch is decided again before the process gives up.
 pub const RETRIES_MAX: u32 = 8;
 /// Times somebody else may have written first before the head is locked for the next attempt.
@@ -75,17 +72,6 @@ pub enum Fatal {
     /// This machine's clock and the database's are so many milliseconds apart.
     #[error("this machine's clock and the database's are {0} ms apart; set the clocks")]
     Clock(i64),
-}
-
-/// Queues into the writer.
-#[derive(Debug)]
-pub struct Queues {
-    /// Facts: intake, units, notes. Shed last.
-    pub facts: mpsc::Receiver<Job>,
-    /// Decisions; at most half of a batch while facts wait.
-    pub decisions: mpsc::Receiver<Job>,
-    /// Cursors and denials.
-    pub chores: mpsc::Receiver<Chore>,
 }
 
 /// The writer's task.
@@ -176,23 +162,38 @@ impl Writer {
         self.store.close().await.map_err(Fatal::Tidy)
     }
 
-    /// Waits for work and does it; `false` when nothing will come any more.
+    /// Waits for work and does it, as long as more comes while a batch is written; `false` when nothing will come any
+    /// more.
     async fn turn(
         &mut self,
         queues: &mut Queues,
         jobs: &mut VecDeque<Job>,
         chores: &mut Vec<Chore>,
     ) -> Result<bool, Fatal> {
-        if !self.wait(queues, jobs, chores).await? {
+        // What a lost race left waiting goes first.
+        if jobs.is_empty() && !self.wait(queues, jobs, chores).await? {
             return Ok(false);
         }
-        drain(queues, jobs, chores);
+        queues.drain(jobs, chores, BATCH_COMMANDS_MAX);
+        expire(jobs, self.clock.now());
         self.hold_the_clock_against().await?;
-        let started = self.clock.now();
-        metrics::histogram!("handoff_commit_batch_commands").record(count(jobs.len()));
-        self.batch(jobs, chores).await?;
-        metrics::histogram!("handoff_commit_seconds").record(seconds(self.clock.now().since(started)));
-        self.store.tidy().await.map_err(Fatal::Tidy)?;
+        if self.contended {
+            self.batch(jobs, chores, 0).await?;
+            self.store.tidy().await.map_err(Fatal::Tidy)?;
+            return Ok(true);
+        }
+        let mut next = Some(self.decided(jobs, chores).await?);
+        while let Some(round) = next.take() {
+            next = match self.round(round, queues).await {
+                Ok(next) => next,
+                Err(undone) => {
+                    self.again(undone, jobs, chores).await?;
+                    None
+                }
+            };
+            self.store.tidy().await.map_err(Fatal::Tidy)?;
+            self.hold_the_clock_against().await?;
+        }
         Ok(true)
     }
 
@@ -206,19 +207,10 @@ impl Writer {
         let pause = if self.shared { FOLLOW_EVERY_MS } else { IDLE_MS };
         loop {
             let idle = self.clock.sleep_until(self.clock.now().plus(pause));
-            // Ends with work, or at once when every queue is closed and empty: the stop never waits for the pause.
-            let work = async {
-                tokio::select! {
-                    biased;
-                    Some(job) = queues.facts.recv() => { jobs.push_back(job); true }
-                    Some(job) = queues.decisions.recv() => { jobs.push_back(job); true }
-                    Some(chore) = queues.chores.recv() => { chores.push(chore); true }
-                    else => false,
-                }
-            };
             tokio::select! {
                 biased;
-                found = work => return Ok(found),
+                // Ends at once when every queue is closed and empty: the stop never waits for the pause.
+                found = queues.first(jobs, chores) => return Ok(found),
                 () = self.look.notified() => {}
                 () = idle => {}
             }
@@ -230,61 +222,77 @@ impl Writer {
         }
     }
 
-    /// One batch, decided again as often as the store says that somebody else was first.
-    async fn batch(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> Result<(), Fatal> {
-        let now = self.clock.now();
-        self.expire(jobs, now);
-        let mut misses = if self.contended { MISSES_MAX } else { 0 };
-        let mut met = false;
+    /// Puts right what a round met, and does its commands again, one batch at a time.
+    async fn again(&mut self, undone: Undone, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> Result<(), Fatal> {
+        let Undone { miss, mut tried, waiting, chores: rides } = undone;
+        chores.extend(rides);
+        if let Miss::Fatal(fatal) = miss {
+            answer_all(&mut tried, &fatal.no_answer());
+            jobs.extend(waiting);
+            // Of these nothing was sent.
+            answer_all(jobs, &NoAnswer::NotAccepted(Reason::NotAccepted));
+            return Err(fatal);
+        }
+        let moved = matches!(miss, Miss::Moved);
+        let done = match self.put_right(miss, &mut tried, chores).await {
+            Ok(false) => self.batch(&mut tried, chores, u32::from(moved)).await,
+            Ok(true) => Ok(()),
+            Err(fatal) => Err(fatal),
+        };
+        if let Err(fatal) = &done {
+            answer_all(&mut tried, &fatal.no_answer());
+        }
+        jobs.extend(waiting);
+        done
+    }
+
+    /// One batch, decided again as often as the store says that somebody else was first: `misses` times by now.
+    async fn batch(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>, mut misses: u32) -> Result<(), Fatal> {
+        let mut met = misses > 0;
+        if self.contended {
+            misses = MISSES_MAX;
+        }
         for _ in 0..RETRIES_MAX {
             if misses >= MISSES_MAX {
                 met |= self.hold().await?;
             }
-            let tried = self.attempt(jobs, chores, now).await;
-            match tried {
-                Ok(()) => {
-                    self.contended = met;
-                    return Ok(());
-                }
-                Err(Miss::Known(ids)) => self.recall(ids).await?,
-                Err(Miss::Moved) => {
-                    (misses, met) = (misses + 1, true);
-                    self.moved().await?;
-                }
-                Err(Miss::Rejected(detail)) => {
-                    tracing::error!(detail, "a batch was rejected; its commands are tried one by one");
-                    return self.one_by_one(jobs, chores, now).await;
-                }
-                Err(Miss::Fatal(fatal)) => {
-                    answer_all(jobs, &fatal.no_answer());
-                    return Err(fatal);
-                }
+            let Err(miss) = self.attempt(jobs, chores).await else {
+                self.contended = met;
+                return Ok(());
+            };
+            if matches!(miss, Miss::Moved) {
+                (misses, met) = (misses + 1, true);
+            }
+            if self.put_right(miss, jobs, chores).await? {
+                return Ok(());
             }
         }
         answer_all(jobs, &NoAnswer::Unknown);
         Err(Fatal::Refused)
     }
 
-    /// Commands whose callers have stopped waiting are not begun.
-    fn expire(&self, jobs: &mut VecDeque<Job>, now: Millis) {
-        let late = |job: &Job| job.deadline.is_some_and(|deadline| deadline < now);
-        let mut kept = VecDeque::with_capacity(jobs.len());
-        for job in jobs.drain(..) {
-            if late(&job) {
-                answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted)));
-            } else {
-                kept.push_back(job);
-            }
-        }
-        *jobs = kept;
-    }
-
-    async fn one_by_one(
+    /// Makes memory fit for another attempt; whether the commands are done by then.
+    async fn put_right(
         &mut self,
+        miss: Miss,
         jobs: &mut VecDeque<Job>,
         chores: &mut Vec<Chore>,
-        now: Millis,
-    ) -> Result<(), Fatal> {
+    ) -> Result<bool, Fatal> {
+        match miss {
+            Miss::Known(ids) => self.recall(ids).await.map(|()| false),
+            Miss::Moved => self.moved().await.map(|()| false),
+            Miss::Rejected(detail) => {
+                tracing::error!(detail, "a batch was rejected; its commands are tried one by one");
+                self.one_by_one(jobs, chores).await.map(|()| true)
+            }
+            Miss::Fatal(fatal) => {
+                answer_all(jobs, &fatal.no_answer());
+                Err(fatal)
+            }
+        }
+    }
+
+    async fn one_by_one(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> Result<(), Fatal> {
         let mut alone = VecDeque::with_capacity(1);
         let mut tries = RETRIES_MAX as usize * (jobs.len() + 1);
         while let Some(job) = jobs.pop_front() {
@@ -295,7 +303,7 @@ impl Writer {
                 answer_all(jobs, &NoAnswer::Unknown);
                 return Err(Fatal::Refused);
             }
-            match self.attempt(&mut alone, &mut Vec::new(), now).await {
+            match self.attempt(&mut alone, &mut Vec::new()).await {
                 Ok(()) => {}
                 Err(Miss::Known(ids)) => {
                     self.recall(ids).await?;
@@ -316,85 +324,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Loads what the batch names, decides, writes, answers, publishes.
-    async fn attempt(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>, now: Millis) -> Result<(), Miss> {
-        let mut overlay = Overlay::new(&self.memory, self.auditors.clone(), now);
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        let mut looked_up = false;
-        for job in jobs.iter() {
-            while let Some(id) = overlay.missing(job).first().copied() {
-                let upto = Upto::Position(self.memory.position);
-                let loaded = load(self.reader.as_ref(), id, upto).await.map_err(Miss::load)?;
-                overlay.loaded(id, loaded.map(Arc::new));
-            }
-            outcomes.push(match overlay.decide(job) {
-                Outcome::Nothing => {
-                    let before = answered_before(self.reader.as_ref(), job).await.map_err(Miss::Fatal)?;
-                    looked_up = true;
-                    before
-                }
-                outcome => outcome,
-            });
-        }
-        overlay.finish();
-        add_chores(&mut overlay.rows, chores, now);
-        if overlay.rows.rows() > 0 {
-            let append = self.store.append(&overlay.rows);
-            watched(append, self.clock.as_ref(), &self.availability).await.map_err(Miss::from)?;
-        } else {
-            if looked_up || self.recalled || self.shared {
-                // An answer that was read, and not written just now, is given once it is as durable as any; and what was
-                // decided without writing was decided on the log as it is, or is decided again.
-                let head = self.store.settle().await.map_err(Miss::store)?;
-                if self.shared && head.position != self.memory.position {
-                    self.store.release().await.map_err(Miss::store)?;
-                    return Err(Miss::Moved);
-                }
-            }
-            self.store.release().await.map_err(Miss::store)?;
-        }
-        self.recalled = false;
-        let written = Written::of(overlay);
-        self.commit(written);
-        for (job, outcome) in jobs.drain(..).zip(outcomes) {
-            answer(
-                job,
-                match outcome {
-                    Outcome::Answer(answer, replayed) => Ok(Reply { answer, replayed }),
-                    Outcome::Reused => Err(NoAnswer::Reused),
-                    Outcome::Nothing => Err(NoAnswer::Unknown),
-                },
-            );
-        }
-        for chore in chores.drain(..) {
-            if let Chore::Cursor { done, .. } = chore {
-                // A subscriber that has gone needs no word.
-                let _ = done.send(Ok(()));
-            }
-        }
-        Ok(())
-    }
-
-    /// What is durable enters memory and is published.
-    fn commit(&mut self, written: Written) {
-        let Written { cases, answers, feeds, directory, streams, position, last_at, last_hash, published } = written;
-        (self.memory.position, self.memory.last_at) = (position, last_at);
-        self.memory.last_hash = last_hash.or(self.memory.last_hash);
-        for (id, entry) in &cases {
-            self.memory.cases.put(*id, entry.clone());
-        }
-        for (key, stored) in answers {
-            self.memory.answers.put(key, stored);
-        }
-        self.memory.feeds.extend(feeds);
-        self.memory.streams.extend(streams);
-        if let Some(directory) = directory {
-            self.memory.directory = directory.clone();
-            self.directory.send_replace(directory);
-        }
-        self.published.publish(published, cases.into_iter(), position);
-    }
-
     /// Stored answers to ids the batch brought again.
     async fn recall(&mut self, ids: Vec<AnswerId>) -> Result<(), Fatal> {
         for id in ids {
@@ -407,72 +336,6 @@ impl Writer {
     }
 }
 
-/// What an append left to be done outside the overlay's borrow of memory.
-struct Written {
-    cases: HashMap<IncidentId, Arc<Entry>>,
-    answers: HashMap<AnswerId, Arc<Stored>>,
-    feeds: HashMap<handoff_domain::ids::OrgId, u64>,
-    directory: Option<Arc<Directory>>,
-    streams: HashMap<IncidentId, Digest>,
-    position: u64,
-    last_at: Millis,
-    last_hash: Option<Digest>,
-    published: Vec<(handoff_domain::ids::OrgId, crate::feed::FeedEntry)>,
-}
-
-impl Written {
-    fn of(overlay: Overlay<'_>) -> Self {
-        let (position, last_at) = (overlay.position(), overlay.last_at());
-        Self {
-            cases: overlay.cases,
-            answers: overlay.answers,
-            feeds: overlay.feeds,
-            directory: overlay.directory,
-            streams: overlay.streams,
-            position,
-            last_at,
-            last_hash: overlay.rows.events.last().map(|event| event.hash),
-            published: overlay.published,
-        }
-    }
-}
-
-/// Why an attempt wrote nothing, or may have.
-enum Miss {
-    Known(Vec<AnswerId>),
-    Moved,
-    Rejected(String),
-    Fatal(Fatal),
-}
-
-impl Miss {
-    fn load(error: LoadError) -> Self {
-        Self::Fatal(Fatal::Load(Box::new(error)))
-    }
-
-    fn store(error: StoreError) -> Self {
-        Self::Fatal(Fatal::Tidy(error))
-    }
-
-    fn into_fatal(self) -> Fatal {
-        match self {
-            Self::Fatal(fatal) => fatal,
-            Self::Known(_) | Self::Moved | Self::Rejected(_) => Fatal::Refused,
-        }
-    }
-}
-
-impl From<AppendError> for Miss {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::AnswersKnown(ids) => Self::Known(ids),
-            AppendError::Moved { .. } => Self::Moved,
-            AppendError::Rejected { .. } => Self::Rejected(error.to_string()),
-            AppendError::Io { .. } | AppendError::Unknown { .. } => Self::Fatal(Fatal::Append(Box::new(error))),
-        }
-    }
-}
-
 fn answer(job: Job, reply: Result<Reply, NoAnswer>) {
     // A caller that has gone finds its answer under its request id.
     let _ = job.reply.send(reply);
@@ -482,23 +345,18 @@ fn answer_all(jobs: &mut VecDeque<Job>, reply: &NoAnswer) {
     jobs.drain(..).for_each(|job| answer(job, Err(reply.clone())));
 }
 
-/// Takes what else waits: facts first, decisions at most half of the batch while facts wait.
-fn drain(queues: &mut Queues, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) {
-    while jobs.len() < BATCH_COMMANDS_MAX / 2 {
-        let Ok(job) = queues.decisions.try_recv() else { break };
-        jobs.push_back(job);
+/// Commands whose callers have stopped waiting are not begun.
+fn expire(jobs: &mut VecDeque<Job>, now: Millis) {
+    let late = |job: &Job| job.deadline.is_some_and(|deadline| deadline < now);
+    if !jobs.iter().any(late) {
+        return;
     }
-    while jobs.len() < BATCH_COMMANDS_MAX {
-        let Ok(job) = queues.facts.try_recv() else { break };
-        jobs.push_back(job);
-    }
-    while jobs.len() < BATCH_COMMANDS_MAX {
-        let Ok(job) = queues.decisions.try_recv() else { break };
-        jobs.push_back(job);
-    }
-    while chores.len() < QUEUE_CHORES_MAX {
-        let Ok(chore) = queues.chores.try_recv() else { break };
-        chores.push(chore);
+    for job in std::mem::take(jobs) {
+        if late(&job) {
+            answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted)));
+        } else {
+            jobs.push_back(job);
+        }
     }
 }
 
@@ -506,13 +364,6 @@ async fn stored(reader: &dyn Reader, id: &AnswerId) -> Result<Option<Stored>, Fa
     let Some(row) = reader.answer(id.clone()).await.map_err(Fatal::Tidy)? else { return Ok(None) };
     let answer = Answer::from_bytes(&row.answer).map_err(|_| Fatal::Load(Box::new(LoadError::Malformed("answer"))))?;
     Ok(Some(Stored { key: row.key, mac: row.mac, answer }))
-}
-
-/// A command with nothing left to do: its first answer, if it is a repeat, else a refusal nobody stores.
-async fn answered_before(reader: &dyn Reader, job: &Job) -> Result<Outcome, Fatal> {
-    let stored = stored(reader, &job.request).await?;
-    let nothing = || Outcome::Answer(Answer::Refused(Refusal::new(Reason::MoveNotLegal)), false);
-    Ok(stored.map_or_else(nothing, |stored| Overlay::repeat(&stored, &job.content)))
 }
 
 /// Memory as the log tells it: the head, the feeds, the directory. Cases and answers are read when asked for.
@@ -541,16 +392,6 @@ pub async fn recall_memory(reader: &dyn Reader) -> Result<Memory, LoadError> {
     }
     memory.directory = Arc::new(directory);
     Ok(memory)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric")]
-fn count(number: usize) -> f64 {
-    number as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1_000.0
 }
 
 #[cfg(test)]
