@@ -28,7 +28,7 @@ mod wait;
 
 pub use cluster::{Cluster, Mode};
 pub use error::Error;
-pub use proxy::Proxy;
+pub use proxy::{Held, Proxy};
 pub use session::ROLE;
 pub use setup::Setup;
 pub use wait::wait_until;

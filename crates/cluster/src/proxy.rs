@@ -1,16 +1,16 @@
-//! A TCP proxy that does harm: delays, refuses, cuts, loses an answer.
+//! A TCP proxy that does harm: delays, refuses, cuts, loses an answer, falls silent.
 
 mod requests;
 
 use crate::wait::POLL_PAUSE;
 use crate::{Error, Result};
-use requests::{Requests, Trap};
+use requests::{Requests, Then, Trap};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,17 @@ const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS_UNDER_WAY_MAX: usize = 256;
 /// For the target to take a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a proxy holds back: see [`Proxy::hold`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The line passes everything.
+    Nothing,
+    /// Clients get nothing; servers get everything and act on it.
+    Answers,
+    /// Nobody gets anything.
+    Everything,
+}
 
 /// Listens on a port of 127.0.0.1 and passes every connection on to a target, until told to do otherwise. Dropping it
 /// ends every connection.
@@ -35,6 +46,9 @@ pub struct Proxy {
 struct Shared {
     state: Mutex<State>,
     trap: Mutex<Option<Trap>>,
+    held: Mutex<Held>,
+    /// Told when less is held back, and when a connection is closed while it waits for that.
+    released: Condvar,
     cuts: AtomicU64,
 }
 
@@ -55,6 +69,8 @@ struct Connection {
     server: TcpStream,
     /// The client gets nothing more: what the server still says is read and dropped.
     muted: AtomicBool,
+    /// Both sides are ended: what is held back for it goes nowhere.
+    closed: AtomicBool,
 }
 
 /// Bytes on their way.
@@ -84,6 +100,8 @@ impl Proxy {
                 connections: BTreeMap::new(),
             }),
             trap: Mutex::new(None),
+            held: Mutex::new(Held::Nothing),
+            released: Condvar::new(),
             cuts: AtomicU64::new(0),
         });
         let acceptor = {
@@ -117,7 +135,7 @@ impl Proxy {
             if !connection.muted.load(Ordering::SeqCst) {
                 self.shared.cuts.fetch_add(1, Ordering::SeqCst);
             }
-            connection.close();
+            self.shared.close(&connection);
         }
     }
 
@@ -132,15 +150,33 @@ impl Proxy {
         self.shared.state().delay = delay;
     }
 
+    /// Holds back what is on its way, and what follows, on every connection, until it is told to hold less: a peer that
+    /// fell silent. Connections stay open and new ones are taken. What was held back then arrives, in its order and
+    /// late, as on a line that lost packets and is mended: also what a client sent that has given the connection up.
+    pub fn hold(&self, held: Held) {
+        self.shared.hold(held);
+    }
+
     /// Cuts the connection of the `matches`-th client message that contains `pattern`, counted from now over all
     /// connections: once. The server gets the whole request (all messages up to the one that makes it act) and the
     /// client nothing more, neither its answer nor an earlier one that was still on its way. For connections in
     /// PostgreSQL's protocol without encryption.
     pub fn cut_after_client_sends(&self, pattern: &[u8], matches: usize) {
-        *lock(&self.shared.trap) = Some(Trap { pattern: pattern.to_vec(), left: matches });
+        self.trap(pattern, matches, Then::Cut);
     }
 
-    /// Whether the trap of [`cut_after_client_sends`](Self::cut_after_client_sends) has found its last match.
+    /// As [`cut_after_client_sends`](Self::cut_after_client_sends), but nothing is cut: from that request on every
+    /// answer is held back, as by [`hold`](Self::hold) with [`Held::Answers`]. The server acts on the request.
+    pub fn hold_answers_after_client_sends(&self, pattern: &[u8], matches: usize) {
+        self.trap(pattern, matches, Then::HoldAnswers);
+    }
+
+    fn trap(&self, pattern: &[u8], matches: usize, then: Then) {
+        *lock(&self.shared.trap) = Some(Trap { pattern: pattern.to_vec(), left: matches, then });
+    }
+
+    /// Whether the trap of [`cut_after_client_sends`](Self::cut_after_client_sends), or of
+    /// [`hold_answers_after_client_sends`](Self::hold_answers_after_client_sends), has found its last match.
     pub fn trap_has_gone_off(&self) -> bool {
         lock(&self.shared.trap).as_ref().is_some_and(|trap| trap.left == 0)
     }
@@ -208,7 +244,7 @@ impl Shared {
             }
             state.next_number += 1;
             let number = state.next_number;
-            let connection = Arc::new(Connection { client, server, muted: AtomicBool::new(false) });
+            let connection = Arc::new(Connection { client, server, muted: false.into(), closed: false.into() });
             state.connections.insert(number, Arc::clone(&connection));
             (number, connection)
         };
@@ -225,7 +261,7 @@ impl Shared {
             // A writer ends when the sender of its reader is gone, which therefore goes with the reader.
             scope.spawn(move || self.read_client(connection, &to_server));
             scope.spawn(move || self.write_server(connection, for_server));
-            scope.spawn(move || write_client(connection, for_client));
+            scope.spawn(move || self.write_client(connection, for_client));
             self.read_server(connection, &to_client);
             drop(to_client);
         });
@@ -234,12 +270,23 @@ impl Shared {
     fn read_client(&self, connection: &Connection, to_server: &SyncSender<Chunk>) {
         let mut requests = Requests::new();
         while let Some(mut chunk) = self.read(&connection.client) {
-            let end = requests.take(&chunk.bytes, &mut lock(&self.trap));
-            if let Some(end) = end {
-                chunk.bytes.truncate(end);
-                chunk.is_trapped = true;
+            let mut seen = 0;
+            loop {
+                let taken = requests.take(&chunk.bytes[seen..], &mut lock(&self.trap));
+                let Some((length, then)) = taken else { break };
+                seen += length;
+                match then {
+                    // Before the request is out, so that no answer to it can slip through.
+                    Then::HoldAnswers => self.hold(Held::Answers),
+                    Then::Cut => {
+                        chunk.bytes.truncate(seen);
+                        chunk.is_trapped = true;
+                        break;
+                    }
+                }
             }
-            if to_server.send(chunk).is_err() || end.is_some() {
+            let is_trapped = chunk.is_trapped;
+            if to_server.send(chunk).is_err() || is_trapped {
                 return;
             }
         }
@@ -248,6 +295,7 @@ impl Shared {
     fn write_server(&self, connection: &Connection, chunks: Receiver<Chunk>) {
         for chunk in chunks {
             wait_for(chunk.due);
+            self.wait_while(connection, |held| held == Held::Everything);
             // Before the request is out, so that no answer to it can slip through.
             if chunk.is_trapped {
                 connection.muted.store(true, Ordering::SeqCst);
@@ -261,6 +309,8 @@ impl Shared {
                 break;
             }
         }
+        // The end is on the line like everything else.
+        self.wait_while(connection, |held| held == Held::Everything);
         // Only this direction: closing the other one could make the system throw away what the server has not read.
         let _ = connection.server.shutdown(Shutdown::Write);
     }
@@ -273,31 +323,49 @@ impl Shared {
         }
     }
 
+    /// Writes until the server has ended, and then ends the connection: a server of ours never closes one side alone.
+    fn write_client(&self, connection: &Connection, chunks: Receiver<Chunk>) {
+        for chunk in chunks {
+            wait_for(chunk.due);
+            self.wait_while(connection, |held| held != Held::Nothing);
+            if !connection.muted.load(Ordering::SeqCst) && (&connection.client).write_all(&chunk.bytes).is_err() {
+                // The client is gone. What the server still says is read, so that it can finish what it does.
+                connection.muted.store(true, Ordering::SeqCst);
+            }
+        }
+        self.wait_while(connection, |held| held != Held::Nothing);
+        self.close(connection);
+    }
+
+    fn hold(&self, held: Held) {
+        *lock(&self.held) = held;
+        self.released.notify_all();
+    }
+
+    /// Waits while this much is held back, or until the connection is closed.
+    fn wait_while(&self, connection: &Connection, is_held: impl Fn(Held) -> bool) {
+        let held = lock(&self.held);
+        let waits = |held: &mut Held| is_held(*held) && !connection.closed.load(Ordering::SeqCst);
+        drop(self.released.wait_while(held, waits).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn close(&self, connection: &Connection) {
+        // Under the lock, so that whoever is about to wait sees it, and whoever waits is told.
+        {
+            let _held = lock(&self.held);
+            connection.closed.store(true, Ordering::SeqCst);
+        }
+        self.released.notify_all();
+        // One side may have ended already.
+        let _ = (connection.client.shutdown(Shutdown::Both), connection.server.shutdown(Shutdown::Both));
+    }
+
     /// What comes next from a peer; nothing at its end.
     fn read(&self, mut peer: &TcpStream) -> Option<Chunk> {
         let mut bytes = vec![0; CHUNK_BYTES];
         let length = peer.read(&mut bytes).ok().filter(|length| *length > 0)?;
         bytes.truncate(length);
         Some(Chunk { due: Instant::now() + self.state().delay, bytes, is_trapped: false })
-    }
-}
-
-/// Writes until the server has ended, and then ends the connection: a server of ours never closes one side alone.
-fn write_client(connection: &Connection, chunks: Receiver<Chunk>) {
-    for chunk in chunks {
-        wait_for(chunk.due);
-        if !connection.muted.load(Ordering::SeqCst) && (&connection.client).write_all(&chunk.bytes).is_err() {
-            // The client is gone. What the server still says is read, so that it can finish what it does.
-            connection.muted.store(true, Ordering::SeqCst);
-        }
-    }
-    connection.close();
-}
-
-impl Connection {
-    fn close(&self) {
-        // One side may have ended already.
-        let _ = (self.client.shutdown(Shutdown::Both), self.server.shutdown(Shutdown::Both));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Each test harms a server of its own or uses the shared one.
 
-use handoff_cluster::{Cluster, Error, Mode, Proxy, Setup, wait_until};
+use handoff_cluster::{Cluster, Error, Held, Mode, Proxy, Setup, wait_until};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -160,6 +160,55 @@ fn a_proxy_switches_delays_cuts_and_refuses() {
     assert_eq!(ask(&mut last), None);
 }
 
+#[test]
+fn a_silent_proxy_keeps_connections_open_and_delivers_late() {
+    let proxy = Proxy::start(answering(b'1')).unwrap();
+    let mut open = TcpStream::connect(proxy.address()).unwrap();
+    assert_eq!(ask(&mut open), Some(b'1'));
+    for held in [Held::Answers, Held::Everything] {
+        proxy.hold(held);
+        open.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let silent = ask_again_within(&mut open);
+        assert!(silent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "{held:?}: open, and silent");
+        let mut new = TcpStream::connect(proxy.address()).unwrap();
+        new.write_all(b"?").unwrap();
+        open.set_read_timeout(Some(LIMIT)).unwrap();
+        proxy.hold(Held::Nothing);
+        for late in [&mut open, &mut new] {
+            let mut answer = [0];
+            late.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"1", "{held:?}: what was held back arrives");
+        }
+    }
+    // What is held back does not hold up a cut, nor the end of the proxy.
+    proxy.hold(Held::Everything);
+    open.write_all(b"?").unwrap();
+    proxy.cut();
+    assert_eq!(open.read(&mut [0]).unwrap_or(0), 0);
+    let mut last = TcpStream::connect(proxy.address()).unwrap();
+    last.write_all(b"?").unwrap();
+    drop(proxy);
+    assert_eq!(last.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_commit_whose_answer_is_held_back_is_done() {
+    let cluster = Cluster::shared();
+    let database = cluster.new_database().unwrap();
+    cluster.psql(&database, "CREATE TABLE t (x int); GRANT ALL ON t TO handoff;").unwrap();
+    let proxy = Proxy::start(address_of(cluster)).unwrap();
+    let url = proxy.url(&database);
+    proxy.hold_answers_after_client_sends(b"INSERT", 1);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| psql(cluster, &url, "INSERT INTO t VALUES (1)"));
+        wait_until("the row", LIMIT, || Ok(cluster.psql(&database, "SELECT count(*) FROM t")? == "1")).unwrap();
+        assert!(proxy.trap_has_gone_off() && !waiting.is_finished());
+        proxy.hold(Held::Nothing);
+        assert!(waiting.join().unwrap().status.success());
+    });
+    assert_eq!(proxy.cuts(), 0);
+}
+
 /// A server that answers every byte with this one.
 fn answering(answer: u8) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
@@ -173,6 +222,12 @@ fn answering(answer: u8) -> SocketAddr {
         }
     });
     address
+}
+
+/// Asks and waits no longer than the connection is set to.
+fn ask_again_within(connection: &mut TcpStream) -> std::io::Result<usize> {
+    connection.write_all(b"?")?;
+    connection.read(&mut [0])
 }
 
 /// The answer to one byte, or nothing where the connection has ended.
