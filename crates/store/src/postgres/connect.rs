@@ -123,38 +123,129 @@ fn wrong(name: &'static str, found: impl Into<String>, needed: &'static str) -> 
     StoreError::Setting { name, found: found.into(), needed }
 }
 
-/// Refuses a server that could lose what it acknowledged, or that is not the one to ask.
+/// What a server says of itself.
+#[derive(Clone, Debug)]
+struct Server {
+    version: i32,
+    standby: bool,
+    fsync: String,
+    full_page_writes: String,
+    synchronous_commit: String,
+    encoding: String,
+    read_only: String,
+}
+
+impl Server {
+    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            version: row.try_get("version")?,
+            standby: row.try_get("standby")?,
+            fsync: row.try_get("fsync")?,
+            full_page_writes: row.try_get("full_page_writes")?,
+            synchronous_commit: row.try_get("synchronous_commit")?,
+            encoding: row.try_get("encoding")?,
+            read_only: row.try_get("read_only")?,
+        })
+    }
+
+    /// Refuses a server that could lose what it acknowledged, or that is not the one to ask.
+    fn assert_fit(&self, purpose: Purpose) -> Result<(), StoreError> {
+        if self.version < SERVER_VERSION_MIN {
+            return Err(wrong("server_version_num", self.version.to_string(), "150000 (PostgreSQL 15) or newer"));
+        }
+        if self.standby {
+            let needed = "a primary; point the URL at the primary, or at a proxy that follows it";
+            return Err(wrong("pg_is_in_recovery()", "true: this is a standby", needed));
+        }
+        for (name, found) in [("fsync", &self.fsync), ("full_page_writes", &self.full_page_writes)] {
+            if found != "on" {
+                return Err(wrong(name, found, "on; set it in postgresql.conf and reload"));
+            }
+        }
+        if self.synchronous_commit != "on" && self.synchronous_commit != "remote_apply" {
+            let needed = "on or remote_apply; set it in postgresql.conf, and reset it for the role and the database";
+            return Err(wrong("synchronous_commit", &self.synchronous_commit, needed));
+        }
+        if self.encoding != "UTF8" {
+            return Err(wrong("server_encoding", &self.encoding, "UTF8; create the database with ENCODING 'UTF8'"));
+        }
+        let writes = matches!(purpose, Purpose::Write | Purpose::Migrate);
+        if writes && self.read_only != "off" {
+            let needed = "off; reset default_transaction_read_only for the role and the database";
+            return Err(wrong("transaction_read_only", "on", needed));
+        }
+        Ok(())
+    }
+}
+
+/// Asks the server what it is, and refuses what does not fit.
 pub(super) async fn assert_server(conn: &mut PgConnection, purpose: Purpose) -> Result<(), StoreError> {
-    let read = failed("read the server's settings");
-    let row = sqlx::query(sql::read::SERVER).fetch_one(conn).await.map_err(&read)?;
-    let text = |row: &PgRow, name: &'static str| row.try_get::<String, _>(name).map_err(&read);
-    let version: i32 = row.try_get("version").map_err(&read)?;
-    if version < SERVER_VERSION_MIN {
-        return Err(wrong("server_version_num", version.to_string(), "150000 (PostgreSQL 15) or newer"));
-    }
-    if row.try_get::<bool, _>("standby").map_err(&read)? {
-        let needed = "a primary; point the URL at the primary, or at a proxy that follows it";
-        return Err(wrong("pg_is_in_recovery()", "true: this is a standby", needed));
-    }
-    for name in ["fsync", "full_page_writes"] {
-        let found = text(&row, name)?;
-        if found != "on" {
-            return Err(wrong(name, found, "on; set it in postgresql.conf and reload"));
+    let row = sqlx::query(sql::read::SERVER).fetch_one(conn).await;
+    row.and_then(|row| Server::of(&row)).map_err(failed("read the server's settings"))?.assert_fit(purpose)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Purpose, SERVER_VERSION_MIN, Server};
+
+    fn sound() -> Server {
+        let on = || "on".to_owned();
+        Server {
+            version: SERVER_VERSION_MIN,
+            standby: false,
+            fsync: on(),
+            full_page_writes: on(),
+            synchronous_commit: on(),
+            encoding: "UTF8".to_owned(),
+            read_only: "off".to_owned(),
         }
     }
-    let found = text(&row, "synchronous_commit")?;
-    if found != "on" && found != "remote_apply" {
-        let needed = "on or remote_apply; set it in postgresql.conf, and reset it for the role and the database";
-        return Err(wrong("synchronous_commit", found, needed));
+
+    fn said(server: &Server, purpose: Purpose) -> String {
+        server.assert_fit(purpose).map_or_else(|error| error.to_string(), |()| "fit".to_owned())
     }
-    let found = text(&row, "encoding")?;
-    if found != "UTF8" {
-        return Err(wrong("server_encoding", found, "UTF8; create the database with ENCODING 'UTF8'"));
+
+    const ALL: [Purpose; 4] = [Purpose::Write, Purpose::Read, Purpose::Check, Purpose::Migrate];
+
+    #[test]
+    fn a_server_older_than_the_oldest_supported_is_refused_by_its_version() {
+        for version in [90_624, 140_011, SERVER_VERSION_MIN - 1] {
+            let old = Server { version, ..sound() };
+            let needed = "it must be 150000 (PostgreSQL 15) or newer";
+            for purpose in ALL {
+                assert_eq!(said(&old, purpose), format!("database setting server_version_num is {version}, {needed}"));
+            }
+        }
+        for version in [SERVER_VERSION_MIN, 150_018, 180_001] {
+            for purpose in ALL {
+                assert_eq!(said(&Server { version, ..sound() }, purpose), "fit");
+            }
+        }
+        // The version comes first: what an old server says of the rest may mean something else.
+        let old = Server { version: 140_011, standby: true, fsync: "off".to_owned(), ..sound() };
+        assert!(said(&old, Purpose::Write).contains("server_version_num"));
     }
-    let writes = matches!(purpose, Purpose::Write | Purpose::Migrate);
-    if writes && text(&row, "read_only")? != "off" {
-        let needed = "off; reset default_transaction_read_only for the role and the database";
-        return Err(wrong("transaction_read_only", "on", needed));
+
+    /// Not every server can be started wrong: no test makes one without full pages, or in another encoding.
+    #[test]
+    fn each_unsafe_setting_is_named_with_what_it_must_be() {
+        let off = || "off".to_owned();
+        for (server, name, remedy) in [
+            (Server { standby: true, ..sound() }, "pg_is_in_recovery()", "point the URL at the primary"),
+            (Server { fsync: off(), ..sound() }, "fsync is off", "set it in postgresql.conf"),
+            (Server { full_page_writes: off(), ..sound() }, "full_page_writes is off", "set it in postgresql.conf"),
+            (Server { synchronous_commit: "local".to_owned(), ..sound() }, "synchronous_commit is local", "reset it"),
+            (Server { encoding: "SQL_ASCII".to_owned(), ..sound() }, "server_encoding is SQL_ASCII", "ENCODING 'UTF8'"),
+        ] {
+            for purpose in ALL {
+                let said = said(&server, purpose);
+                assert!(said.contains(name) && said.contains(remedy), "{said}");
+            }
+        }
+        assert_eq!(said(&Server { synchronous_commit: "remote_apply".to_owned(), ..sound() }, Purpose::Write), "fit");
+        let read_only = Server { read_only: "on".to_owned(), ..sound() };
+        for (purpose, refused) in ALL.into_iter().zip([true, false, false, true]) {
+            assert_eq!(said(&read_only, purpose).contains("transaction_read_only is on"), refused, "{purpose:?}");
+        }
     }
-    Ok(())
 }
