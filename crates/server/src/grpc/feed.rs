@@ -4,7 +4,7 @@ mod open;
 
 pub(super) use open::Feeds;
 
-use super::frames::Frame;
+use super::frames::{Frame, is_stale};
 use super::{Gate, store_away, unreadable};
 use crate::auth::Session;
 use crate::cursors::Resume;
@@ -13,7 +13,6 @@ use handoff_domain::ids::{Digest, OrgId};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{MINUTE, Millis, SECOND};
 use handoff_engine::NoAnswer;
-use handoff_engine::writer::Availability;
 use handoff_proto::v1;
 use handoff_proto::v1::feed_service_server::FeedService;
 use handoff_proto::v1::watch_response::Message;
@@ -55,7 +54,8 @@ impl FeedService for Gate {
     /// The stream in its typed form; the listener sends [`super::frames::FramedFeed`]'s.
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let frames = self.subscribe(request).await?;
-        Ok(Response::new(Box::pin(frames.map(|frame| frame?.read()))))
+        let available = self.engine().availability();
+        Ok(Response::new(Box::pin(frames.map(move |frame| frame?.read(is_stale(&available))))))
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::FeedPosition>, Status> {
@@ -232,9 +232,7 @@ impl Subscriber {
             service_time: Some(handoff_proto::view::timestamp(now)),
             resume_token: self.token(),
         };
-        let message = Message::Heartbeat(heartbeat);
-        let away = *self.gate.engine().availability().borrow() == Availability::Away;
-        self.send(if away { Frame::stale(message) } else { Frame::of(message) }).await
+        self.send(Frame::of(Message::Heartbeat(heartbeat))).await
     }
 
     async fn end(&self, code: &str) -> Result<(), Status> {

@@ -1,6 +1,6 @@
 //! Messages of the feed, made once and sent to many: what an organisation is told of a command is the same for each of
 //! its subscribers of one kind, the resume token included, so it is projected and encoded for the first and copied for
-//! the others.
+//! the others. Whether it is stale is no part of it: that is said to each subscriber as its copy goes out.
 
 use super::Gate;
 use super::reads::{feed_batch, recipient};
@@ -10,6 +10,7 @@ use handoff_domain::caller::Caller;
 use handoff_domain::ids::OrgId;
 use handoff_domain::time::Millis;
 use handoff_engine::feed::FeedEntry;
+use handoff_engine::writer::Availability;
 use handoff_proto::v1::feed_service_server::FeedServiceServer;
 use handoff_proto::v1::watch_response::Message;
 use handoff_proto::v1::{WatchRequest, WatchResponse};
@@ -20,6 +21,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use tokio::sync::watch;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
@@ -31,7 +33,11 @@ use tonic_prost::{ProstCodec, ProstDecoder};
 /// Messages kept; beyond that the oldest goes and is made again for a subscriber that lags behind.
 const FRAMES_MAX: NonZeroUsize = NonZeroUsize::new(512).expect("it is not zero");
 
-/// An encoded [`WatchResponse`].
+/// `stale: true` of a [`WatchResponse`], its last field, by itself: key and value. What stands behind an encoded message
+/// is read as part of it.
+const STALE: &[u8] = &[0x20, 0x01];
+
+/// An encoded [`WatchResponse`] that says nothing of being stale.
 #[derive(Clone, Debug)]
 pub(super) struct Frame(Bytes);
 
@@ -41,15 +47,25 @@ impl Frame {
         Self(WatchResponse { message: Some(message), stale: false }.encode_to_vec().into())
     }
 
-    /// The same while the database is away: newer entries may be missing.
-    pub(super) fn stale(message: Message) -> Self {
-        Self(WatchResponse { message: Some(message), stale: true }.encode_to_vec().into())
+    /// The message again.
+    pub(super) fn read(self, stale: bool) -> Result<WatchResponse, Status> {
+        let read = WatchResponse::decode(self.0);
+        let read = read.map_err(|error| crate::error::fault("a message of the feed is malformed", &error))?;
+        Ok(WatchResponse { stale, ..read })
     }
 
-    /// The message again.
-    pub(super) fn read(self) -> Result<WatchResponse, Status> {
-        WatchResponse::decode(self.0).map_err(|error| crate::error::fault("a message of the feed is malformed", &error))
+    /// Copies the message out, marked as stale or not.
+    fn put(self, stale: bool, out: &mut impl BufMut) {
+        out.put(self.0);
+        if stale {
+            out.put_slice(STALE);
+        }
     }
+}
+
+/// While the database is away newer entries may be missing, and each message says so (reliability, 6).
+pub(super) fn is_stale(available: &watch::Receiver<Availability>) -> bool {
+    *available.borrow() == Availability::Away
 }
 
 /// Which message: to whom, and the entries of one command.
@@ -140,7 +156,8 @@ impl Service<http::Request<Body>> for FramedFeed {
         }
         let (watch, decode_max, encode_max) = (Watch(self.gate.clone()), self.decode_max, self.encode_max);
         Box::pin(async move {
-            let grpc = Grpc::new(FrameCodec).max_decoding_message_size(decode_max);
+            let codec = FrameCodec(watch.0.engine().availability());
+            let grpc = Grpc::new(codec).max_decoding_message_size(decode_max);
             let mut grpc = grpc.max_encoding_message_size(encode_max);
             Ok(grpc.server_streaming(watch, request).await)
         })
@@ -160,8 +177,8 @@ impl ServerStreamingService<WatchRequest> for Watch {
     }
 }
 
-/// Copies what is encoded already.
-struct FrameCodec;
+/// Copies what is encoded already, and looks whether the database is there as it does.
+struct FrameCodec(watch::Receiver<Availability>);
 
 impl Codec for FrameCodec {
     type Encode = Frame;
@@ -170,7 +187,7 @@ impl Codec for FrameCodec {
     type Decoder = ProstDecoder<WatchRequest>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        FrameEncoder
+        FrameEncoder(self.0.clone())
     }
 
     fn decoder(&mut self) -> Self::Decoder {
@@ -178,15 +195,49 @@ impl Codec for FrameCodec {
     }
 }
 
-struct FrameEncoder;
+struct FrameEncoder(watch::Receiver<Availability>);
 
 impl Encoder for FrameEncoder {
     type Item = Frame;
     type Error = Status;
 
     fn encode(&mut self, frame: Frame, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(frame.0.len());
-        out.put(frame.0);
+        out.reserve(frame.0.len() + STALE.len());
+        frame.put(is_stale(&self.0), out);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use handoff_proto::v1::{FeedBatch, FeedEnd, FeedHeartbeat};
+
+    /// What a subscriber reads of a message that goes out now.
+    fn sent(frame: &Frame, available: &watch::Receiver<Availability>) -> (Vec<u8>, WatchResponse) {
+        let mut out = Vec::new();
+        frame.clone().put(is_stale(available), &mut out);
+        let read = WatchResponse::decode(out.as_slice()).unwrap();
+        (out, read)
+    }
+
+    #[test]
+    fn every_message_sent_while_the_database_is_away_is_marked_and_the_shared_bytes_are_not() {
+        let (availability, available) = watch::channel(Availability::Here);
+        let batch = FeedBatch { resume_token: "t".into(), ..FeedBatch::default() };
+        let messages = [
+            Message::Batch(batch),
+            Message::Heartbeat(FeedHeartbeat { head_number: 7, ..FeedHeartbeat::default() }),
+            Message::End(FeedEnd { resume_token: "t".into(), code: "AGE".into() }),
+        ];
+        for message in messages {
+            let frame = Frame::of(message.clone());
+            for (is, stale) in [(Availability::Here, false), (Availability::Away, true), (Availability::Here, false)] {
+                availability.send_replace(is);
+                let whole = WatchResponse { message: Some(message.clone()), stale };
+                assert_eq!(sent(&frame, &available), (whole.encode_to_vec(), whole.clone()), "byte for byte");
+                assert_eq!(frame.clone().read(is_stale(&available)).unwrap(), whole);
+            }
+        }
     }
 }
