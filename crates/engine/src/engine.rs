@@ -9,7 +9,7 @@ use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, Upto, load};
 use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock, fenced_memory};
 use crate::writer::{
-    Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer,
+    Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, unrecorded,
 };
 use handoff_domain::access;
 use handoff_domain::caller::{Caller, OrgKind};
@@ -270,11 +270,18 @@ impl Engine {
     /// Waits until everything is published here that is in the log now: whoever was answered by another replica must
     /// find what it was answered (reliability, C9). One process has nobody to wait for.
     ///
+    /// While the database is away nothing is followed, and the one that still answers reads may have been deposed: then
+    /// nothing is shown as current.
+    ///
     /// # Errors
-    /// [`LoadError::Read`] when the store does not answer, [`LoadError::Behind`] when it is not published in time.
+    /// [`LoadError::Read`] when the store does not answer, [`LoadError::Behind`] when it is not published in time, or
+    /// the database is away.
     pub async fn see_all(&self) -> Result<(), LoadError> {
         if !self.0.shared {
             return Ok(());
+        }
+        if *self.0.available.borrow() == Availability::Away {
+            return Err(LoadError::Behind);
         }
         let head = self.reader().head().await.map_err(|error| LoadError::Read(LOG_STREAM, error))?.position;
         let mut published = self.0.published.watch();
@@ -424,9 +431,12 @@ impl Engine {
         self.submit(caller.clone(), request, content, Task::Incident(command), Vec::new(), None).await.map(|_| ())
     }
 
-    /// Notes a denied attempt; dropped when the queue is full, since denials never hold commands up.
+    /// Notes a denied attempt; only counted when the queue is full, since denials never hold commands up.
     pub fn denied(&self, org: Option<OrgId>, client: Option<ClientId>, method: &'static str, reason: Reason) {
         metrics::counter!("handoff_denied_total", "reason" => reason.as_str()).increment(1);
-        let _ = self.0.chores.try_send(Chore::Denial { org, client, method, reason });
+        let at = self.0.clock.now();
+        if self.0.chores.try_send(Chore::Denial { at, org, client, method, reason }).is_err() {
+            unrecorded(1);
+        }
     }
 }

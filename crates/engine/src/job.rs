@@ -92,6 +92,8 @@ pub enum Chore {
     },
     /// A denied attempt.
     Denial {
+        /// When: its row may be written later.
+        at: Millis,
         /// Organisation, as far as known.
         org: Option<OrgId>,
         /// Client.

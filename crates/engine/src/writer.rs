@@ -13,6 +13,7 @@ mod queues;
 mod recover;
 mod round;
 
+pub(crate) use chores::unrecorded;
 pub use queues::{QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues};
 pub use recover::Availability;
 
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::feed::Published;
 use crate::job::{Chore, Job, NoAnswer, Reply};
 use crate::memory::{LoadError, Memory, Stored};
+use chores::give_up;
 use handoff_domain::directory::Directory;
 use handoff_domain::refusal::Reason;
 use handoff_domain::time::{Millis, SECOND};
@@ -170,8 +172,8 @@ impl Writer {
         jobs: &mut VecDeque<Job>,
         chores: &mut Vec<Chore>,
     ) -> Result<bool, Fatal> {
-        // What a lost race left waiting goes first.
-        if jobs.is_empty() && !self.wait(queues, jobs, chores).await? {
+        // What a lost race or a lost database left waiting goes first.
+        if jobs.is_empty() && chores.is_empty() && !self.wait(queues, jobs, chores).await? {
             return Ok(false);
         }
         queues.drain(jobs, chores, BATCH_COMMANDS_MAX);
@@ -191,10 +193,19 @@ impl Writer {
                     None
                 }
             };
-            self.store.tidy().await.map_err(Fatal::Tidy)?;
-            self.hold_the_clock_against().await?;
+            if let Err(fatal) = self.between_rounds().await {
+                if let Some(round) = next {
+                    round.give_back(jobs, chores);
+                }
+                return Err(fatal);
+            }
         }
         Ok(true)
+    }
+
+    async fn between_rounds(&mut self) -> Result<(), Fatal> {
+        self.store.tidy().await.map_err(Fatal::Tidy)?;
+        self.hold_the_clock_against().await
     }
 
     /// Waits for the first piece of work; `false` when nothing will come any more.
@@ -320,7 +331,7 @@ impl Writer {
                 }
             }
         }
-        chores.clear();
+        give_up(chores);
         Ok(())
     }
 

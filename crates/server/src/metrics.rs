@@ -10,6 +10,7 @@
 //! | `handoff_rpc_in_flight` | gauge | | calls not answered yet |
 //! | `handoff_shed_total` | counter | `method` | calls refused because too many were under way |
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
+//! | `handoff_denials_unrecorded_total` | counter | | denied attempts that have no audit row |
 //! | `handoff_token_cache_total` | counter | `code` (`hit`, `miss`) | tokens found verified before |
 //! | `handoff_commit_seconds` | histogram | | time of one batch's durable commit |
 //! | `handoff_commit_batch_commands` | histogram | | commands in one batch |
@@ -43,6 +44,8 @@ pub const RPC_IN_FLIGHT: &str = "handoff_rpc_in_flight";
 pub const SHED_TOTAL: &str = "handoff_shed_total";
 /// Tokens refused.
 pub const AUTH_DENIED_TOTAL: &str = "handoff_auth_denied_total";
+/// Denied attempts without an audit row: too many at once, or while the database was away.
+pub const DENIALS_UNRECORDED_TOTAL: &str = "handoff_denials_unrecorded_total";
 /// Tokens found verified before, or not.
 pub const TOKEN_CACHE_TOTAL: &str = "handoff_token_cache_total";
 /// Time of one batch's durable commit.
@@ -63,12 +66,13 @@ pub const HEAD_POSITION: &str = "handoff_head_position";
 pub const READY: &str = "handoff_ready";
 
 /// Kind, unit and meaning of each name, in the order of the table above.
-const NAMES: [(&str, Kind, Unit, &str); 14] = [
+const NAMES: [(&str, Kind, Unit, &str); 15] = [
     (RPC_TOTAL, Kind::Counter, Unit::Count, "calls answered, by gRPC code"),
     (RPC_SECONDS, Kind::Histogram, Unit::Seconds, "time to the answer of a unary call"),
     (RPC_IN_FLIGHT, Kind::Gauge, Unit::Count, "unary calls under way"),
     (SHED_TOTAL, Kind::Counter, Unit::Count, "calls refused because too many were under way"),
     (AUTH_DENIED_TOTAL, Kind::Counter, Unit::Count, "tokens refused, by coded reason"),
+    (DENIALS_UNRECORDED_TOTAL, Kind::Counter, Unit::Count, "denied attempts that have no audit row"),
     (TOKEN_CACHE_TOTAL, Kind::Counter, Unit::Count, "tokens found verified before"),
     (COMMIT_SECONDS, Kind::Histogram, Unit::Seconds, "time of one batch's durable commit"),
     (COMMIT_BATCH_COMMANDS, Kind::Histogram, Unit::Count, "commands in one batch"),

@@ -1,13 +1,34 @@
 //! What rides in the batch's transaction besides commands.
 
-use super::DENIAL_ROWS_PER_BATCH_MAX;
+use super::{DENIAL_ROWS_PER_BATCH_MAX, QUEUE_CHORES_MAX};
 use crate::job::Chore;
-use handoff_domain::time::Millis;
 use handoff_store::rows::{AuditRow, CursorRow};
 use std::collections::HashMap;
 
+/// Denied attempts that have no audit row and get none: they are counted here, and nowhere else.
+pub(crate) const DENIALS_UNRECORDED_TOTAL: &str = "handoff_denials_unrecorded_total";
+
+/// Counts denials that get no row.
+pub(crate) fn unrecorded(denials: usize) {
+    metrics::counter!(DENIALS_UNRECORDED_TOTAL).increment(denials as u64);
+}
+
+/// Keeps a denial for the database's return. Whoever waits for a cursor is told that it is not known.
+pub(super) fn keep(kept: &mut Vec<Chore>, chore: Chore) {
+    match chore {
+        Chore::Denial { .. } if kept.len() < QUEUE_CHORES_MAX => kept.push(chore),
+        Chore::Denial { .. } => unrecorded(1),
+        Chore::Cursor { .. } => {}
+    }
+}
+
+/// Gives chores up: no row of them is written from here on.
+pub(super) fn give_up(chores: &mut Vec<Chore>) {
+    unrecorded(chores.drain(..).filter(|chore| matches!(chore, Chore::Denial { .. })).count());
+}
+
 /// Cursors and denials ride in the batch's transaction.
-pub(super) fn add_chores(rows: &mut handoff_store::Batch, chores: &[Chore], now: Millis) {
+pub(super) fn add_chores(rows: &mut handoff_store::Batch, chores: &[Chore]) {
     let mut cursors: HashMap<(String, String), CursorRow> = HashMap::new();
     for chore in chores {
         match chore {
@@ -17,9 +38,9 @@ pub(super) fn add_chores(rows: &mut handoff_store::Batch, chores: &[Chore], now:
                 let kept = cursors.entry(key).or_insert_with(|| row.clone());
                 kept.number = kept.number.max(*number);
             }
-            Chore::Denial { org, client, method, reason } => {
+            Chore::Denial { at, org, client, method, reason } => {
                 let row = AuditRow {
-                    at: now,
+                    at: *at,
                     org: org.clone(),
                     client: client.clone(),
                     officer: None,

@@ -1,6 +1,8 @@
 //! A lost database is waited for where the store is shared: what was being written is answered as unknown, everything
 //! that comes meanwhile as not accepted, and memory is read again once the database is back (reliability, 5 and 7).
+//! Denials of that time are kept, up to a limit, and get their rows then.
 
+use super::chores::{give_up, keep};
 use super::follow::{CLOCK_BACK_MAX_MS, check_clock, fenced_memory};
 use super::{Fatal, PATIENCE_MS, Queues, Writer, answer, answer_all};
 use crate::causes::chain;
@@ -35,6 +37,11 @@ impl Fatal {
         }
     }
 
+    /// Whether rows of the batch that met it may have been written.
+    fn may_have_written(&self) -> bool {
+        matches!(self, Self::Append(error) if !matches!(**error, AppendError::Io { .. }))
+    }
+
     /// What the callers of a batch are told that met it.
     pub(super) fn no_answer(&self) -> NoAnswer {
         match self {
@@ -62,8 +69,12 @@ impl Writer {
         chores: &mut Vec<Chore>,
     ) -> Result<(), Fatal> {
         answer_all(jobs, &fatal.no_answer());
-        // Whoever waits for a cursor is told that it is not known.
-        chores.clear();
+        if fatal.may_have_written() {
+            // Written again, an attempt would count twice.
+            give_up(chores);
+        } else {
+            std::mem::take(chores).into_iter().for_each(|chore| keep(chores, chore));
+        }
         if !self.shared || !fatal.passes() {
             return Err(fatal);
         }
@@ -75,7 +86,10 @@ impl Writer {
                 biased;
                 back = self.come_back() => back,
                 // The stop does not wait for the database; the store is closed as it is.
-                () = turn_away(queues) => return Ok(()),
+                () = turn_away(queues, chores) => {
+                    give_up(chores);
+                    return Ok(());
+                }
             };
             let Err(fatal) = back else { break };
             if !fatal.passes() {
@@ -85,7 +99,10 @@ impl Writer {
             let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
             tokio::select! {
                 biased;
-                () = turn_away(queues) => return Ok(()),
+                () = turn_away(queues, chores) => {
+                    give_up(chores);
+                    return Ok(());
+                }
                 () = pause => {}
             }
         }
@@ -112,14 +129,14 @@ impl Writer {
     }
 }
 
-/// Answers everything that comes as not accepted; ends when every queue is closed and empty.
-async fn turn_away(queues: &mut Queues) {
+/// Answers everything that comes as not accepted, and keeps denials; ends when every queue is closed and empty.
+async fn turn_away(queues: &mut Queues, kept: &mut Vec<Chore>) {
     loop {
         tokio::select! {
             biased;
             Some(job) = queues.facts.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
             Some(job) = queues.decisions.recv() => answer(job, Err(NoAnswer::NotAccepted(Reason::NotAccepted))),
-            Some(chore) = queues.chores.recv() => drop(chore),
+            Some(chore) = queues.chores.recv() => keep(kept, chore),
             else => return,
         }
     }
@@ -146,3 +163,6 @@ pub(super) async fn watched(
     }
     done
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,14 @@ struct News {
     position: u64,
 }
 
+impl Round {
+    /// What it held waits again.
+    pub(super) fn give_back(self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) {
+        jobs.extend(self.jobs);
+        chores.extend(self.chores);
+    }
+}
+
 /// A round that was not written, with everything it held.
 pub(super) struct Undone {
     pub(super) miss: Miss,
@@ -146,7 +154,7 @@ impl<'m> Open<'m> {
     fn close(self, chores: Vec<Chore>, now: Millis) -> Round {
         let Self { overlay, jobs, outcomes, looked_up, .. } = self;
         let Finished { mut rows, change, published } = overlay.finish();
-        add_chores(&mut rows, &chores, now);
+        add_chores(&mut rows, &chores);
         let cases = change.cases.iter().filter_map(|(id, entry)| Some((*id, entry.clone()?))).collect();
         let (directory, position) = (change.directory.clone(), change.position);
         let news = News { cases, directory, entries: published, position };
