@@ -3,6 +3,7 @@
 mod command_line;
 mod crashes;
 mod database;
+mod failures;
 mod feed;
 mod intake;
 mod lists;

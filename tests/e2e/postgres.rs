@@ -118,26 +118,6 @@ async fn a_standby_is_refused_at_start() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `/readyz` says now.
-async fn ready(app: &TestApp) -> anyhow::Result<u16> {
-    let said = app.said();
-    let address = said.split("metrics http://").nth(1).and_then(|rest| rest.split(')').next());
-    let url = format!("http://{}/readyz", address.context("the service names its metrics")?);
-    Ok(reqwest::get(url).await?.status().as_u16())
-}
-
-async fn until_ready(app: &TestApp, wanted: u16) -> anyhow::Result<()> {
-    let wait = async {
-        loop {
-            if ready(app).await? == wanted {
-                return anyhow::Ok(());
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(LIMIT, wait).await.with_context(|| format!("it did not answer {wanted}"))?
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_database_makes_the_service_unready_and_it_comes_back_by_itself() -> anyhow::Result<()> {
     let cluster = Cluster::start(&Setup::default())?;
@@ -146,7 +126,7 @@ async fn a_lost_database_makes_the_service_unready_and_it_comes_back_by_itself()
     app.start()?;
     handoff_tests::play::furnish(&app).await?;
     let incident = receive(&app, intake(44.1, 86.1)).await?;
-    assert_eq!(ready(&app).await?, 200);
+    assert_eq!(app.readiness().await?, (200, "serving".to_owned()));
     let mut watch = Watch::from_token(app.client("a-system")?, String::new());
     let entries = watch.next().await?.entries;
     assert!(!entries.is_empty());
@@ -155,12 +135,12 @@ async fn a_lost_database_makes_the_service_unready_and_it_comes_back_by_itself()
     let lost = note(&incident, "while it is away");
     let status = refused(app.client("a-system")?.incidents().note(lost.clone()).await)?;
     assert_eq!(status.code, Code::Unavailable, "{status:?}");
-    until_ready(&app, 503).await?;
+    app.until_ready(503).await?;
     let status = refused(app.client("a-system")?.incidents().note(note(&incident, "not taken")).await)?;
     assert_eq!((status.code, status.reason.as_str()), (Code::Unavailable, "NOT_ACCEPTED"));
 
     cluster.start_again()?;
-    until_ready(&app, 200).await?;
+    app.until_ready(200).await?;
     let reply = told(app.client("a-system")?.incidents().note(lost).await)?;
     assert_eq!(case(&app, "a-system", &incident).await?.version, reply.version);
     // The same stream, or the one it resumed, brings it.

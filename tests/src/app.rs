@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 /// How long anything may take that a test waits for.
 pub const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at what is waited for.
+const POLL_PAUSE: Duration = Duration::from_millis(10);
 /// Life of the tests' tokens, in seconds.
 const TOKEN_LIFE_S: u32 = 3_600;
 /// Roles the issuer of a party may grant.
@@ -352,6 +354,33 @@ impl TestApp {
         lines.join("\n")
     }
 
+    /// What `/readyz` says now: status and word.
+    ///
+    /// # Errors
+    /// The service does not say where its metrics are, or does not answer there.
+    pub async fn readiness(&self) -> anyhow::Result<(u16, String)> {
+        let said = self.said();
+        let address = said.split("metrics http://").nth(1).and_then(|rest| rest.split(')').next());
+        let url = format!("http://{}/readyz", address.context("the service names its metrics")?);
+        let answer = reqwest::get(url).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// Waits until `/readyz` has this status.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub async fn until_ready(&self, wanted: u16) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(POLL_PAUSE);
+        let wait = async {
+            while self.readiness().await?.0 != wanted {
+                ticks.tick().await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(LIMIT, wait).await.with_context(|| format!("it did not answer {wanted}"))?
+    }
+
     /// Process id of the running service.
     ///
     /// # Errors
@@ -386,7 +415,7 @@ impl TestApp {
     /// # Errors
     /// It does not in time.
     pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
-        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let mut ticks = tokio::time::interval(POLL_PAUSE);
         let wait = async {
             loop {
                 ticks.tick().await;
