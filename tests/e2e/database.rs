@@ -111,21 +111,22 @@ async fn a_backup_under_load_restored_elsewhere_is_whole_and_no_subscriber_is_le
     let (_, early) = take_in(&app, "a-second-system", "").await?;
     let writer = app.client("a-dispatcher")?;
     let (told_to_stop, stop) = tokio::sync::watch::channel(false);
+    let (count, mut written) = tokio::sync::watch::channel(0_u32);
     let load = {
         let (writer, incident) = (writer.clone(), incident.clone());
         tokio::spawn(async move {
-            let mut written = 0_u32;
             while !*stop.borrow() {
                 told(writer.incidents().note(note(&incident, "under load")).await)?;
-                written += 1;
+                count.send_modify(|count| *count += 1);
             }
-            anyhow::Ok(written)
+            anyhow::Ok(*count.borrow())
         })
     };
+    let before = *written.wait_for(|written| *written >= 5).await?;
     let copy = app.path("copy.db").to_string_lossy().into_owned();
     app.done(&["db", "backup", "--config", &app.config_file(), "--to", &copy])?;
     told_to_stop.send_replace(true);
-    assert!(load.await?? > 0, "notes were written meanwhile");
+    assert!(load.await?? > before, "notes were written meanwhile");
     // What came after the copy is lost with the old folder, and whoever saw it has to be told.
     for _ in 0..3 {
         told(writer.incidents().note(note(&incident, "after the copy")).await)?;

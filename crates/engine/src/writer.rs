@@ -8,6 +8,8 @@
 //! for instead of ending the process (`recover`).
 
 mod chores;
+#[cfg(test)]
+mod faulty;
 pub(crate) mod follow;
 mod queues;
 mod recover;

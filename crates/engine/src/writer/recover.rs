@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use tokio::sync::watch;
 
 /// Pause between two tries to open the database again.
-const RETRY_EVERY_MS: i64 = 200;
+pub(super) const RETRY_EVERY_MS: i64 = 200;
 
 /// Whether the database can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use super::chores::add_chores;
 use super::recover::watched;
-use super::{BATCH_COMMANDS_MAX, Fatal, Queues, Writer, answer, expire, stored};
+use super::{Availability, BATCH_COMMANDS_MAX, Fatal, Queues, Writer, answer, answer_all, expire, stored};
 use crate::answer::Answer;
 use crate::batch::{Auditors, Finished, Outcome, Overlay};
 use crate::feed::{FeedEntry, Published};
@@ -151,7 +151,7 @@ impl<'m> Open<'m> {
         }
     }
 
-    fn close(self, chores: Vec<Chore>, now: Millis) -> Round {
+    fn close(self, chores: Vec<Chore>) -> Round {
         let Self { overlay, jobs, outcomes, looked_up, .. } = self;
         let Finished { mut rows, change, published } = overlay.finish();
         add_chores(&mut rows, &chores);
@@ -212,7 +212,7 @@ impl Writer {
             *jobs = open.jobs;
             return Err(fatal);
         }
-        Ok(open.close(std::mem::take(chores), now))
+        Ok(open.close(std::mem::take(chores)))
     }
 
     /// Decides what waits and writes it, and nothing beside. After a miss the commands wait again.
@@ -278,6 +278,11 @@ impl Writer {
                 done = &mut append => break done,
                 true = queues.first(&mut jobs, &mut rides), if may => {}
             }
+            if *availability.borrow() == Availability::Away {
+                // The commit waits for a lost standby: nobody else is made to wait for it.
+                answer_all(&mut jobs, &NoAnswer::NotAccepted(Reason::NotAccepted));
+                continue;
+            }
             failed = open.take(queues, &mut jobs, &mut rides, clock.now()).await.err();
         };
         if let Err(error) = written {
@@ -301,7 +306,7 @@ impl Writer {
             return Err(Undone { miss: Miss::Fatal(fatal), tried: VecDeque::new(), waiting, chores: rides });
         }
         let came = !open.jobs.is_empty() || !rides.is_empty();
-        Ok(came.then(|| open.close(rides, clock.now())))
+        Ok(came.then(|| open.close(rides)))
     }
 }
 
@@ -314,3 +319,6 @@ fn count(number: usize) -> f64 {
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1_000.0
 }
+
+#[cfg(test)]
+mod tests;

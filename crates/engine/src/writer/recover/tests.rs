@@ -1,178 +1,21 @@
-//! A shared database that goes, fails, or has another time, played by a file with a writer in front of it that can do so.
-
-use super::RETRY_EVERY_MS;
-use crate::clock::{Clock, ManualClock, Sleep};
-use crate::engine::{Engine, StartError, WriterRun, open_log};
+use crate::clock::Clock;
+use crate::engine::{Engine, StartError};
 use crate::job::{NoAnswer, Reply, Task};
 use crate::memory::LoadError;
 use crate::writer::chores::DENIALS_UNRECORDED_TOTAL;
+use crate::writer::faulty::{Fails, LIMIT, World, beside};
 use crate::writer::follow::{CLOCK_APART_MAX_MS, CLOCK_BACK_MAX_MS};
 use crate::writer::{Availability, DENIAL_ROWS_PER_BATCH_MAX, Fatal, QUEUE_CHORES_MAX};
 use handoff_domain::command::Order;
 use handoff_domain::ids::{OrgId, StationId};
 use handoff_domain::refusal::Reason;
-use handoff_domain::time::{Millis, SECOND};
-use handoff_evidence::log::LogKey;
-use handoff_store::rows::{AuditRow, Head};
-use handoff_store::{
-    AppendError, Appended, Batch, Options, Pending, Store, StoreError, WalState, Writer as StoreWriter,
-};
+use handoff_domain::time::SECOND;
+use handoff_store::rows::AuditRow;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tempfile::TempDir;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-type Read<'a, T> = Pending<'a, Result<T, StoreError>>;
-
-/// How long anything may take that a test waits for.
-const LIMIT: Duration = Duration::from_secs(30);
 const METHOD: &str = "IncidentService/note";
-
-/// How the next append fails.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fails {
-    /// Nothing is written.
-    Before,
-    /// Everything is written, and nobody hears of it.
-    After,
-}
-
-/// What is done to the database.
-struct World {
-    clock: ManualClock,
-    away: AtomicBool,
-    /// By how much the database's clock is ahead of the replica's.
-    ahead_ms: AtomicI64,
-    next: Mutex<Option<Fails>>,
-    folder: TempDir,
-}
-
-/// The replica's clock: moved by hand, and held against the database's.
-struct OfDay(Arc<World>);
-
-impl Clock for OfDay {
-    fn now(&self) -> Millis {
-        self.0.clock.now()
-    }
-
-    fn sleep_until(&self, until: Millis) -> Sleep {
-        self.0.clock.sleep_until(until)
-    }
-
-    fn is_of_day(&self) -> bool {
-        true
-    }
-}
-
-struct Faulty {
-    inner: Box<dyn StoreWriter>,
-    world: Arc<World>,
-}
-
-impl World {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            clock: ManualClock::new(Millis(1_700_000_000_000)),
-            away: AtomicBool::new(false),
-            ahead_ms: AtomicI64::new(0),
-            next: Mutex::new(None),
-            folder: tempfile::tempdir().unwrap(),
-        })
-    }
-
-    fn here(&self) -> Result<(), StoreError> {
-        if self.away.load(Ordering::SeqCst) { Err(StoreError::NoReply) } else { Ok(()) }
-    }
-
-    fn fail_next(&self, how: Fails) {
-        *self.next.lock().unwrap() = Some(how);
-    }
-
-    async fn start(self: &Arc<Self>) -> Result<(Engine, WriterRun), StartError> {
-        let url = format!("sqlite:{}", self.folder.path().join("handoff.db").display());
-        handoff_store::migrate(&url).await.unwrap();
-        let mut store = handoff_store::open(&url, Options::default()).await.unwrap();
-        open_log(&mut store, &LogKey::from_seed(&[7; 32]), self.clock.now()).await?;
-        let Store { writer, reader, unclean, .. } = store;
-        let writer = Box::new(Faulty { inner: writer, world: self.clone() });
-        let store = Store { writer, reader, unclean, shared: true };
-        Engine::start(store, Vec::new(), Arc::new(OfDay(self.clone()))).await
-    }
-
-    /// Lets time pass until the database counts as here or away.
-    async fn until(&self, engine: &Engine, wanted: Availability) {
-        let available = engine.availability();
-        let pass = async {
-            while *available.borrow() != wanted {
-                self.pass().await;
-            }
-        };
-        tokio::time::timeout(LIMIT, pass).await.expect("it comes about");
-    }
-
-    async fn pass(&self) {
-        self.clock.advance_to(self.clock.now().plus(RETRY_EVERY_MS));
-        tokio::task::yield_now().await;
-    }
-}
-
-impl StoreWriter for Faulty {
-    fn append<'a>(&'a mut self, batch: &'a Batch) -> Pending<'a, Result<Appended, AppendError>> {
-        Box::pin(async move {
-            let failure = || "the test wants it so".into();
-            let before = || AppendError::Io { step: "append.begin", source: failure() };
-            self.world.here().map_err(|_| before())?;
-            let how = self.world.next.lock().unwrap().take();
-            match how {
-                Some(Fails::Before) => Err(before()),
-                Some(Fails::After) => {
-                    self.inner.append(batch).await?;
-                    Err(AppendError::Unknown { step: "append.committed", source: failure() })
-                }
-                None => self.inner.append(batch).await,
-            }
-        })
-    }
-
-    fn head(&mut self) -> Read<'_, Head> {
-        Box::pin(async move {
-            self.world.here()?;
-            self.inner.head().await
-        })
-    }
-
-    fn time(&mut self) -> Read<'_, Option<Millis>> {
-        Box::pin(async move {
-            self.world.here()?;
-            Ok(Some(self.world.clock.now().plus(self.world.ahead_ms.load(Ordering::SeqCst))))
-        })
-    }
-
-    fn reopen(&mut self) -> Read<'_, ()> {
-        Box::pin(async move { self.world.here() })
-    }
-
-    fn tidy(&mut self) -> Read<'_, WalState> {
-        self.inner.tidy()
-    }
-
-    fn idle(&mut self) -> Read<'_, WalState> {
-        self.inner.idle()
-    }
-
-    fn close(self: Box<Self>) -> Read<'static, ()> {
-        self.inner.close()
-    }
-}
-
-/// Does something beside the writer, which must not end meanwhile.
-async fn beside<T>(run: WriterRun, work: impl Future<Output = T>) -> T {
-    tokio::select! {
-        ended = run => panic!("the writer ended: {ended:?}"),
-        done = work => done,
-    }
-}
 
 fn deny(engine: &Engine) {
     engine.denied(OrgId::new("A"), None, METHOD, Reason::RoleNotAllowed);
