@@ -35,6 +35,7 @@ HOLD_TTLS_MAX = 3  # a fault the cluster does not deal with is taken away after 
 HEAL_SECONDS_MAX = 240
 CHECK_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 10
+TOTALS = ("acked", "unknown", "lost", "doubled", "violations")  # of a workload's result; the last may be left out
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -169,21 +170,23 @@ class Round:
     unknown: int
     lost: int
     doubled: int
+    violations: int
     healthy: bool
     note: str
 
 
 HEADING = (f"{'round':>5} {'fault':<15} {'victim':<7} {'leader after':<12} {'outage s':>8} {'held s':>7} {'heal s':>7} "
-           f"{'acked':>6} {'unknown':>7} {'lost':>5} {'doubled':>7}  note")
+           f"{'acked':>6} {'unknown':>7} {'lost':>5} {'doubled':>7} {'violations':>10}  note")
 
 
 def line_of(done: Round) -> str:
     return (f"{done.number:>5} {done.fault:<15} {done.victim:<7} {done.leader_after:<12} {done.outage_s:>8.1f} "
             f"{done.held_s:>7.1f} {done.heal_s:>7.1f} {done.acked:>6} {done.unknown:>7} {done.lost:>5} "
-            f"{done.doubled:>7}  {done.note}")
+            f"{done.doubled:>7} {done.violations:>10}  {done.note}")
 
 
 def one_round(lab: Layout, workload: Workload, number: int, name: str, hold: float | None, before: dict) -> Round:
+    """`before` is the workload's last result, and its new one afterwards."""
     fault, history = faults.FAULTS[name], workload.history
     workload.tell(f"round {number} {name}")
     workload.wait_flow()
@@ -207,8 +210,11 @@ def one_round(lab: Layout, workload: Workload, number: int, name: str, hold: flo
     outage = workload.longest_gap(began)
     result = workload.check()
     history.note(round=number, event="checked", result=result)
+    more = {key: result.get(key, 0) - before.get(key, 0) for key in (*TOTALS, *result)}
+    before.update(result)
+    others = [f"{key} {count}" for key, count in more.items() if key not in TOTALS and count]
     return Round(number, name, victim, after.leader or "none", outage, healing - began, healed - healing,
-                 *(result[key] - before[key] for key in ("acked", "unknown", "lost", "doubled")), healthy, note)
+                 *(more[key] for key in TOTALS), healthy, ", ".join(filter(None, [note, *others])))
 
 
 def hold_fault(lab: Layout, workload: Workload, fault: faults.Fault, victim: str, hold: float | None) -> str:
@@ -252,6 +258,7 @@ def summary_of(done: list[Round]) -> dict:
         "unknown": sum(each.unknown for each in done),
         "lost": sum(each.lost for each in done),
         "doubled": sum(each.doubled for each in done),
+        "violations": sum(each.violations for each in done),
         "healed": all(each.healthy for each in done),
         "outage_p99_s": round(percentile(outages, 0.99), 1),
         "outage_max_s": round(max(outages), 1),
@@ -271,10 +278,9 @@ def run_all(lab: Layout, arguments: argparse.Namespace) -> dict:
     try:
         layout.wait_until("a first acknowledgement", lambda: workload.acks or workload.ended(), FIRST_ACK_SECONDS_MAX)
         print(HEADING, flush=True)
-        totals = dict.fromkeys(("acked", "unknown", "lost", "doubled"), 0)
+        totals: dict = {}
         for number in range(1, arguments.count + 1):
             done.append(one_round(lab, workload, number, names[(number - 1) % len(names)], arguments.hold, totals))
-            totals = {key: totals[key] + getattr(done[-1], key) for key in totals}
             print(line_of(done[-1]), flush=True)
             if not done[-1].healthy:
                 return summary_of(done) | {"nodes_differ": ["no comparison, the cluster did not heal"]}
@@ -287,7 +293,7 @@ def run_all(lab: Layout, arguments: argparse.Namespace) -> dict:
 
 def verdict(summary: dict, outage_limit: float | None) -> int:
     print(json.dumps(summary))
-    bad = [f"{summary[key]} {key}" for key in ("lost", "doubled") if summary[key]]
+    bad = [f"{summary[key]} {key}" for key in ("lost", "doubled", "violations") if summary[key]]
     if not summary["healed"]:
         bad.append("the cluster did not heal")
     elif summary["nodes_differ"]:

@@ -2,21 +2,20 @@
 //! what was refused is not, no subscriber missed anything or saw what is gone. Judged from the recorded history.
 
 use anyhow::{Context, ensure};
-use handoff_client::{Client, Watch, api};
 use handoff_cluster::{Cluster, Mode};
-use handoff_domain::ids::{ClientId, Digest, IncidentId, OrgId};
 use handoff_tests::app::TestApp;
-use handoff_tests::history::{Acked, Bytes, History, Received, Recorder, Who, check_all};
-use handoff_tests::load::{Progress, Sent};
+use handoff_tests::desk::{Desk, org_id};
+use handoff_tests::history::{History, Recorder, check_all};
+use handoff_tests::load::Progress;
 use handoff_tests::pair::Pair;
 use handoff_tests::play::position;
-use prost::Message;
+use handoff_tests::replicas::two_replicas;
+use handoff_tests::subscribers::{READERS, Subscribers};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Commands that must be answered before the storm may end.
@@ -28,141 +27,9 @@ const HEALED_WITHIN: Duration = Duration::from_secs(10);
 /// Dispatch systems that write, half of them for each organisation.
 const WRITERS: usize = 8;
 
-/// What a writer needs: both replicas, its own scope, and where to write down what happens.
-#[derive(Clone)]
-struct Desk {
-    replicas: [Client; 2],
-    who: Who,
-    recorder: Arc<Recorder>,
-    progress: Arc<Progress>,
-}
-
-fn incident_id(text: &str) -> anyhow::Result<IncidentId> {
-    Ok(IncidentId(text.parse()?))
-}
-
 /// Waits for so many more answers.
 async fn more(progress: &Progress, count: u64) -> anyhow::Result<()> {
     progress.until_within(progress.answered() + count, STORM_LIMIT).await
-}
-
-/// Request id and content of a command.
-fn asked(sent: &Sent) -> (&str, Vec<u8>) {
-    match sent {
-        Sent::Receive(is) => (&is.request_id, is.encode_to_vec()),
-        Sent::Note(is) => (&is.request_id, is.encode_to_vec()),
-    }
-}
-
-impl Desk {
-    /// Asks until the answer is definite, of one replica and the other in turn.
-    async fn ask(&self, sent: &Sent, first: usize) -> anyhow::Result<bool> {
-        let ((request, content), incident) = (asked(sent), sent.incident());
-        for attempt in 0.. {
-            let op = self.recorder.invoke(&self.who, request.parse()?, &content);
-            match sent.call(&self.replicas[(first + attempt) % 2]).await {
-                Ok(reply) => {
-                    let answer = api::MoveReply { replayed: false, ..reply.clone() };
-                    self.recorder.ok(Acked {
-                        op,
-                        answer: Bytes(answer.encode_to_vec()),
-                        position: reply.position,
-                        incident: incident_id(incident)?,
-                        version: reply.version,
-                        hash: Digest::parse(&reply.event_hash),
-                        replayed: reply.replayed,
-                        at: 0,
-                    });
-                    self.progress.one_more();
-                    return Ok(true);
-                }
-                Err(status) => {
-                    let reason = handoff_client::reason(&status).unwrap_or_else(|| format!("{:?}", status.code()));
-                    let asks_again = handoff_client::definite(&status) == handoff_client::Attempt::AskAgain;
-                    if reason == "NOT_ACCEPTED" || reason == "QUEUE_FULL" {
-                        self.recorder.no(op, &reason);
-                        tokio::task::yield_now().await;
-                    } else if asks_again {
-                        self.recorder.unknown(op, &reason);
-                        tokio::task::yield_now().await;
-                    } else {
-                        self.recorder.no(op, &reason);
-                        anyhow::bail!("a command was refused: {}", handoff_client::explain(&status));
-                    }
-                }
-            }
-            ensure!(attempt < 200_000, "a command found no answer");
-        }
-        Ok(false)
-    }
-
-    /// Incidents with notes, until the storm is over; now and then one is read.
-    async fn work(self, number: usize) -> anyhow::Result<()> {
-        let mut round = number;
-        while !self.progress.is_over() {
-            let commands = Sent::incident_with_notes(6);
-            for (number, sent) in commands.iter().enumerate() {
-                self.ask(sent, round + number).await?;
-            }
-            self.read(commands[0].incident(), round).await?;
-            round += 1;
-        }
-        self.recorder.writer_left(&self.who);
-        Ok(())
-    }
-
-    async fn read(&self, incident: &str, at: usize) -> anyhow::Result<()> {
-        let begun = self.recorder.now();
-        let request = api::GetIncidentRequest { incident: incident.into() };
-        if let Ok(reply) = self.replicas[at % 2].incidents().get_incident(request).await {
-            let version = reply.into_inner().version;
-            self.recorder.read(begun, incident_id(incident)?, version, None);
-        }
-        Ok(())
-    }
-}
-
-/// Takes a feed in, over every break, until it has reached the goal. A slow one takes its next message only after the
-/// writers have got on by a good deal.
-async fn follow(
-    (client, org, name): (Client, OrgId, String),
-    slow: Option<Arc<Progress>>,
-    recorder: Arc<Recorder>,
-    mut goal: watch::Receiver<BTreeMap<OrgId, u64>>,
-) -> anyhow::Result<()> {
-    let mut stream = Watch::from_token(client, String::new());
-    recorder.resumed(&name, &org, 0);
-    let mut last = 0;
-    loop {
-        let end = goal.borrow_and_update().get(&org).copied();
-        if end.is_some_and(|end| last >= end) {
-            return Ok(());
-        }
-        if let (Some(progress), None) = (&slow, end) {
-            tokio::select! {
-                more = more(progress, 700) => more?,
-                changed = goal.changed() => changed?,
-            }
-        }
-        let batch = tokio::select! {
-            batch = stream.next() => batch?,
-            changed = goal.changed() => { changed?; continue }
-        };
-        for entry in batch.entries {
-            last = entry.number;
-            recorder.received(Received {
-                subscriber: name.clone(),
-                org: org.clone(),
-                number: entry.number,
-                position: entry.position,
-                first: None,
-                hash: Digest::parse(&entry.event_hash),
-                incident: incident_id(&entry.incident)?,
-                seq: entry.seq,
-                at: 0,
-            });
-        }
-    }
 }
 
 /// Everything the storm breaks.
@@ -175,25 +42,8 @@ struct World {
 impl World {
     async fn build() -> anyhow::Result<Self> {
         let pair = Pair::start()?;
-        let mut one = TestApp::prepare_over(pair.new_database()?)?;
-        one.configure("[evidence]", "durability = \"replicated\"\nstandbys = 1\n\n[evidence]")?;
-        let mut two = one.replica("second")?;
-        two.configure("[evidence]", "durability = \"replicated\"\nstandbys = 1\n\n[evidence]")?;
-        one.start()?;
-        handoff_tests::play::furnish(&one).await?;
-        two.start()?;
-        Ok(Self { pair, replicas: [one, two], progress: Arc::default() })
-    }
-
-    fn desks(&self, recorder: &Arc<Recorder>) -> anyhow::Result<Vec<Desk>> {
-        let desk = |number: usize| {
-            let (name, org, client) =
-                if number.is_multiple_of(2) { ("a-system", "A", "cad-a") } else { ("b-system", "B", "cad-b") };
-            let who = Who { org: org_id(org)?, client: ClientId::new(client).context("a client id")? };
-            let replicas = [self.replicas[0].client(name)?, self.replicas[1].client(name)?];
-            Ok(Desk { replicas, who, recorder: recorder.clone(), progress: self.progress.clone() })
-        };
-        (0..WRITERS).map(desk).collect()
+        let replicas = two_replicas(pair.new_database()?, true).await?;
+        Ok(Self { pair, replicas, progress: Arc::default() })
     }
 
     /// The connection of a commit ends before its answer comes.
@@ -271,36 +121,14 @@ impl Bystander {
     }
 }
 
-fn org_id(name: &str) -> anyhow::Result<OrgId> {
-    OrgId::new(name).context("the name of an organisation")
-}
-
-/// Three subscribers of each organisation, one of them slow, spread over both replicas.
-fn subscribe(
-    world: &World,
-    recorder: &Arc<Recorder>,
-    goal: &watch::Receiver<BTreeMap<OrgId, u64>>,
-) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
-    let mut subscribers = JoinSet::new();
-    for number in 0..6_usize {
-        let (name, org) = if number.is_multiple_of(2) { ("a-dispatcher", "A") } else { ("b-dispatcher", "B") };
-        let client = world.replicas[number / 3].client(name)?;
-        let slow = (number >= 4).then(|| world.progress.clone());
-        let who = (client, org_id(org)?, format!("{org}-{number}"));
-        subscribers.spawn(follow(who, slow, recorder.clone(), goal.clone()));
-    }
-    Ok(subscribers)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_missed_while_everything_breaks() -> anyhow::Result<()> {
     let mut world = World::build().await?;
     let recorder = Arc::new(Recorder::new());
-    let (tell, goal) = watch::channel(BTreeMap::new());
-    let mut subscribers = subscribe(&world, &recorder, &goal)?;
+    let mut subscribers = Subscribers::start(&world.replicas, &recorder, &world.progress)?;
     let mut writers = JoinSet::new();
-    for (number, desk) in world.desks(&recorder)?.into_iter().enumerate() {
-        writers.spawn(desk.work(number));
+    for number in 0..WRITERS {
+        writers.spawn(Desk::new(number, &world.replicas, &recorder, &world.progress, None)?.work(number));
     }
     world.lose_answers().await?;
     world.kill_replicas().await?;
@@ -316,19 +144,12 @@ async fn nothing_is_lost_doubled_or_missed_while_everything_breaks() -> anyhow::
         writer??;
     }
     let mut ends = BTreeMap::new();
-    for (name, org) in [("a-dispatcher", "A"), ("b-dispatcher", "B")] {
-        let end = position(&world.replicas[0], name).await?.head_number;
+    for (org, reader) in READERS {
+        let end = position(&world.replicas[0], reader).await?.head_number;
         recorder.feed_end(&org_id(org)?, end);
         ends.insert(org_id(org)?, end);
     }
-    tell.send(ends)?;
-    let all = async {
-        while let Some(subscriber) = subscribers.join_next().await {
-            subscriber??;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(HEALED_WITHIN, all).await.context("a subscriber did not reach the end of its feed")??;
+    subscribers.reach(&ends, HEALED_WITHIN).await?;
     judge(world, &recorder).await
 }
 

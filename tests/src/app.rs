@@ -22,8 +22,8 @@ use tempfile::TempDir;
 pub const LIMIT: Duration = Duration::from_secs(60);
 /// Between two looks at what is waited for.
 const POLL_PAUSE: Duration = Duration::from_millis(10);
-/// Life of the tests' tokens, in seconds.
-const TOKEN_LIFE_S: u32 = 3_600;
+/// Life of the tests' tokens, in seconds: longer than any run in the failover laboratory.
+const TOKEN_LIFE_S: u32 = 12 * 3_600;
 /// Roles the issuer of a party may grant.
 const PARTY_ROLES: &str =
     r#"["adapter", "call_taker", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
@@ -430,6 +430,18 @@ impl TestApp {
         };
         self.service = None;
         status
+    }
+
+    /// How the service ended and what it had said, if it runs no more; [`TestApp::start`] may start it again then.
+    ///
+    /// # Errors
+    /// None was started, or its end cannot be asked for.
+    pub fn ended_meanwhile(&mut self) -> anyhow::Result<Option<(ExitStatus, String)>> {
+        let service = self.service.as_mut().context("no service was started")?;
+        let Some(status) = service.child.try_wait()? else { return Ok(None) };
+        let said = self.said();
+        self.service = None;
+        Ok(Some((status, said)))
     }
 
     /// Where the service listens.

@@ -5,11 +5,17 @@
 //! 3. [`refusal`]: a refused call, read the way a client reads it.
 //! 4. [`raw`]: calls by bytes.
 //! 5. [`history`]: what everybody sent and saw, and the checks that judge it.
-//! 6. [`load`]: dispatch systems that write, and how far they are.
-//! 7. [`pair`]: a replicated database that fails over.
-//! 8. [`recorded`]: an invented table of calls, replayed by the program against a service.
+//! 6. [`load`]: what dispatch systems write, and how far they are.
+//! 7. [`desk`]: a dispatch system that writes to two replicas and records what it is told.
+//! 8. [`subscribers`]: subscribers of the feeds, over every break.
+//! 9. [`pair`]: a replicated database that fails over.
+//! 10. [`replicas`]: two replicas on one database, and a keeper that starts them again.
+//! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
+//!
+//! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
 pub mod app;
+pub mod desk;
 pub mod history;
 pub mod load;
 pub mod pair;
@@ -17,3 +23,5 @@ pub mod play;
 pub mod raw;
 pub mod recorded;
 pub mod refusal;
+pub mod replicas;
+pub mod subscribers;

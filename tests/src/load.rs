@@ -4,9 +4,9 @@ use crate::app::LIMIT;
 use crate::play::{id, note};
 use anyhow::Context;
 use handoff_client::{Client, Response, Status, api};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// A command of the load.
 #[derive(Clone, Debug)]
@@ -57,11 +57,14 @@ impl Sent {
     }
 }
 
-/// What the load has been told so far.
+/// What the load has been told so far, and what it is told to do.
 #[derive(Default)]
 pub struct Progress {
     answered: AtomicU64,
+    unknown: AtomicU64,
     over: AtomicBool,
+    held: watch::Sender<bool>,
+    resting: AtomicUsize,
     moved: Notify,
 }
 
@@ -77,6 +80,16 @@ impl Progress {
         self.moved.notify_waiters();
     }
 
+    /// Attempts whose outcome the client does not know.
+    pub fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::SeqCst)
+    }
+
+    /// One more is.
+    pub fn one_more_unknown(&self) {
+        self.unknown.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Tells the load to end.
     pub fn end(&self) {
         self.over.store(true, Ordering::SeqCst);
@@ -85,6 +98,34 @@ impl Progress {
     /// Whether it was told to.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
+    }
+
+    /// Tells the load to rest between two commands, and waits until so many writers do: then nothing is under way.
+    ///
+    /// # Errors
+    /// They do not in time. They stay told to.
+    pub async fn hold(&self, writers: usize, limit: Duration) -> anyhow::Result<()> {
+        self.held.send_replace(true);
+        let rest = self.wait(limit, || self.resting.load(Ordering::SeqCst) >= writers);
+        rest.await.with_context(|| format!("{} of {writers} writers rest", self.resting.load(Ordering::SeqCst)))
+    }
+
+    /// Tells the load to go on.
+    pub fn go_on(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// A writer between two commands: rests while it is told to.
+    pub async fn breathe(&self) {
+        let mut held = self.held.subscribe();
+        if !*held.borrow() {
+            return;
+        }
+        self.resting.fetch_add(1, Ordering::SeqCst);
+        self.moved.notify_waiters();
+        // It cannot fail: the other end is in this value.
+        let _ = held.wait_for(|held| !*held).await;
+        self.resting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Waits until so many are answered.
@@ -100,16 +141,20 @@ impl Progress {
     /// # Errors
     /// They are not in time.
     pub async fn until_within(&self, count: u64, limit: Duration) -> anyhow::Result<()> {
+        let reached = self.wait(limit, || self.answered() >= count).await;
+        reached.with_context(|| format!("{count} answers did not come, {} did", self.answered()))
+    }
+
+    async fn wait(&self, limit: Duration, is_so: impl Fn() -> bool) -> anyhow::Result<()> {
         let wait = async {
             loop {
                 let moved = self.moved.notified();
-                if self.answered() >= count {
+                if is_so() {
                     return;
                 }
                 moved.await;
             }
         };
-        let reached = tokio::time::timeout(limit, wait).await;
-        reached.with_context(|| format!("{count} answers did not come, {} did", self.answered()))
+        Ok(tokio::time::timeout(limit, wait).await?)
     }
 }
