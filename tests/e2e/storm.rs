@@ -168,6 +168,7 @@ async fn judge(mut world: World, recorder: &Recorder) -> anyhow::Result<()> {
         violations.len(),
         &violations[..violations.len().min(5)]
     );
+    assert_eq!(world.progress.refusals(), [""; 0], "no command is refused");
     let answered = world.progress.answered();
     assert!(answered >= COMMANDS_MIN, "{answered} commands");
     let fences = history.log.events.iter().filter(|event| event.type_name == "log_fenced").count();

@@ -45,7 +45,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// The word before the address on stderr.
 const SERVING: &str = "serving on https://";
 
-/// The built program: `HANDOFF_BIN`, or the one beside the test.
+/// The built program: `HANDOFF_BIN`, or the one beside this program, or beside the folder a test lies in.
 ///
 /// # Errors
 /// It is not there.
@@ -53,9 +53,10 @@ pub fn binary() -> anyhow::Result<PathBuf> {
     let path = match std::env::var_os("HANDOFF_BIN") {
         Some(path) => PathBuf::from(path),
         None => {
-            let test = std::env::current_exe()?;
-            let folder = test.parent().and_then(Path::parent).context("the test lies in no target folder")?;
-            folder.join("handoff")
+            let own = std::env::current_exe()?;
+            let beside = own.parent().context("this program lies in no folder")?;
+            let folder = if beside.ends_with("deps") { beside.parent() } else { Some(beside) };
+            folder.context("the test lies in no target folder")?.join("handoff")
         }
     };
     ensure!(path.is_file(), "{} is not there; run `cargo build --release -p handoff-cli`", path.display());

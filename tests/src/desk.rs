@@ -89,17 +89,20 @@ impl Desk {
         Ok(Self { replicas, who, recorder: recorder.clone(), progress: progress.clone(), pace })
     }
 
-    /// Incidents with notes, until the load is over; now and then one is read.
+    /// Incidents with notes, until the load is over; now and then one is read. An incident of which something was refused
+    /// is left.
     ///
     /// # Errors
-    /// A command is refused, or finds no answer.
+    /// A command finds no answer.
     pub async fn work(mut self, number: usize) -> anyhow::Result<()> {
         let mut round = number;
         while !self.progress.is_over() {
             let commands = Sent::incident_with_notes(NOTES);
             for (number, sent) in commands.iter().enumerate() {
                 self.progress.breathe().await;
-                self.ask(sent, round + number).await?;
+                if !self.ask(sent, round + number).await? {
+                    break;
+                }
             }
             self.read(commands[0].incident(), round).await?;
             round += 1;
@@ -108,8 +111,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Asks until the answer is definite, of one replica and the other in turn.
-    async fn ask(&mut self, sent: &Sent, first: usize) -> anyhow::Result<()> {
+    /// Asks until the answer is definite, of one replica and the other in turn; whether it is a yes.
+    async fn ask(&mut self, sent: &Sent, first: usize) -> anyhow::Result<bool> {
         let (request, content) = asked(sent);
         for attempt in 0..ATTEMPTS_MAX {
             if let Some(pace) = &mut self.pace {
@@ -117,8 +120,9 @@ impl Desk {
             }
             let op = self.recorder.invoke(&self.who, request.parse()?, &content);
             match self.patiently(sent.call(&self.replicas[(first + attempt) % 2])).await {
-                Ok(reply) => return self.acknowledged(op, sent, reply),
-                Err(status) => self.not_acknowledged(op, &status)?,
+                Ok(reply) => return self.acknowledged(op, sent, reply).map(|()| true),
+                Err(status) if self.is_refused(op, &status) => return Ok(false),
+                Err(_) => {}
             }
             tokio::task::yield_now().await;
         }
@@ -145,19 +149,21 @@ impl Desk {
         Ok(())
     }
 
-    /// Records why not. An error where asking again is of no use.
-    fn not_acknowledged(&self, op: u64, status: &Status) -> anyhow::Result<()> {
+    /// Records why not; whether asking again is of no use.
+    fn is_refused(&self, op: u64, status: &Status) -> bool {
         let reason = handoff_client::reason(status).unwrap_or_else(|| format!("{:?}", status.code()));
         if reason == "NOT_ACCEPTED" || reason == "QUEUE_FULL" {
             self.recorder.no(op, &reason);
-        } else if handoff_client::definite(status) == handoff_client::Attempt::AskAgain {
+            return false;
+        }
+        if handoff_client::definite(status) == handoff_client::Attempt::AskAgain {
             self.recorder.unknown(op, &reason);
             self.progress.one_more_unknown();
-        } else {
-            self.recorder.no(op, &reason);
-            bail!("a command was refused: {}", handoff_client::explain(status));
+            return false;
         }
-        Ok(())
+        self.recorder.no(op, &reason);
+        self.progress.refused(format!("op {op} was refused, {reason}: {}", status.message()));
+        true
     }
 
     async fn read(&self, incident: &str, at: usize) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use crate::play::{id, note};
 use anyhow::Context;
 use handoff_client::{Client, Response, Status, api};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -62,6 +63,7 @@ impl Sent {
 pub struct Progress {
     answered: AtomicU64,
     unknown: AtomicU64,
+    refusals: Mutex<Vec<String>>,
     over: AtomicBool,
     held: watch::Sender<bool>,
     resting: AtomicUsize,
@@ -88,6 +90,16 @@ impl Progress {
     /// One more is.
     pub fn one_more_unknown(&self) {
         self.unknown.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What the service refused. It has no reason to, unless it has lost what a command builds on.
+    pub fn refusals(&self) -> Vec<String> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It refused this.
+    pub fn refused(&self, what: String) {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 
     /// Tells the load to end.
@@ -156,5 +168,44 @@ impl Progress {
             }
         };
         Ok(tokio::time::timeout(limit, wait).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::task::JoinSet;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_held_load_rests_and_goes_on() -> anyhow::Result<()> {
+        let progress = Arc::new(Progress::default());
+        let mut writers = JoinSet::new();
+        for _ in 0..2 {
+            let progress = progress.clone();
+            writers.spawn(async move {
+                while !progress.is_over() {
+                    progress.breathe().await;
+                    progress.one_more();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        for _ in 0..3 {
+            progress.until_within(progress.answered() + 10, LIMIT).await?;
+            progress.hold(2, LIMIT).await?;
+            let rested_at = progress.answered();
+            tokio::task::yield_now().await;
+            assert_eq!(progress.answered(), rested_at, "nobody works while the load is held");
+            progress.go_on();
+        }
+        assert!(progress.hold(3, Duration::ZERO).await.is_err(), "two writers are not three");
+        progress.end();
+        progress.go_on();
+        writers.join_all().await;
+        Ok(())
     }
 }

@@ -42,8 +42,8 @@ const POSITION_ATTEMPTS_MAX: usize = 30;
 const POSITION_PAUSE: Duration = Duration::from_millis(500);
 /// Longest time one of these answers is waited for.
 const POSITION_LIMIT: Duration = Duration::from_secs(2);
-/// Violations that are printed; all of them are counted.
-const SHOWN_MAX: usize = 20;
+/// Violations of each check that are printed; all of them are counted.
+const SHOWN_MAX: usize = 5;
 /// Lines of a replica's last words that are printed.
 const LAST_WORDS: usize = 3;
 /// Commands of the laboratory that may wait to be read.
@@ -131,7 +131,7 @@ struct Run {
     keepers: [Keeper; 2],
     /// Of each organisation, at each replica, somebody who may ask where the feed ends.
     readers: Vec<(OrgId, [Client; 2])>,
-    /// What ended that should not have: a writer that was refused, a subscriber that was sent away.
+    /// What ended that should not have: a writer without an answer, a subscriber that was sent away.
     troubles: Vec<Violation>,
     keep: Option<PathBuf>,
 }
@@ -170,12 +170,7 @@ impl Run {
         // Whether everybody was served in time is C10's to say.
         let enough = self.progress.answered() + ANSWERS_AFTER_HEALING;
         let _ = self.progress.until_within(enough, HEALED_WITHIN).await;
-        while let Some(ended) = self.writers.try_join_next() {
-            let why = ended.map_err(anyhow::Error::from).and_then(|ended| ended).err();
-            let detail = why.map_or_else(|| "a writer ended".to_owned(), |why| format!("a writer ended: {why:#}"));
-            self.troubles.push(Violation { check: "writer", detail });
-        }
-        self.progress.hold(self.writers.len(), REST_LIMIT).await?;
+        self.rest().await?;
         let copied = self.copy().await;
         let (acked, unknown) = (self.progress.answered(), self.progress.unknown());
         self.subscribers.go_on();
@@ -187,6 +182,8 @@ impl Run {
         let judged = tokio::task::spawn_blocking(move || judge(&history, file.as_deref()));
         let mut violations = judged.await??;
         violations.extend(self.troubles.iter().cloned());
+        let refusals = self.progress.refusals().into_iter();
+        violations.extend(refusals.map(|detail| Violation { check: "writer", detail }));
         show(&violations);
         let times = json!({ "rested_by_s": rested.as_secs_f64(), "judged_by_s": begun.elapsed().as_secs_f64() });
         say(&format!("checked {times}"));
@@ -196,6 +193,21 @@ impl Run {
             "violations": violations.len(), "restarts": ends });
         say(&format!("result {result}"));
         Ok(())
+    }
+
+    /// Waits until no command is under way. A writer that has ended has none, and is a trouble.
+    async fn rest(&mut self) -> anyhow::Result<()> {
+        loop {
+            let working = self.writers.len();
+            let ended = tokio::select! {
+                biased;
+                Some(ended) = self.writers.join_next() => ended,
+                held = self.progress.hold(working, REST_LIMIT) => return held,
+            };
+            let why = ended.map_err(anyhow::Error::from).and_then(|ended| ended).err();
+            let detail = why.map_or_else(|| "a writer ended".to_owned(), |why| format!("a writer ended: {why:#}"));
+            self.troubles.push(Violation { check: "writer", detail });
+        }
     }
 
     /// A copy of the database, made while no command is under way, and what was recorded up to then. Timers write and
@@ -308,8 +320,13 @@ fn judge(history: &History, file: Option<&Path>) -> anyhow::Result<Vec<Violation
 
 /// To the laboratory's history, and to whoever watches.
 fn show(violations: &[Violation]) {
-    for violation in violations.iter().take(SHOWN_MAX) {
-        say(&format!("violation {violation}"));
-        let _ = writeln!(std::io::stderr(), "violation {violation}");
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    for violation in violations {
+        let count = shown.entry(violation.check).or_default();
+        *count += 1;
+        if *count <= SHOWN_MAX {
+            say(&format!("violation {}", json!(violation.to_string())));
+            let _ = writeln!(std::io::stderr(), "violation {violation}");
+        }
     }
 }
