@@ -22,6 +22,10 @@ use sections::{Bench, Only};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// As the service's program has it, since this one runs the service too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Floors, figures, ratios.
 #[derive(Debug, Parser)]
 #[command(name = "handoff-bench")]

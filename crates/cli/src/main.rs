@@ -18,6 +18,10 @@ use clap::{Parser, Subcommand};
 use output::{Exit, Output};
 use std::process::ExitCode;
 
+/// Every command makes and drops some hundreds of small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Shared incident lifecycle of two stations: who has custody, who owes the next move.
 #[derive(Debug, Parser)]
 #[command(name = "handoff", version, about, long_about = None)]
