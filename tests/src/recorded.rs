@@ -1,4 +1,4 @@
-//! An invented table of calls, and the program that replays it.
+//! Tables of calls, an invented one and a published one, and the program that replays them.
 
 use crate::app::{LIMIT, TestApp, Who, binary};
 use anyhow::{Context, bail, ensure};
@@ -105,6 +105,26 @@ impl Recorded {
         Ok(files)
     }
 
+    /// The published calls of San Francisco, with the mapping that stands in `replay/`. None where there is no folder
+    /// of published data: `HANDOFF_DATA`, or `../shared/data` beside the workspace.
+    ///
+    /// # Errors
+    /// They cannot be read, or are not there though `HANDOFF_DATA_REQUIRED` is 1.
+    pub fn san_francisco() -> anyhow::Result<Option<Self>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("a workspace")?;
+        let data = std::env::var_os("HANDOFF_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from);
+        if !data.is_dir() {
+            let is_required = std::env::var_os("HANDOFF_DATA_REQUIRED").is_some_and(|value| value == "1");
+            ensure!(!is_required, "no test data at {} (set HANDOFF_DATA)", data.display());
+            return Ok(None);
+        }
+        let files = Self(tempfile::tempdir()?);
+        std::fs::copy(root.join("replay/san-francisco.toml"), files.path("mapping.toml"))?;
+        let table = data.join("san-francisco/units.csv");
+        std::fs::copy(&table, files.path("calls.csv")).with_context(|| format!("read {}", table.display()))?;
+        Ok(Some(files))
+    }
+
     /// One of the files.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
@@ -121,7 +141,10 @@ impl Recorded {
         let mut command = Command::new(binary()?);
         command.args(["replay", "--output", "json", "--run", run]).args(further);
         for (name, file) in [("--mapping", "mapping.toml"), ("--calls", "calls.csv"), ("--boundaries", "map.json")] {
-            command.arg(name).arg(self.path(file));
+            // Not every mapping has boundaries of its own.
+            if self.path(file).exists() {
+                command.arg(name).arg(self.path(file));
+            }
         }
         command.stdin(Stdio::null());
         Ok(command)
@@ -133,6 +156,14 @@ impl Recorded {
     /// It cannot be started.
     pub fn simulated(&self) -> anyhow::Result<Output> {
         Ok(self.command("simulated", &["--simulate"])?.output()?)
+    }
+
+    /// The first so many calls of it, likewise.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn simulated_until(&self, limit: usize) -> anyhow::Result<Output> {
+        Ok(self.command("simulated", &["--simulate", "--limit", &limit.to_string()])?.output()?)
     }
 
     /// Starts to play it against a service.

@@ -4,6 +4,7 @@
 use crate::engine::Engine;
 use crate::ids::derived;
 use crate::job::Task;
+use crate::writer::Availability;
 use handoff_domain::caller::{Caller, OPERATOR, OrgKind, Role};
 use handoff_domain::command::{Act, Command, Expected};
 use handoff_domain::ids::{ClientId, OrgId, StationRef};
@@ -68,6 +69,10 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = next => {}
+        }
+        // Without the database nothing is accepted, and the writer has said so.
+        if *engine.availability().borrow() == Availability::Away {
+            continue;
         }
         if let Err(error) = raise_due(&engine, clock.now()).await {
             tracing::error!(error = %error, "obligations could not be looked at");

@@ -3,6 +3,7 @@
 use crate::metrics::{DEADLINES_OVERDUE, HEAD_POSITION, WRITER_QUEUE_COMMANDS};
 use handoff_domain::time::SECOND;
 use handoff_engine::Engine;
+use handoff_engine::writer::Availability;
 use tokio_util::sync::CancellationToken;
 
 /// How often they are looked at.
@@ -28,6 +29,9 @@ async fn look(engine: &Engine) {
     let (facts, decisions) = engine.waiting();
     metrics::gauge!(WRITER_QUEUE_COMMANDS, "code" => "facts").set(facts as f64);
     metrics::gauge!(WRITER_QUEUE_COMMANDS, "code" => "decisions").set(decisions as f64);
+    if *engine.availability().borrow() == Availability::Away {
+        return;
+    }
     match engine.reader().counts(engine.clock().now()).await {
         Ok(counts) => metrics::gauge!(DEADLINES_OVERDUE).set(counts.overdue_obligations as f64),
         Err(error) => tracing::warn!(error = %error, "what is overdue could not be counted"),

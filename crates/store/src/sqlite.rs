@@ -4,7 +4,6 @@
 //! writes and checkpoints; readers are opened read-only, so none of them checkpoints on its way out either.
 
 mod admin;
-mod checkpoint;
 mod columns;
 mod files;
 mod hot;
@@ -78,11 +77,8 @@ pub(crate) async fn open(path: &Path, options: Options) -> Result<Store, StoreEr
     schema::assert_current(&mut conn).await?;
     sqlx::query(sql::write::FIRST_WRITE).execute(&mut conn).await.map_err(failed("write to the database"))?;
     files::sync(&folder)?;
-    let mut moving = connect(writer_options(path)).await?;
-    assert_settings(&mut moving, WRITER_SETTINGS).await?;
     let reader = reader_pool(path).await?;
-    let writer = Box::new(SqliteWriter::new(conn, moving, lock, options.failpoint));
-    Ok(Store { writer, reader, unclean, shared: false })
+    Ok(Store { writer: Box::new(SqliteWriter::new(conn, lock, options.failpoint)), reader, unclean, shared: false })
 }
 
 pub(crate) async fn open_reader(path: &Path) -> Result<Arc<dyn Reader>, StoreError> {

@@ -78,7 +78,8 @@ impl Writer {
         if !self.shared || !fatal.passes() {
             return Err(fatal);
         }
-        tracing::error!(error = %chain(&fatal), "the database is away");
+        let mut why = chain(&fatal);
+        tracing::error!(error = %why, "the database is away");
         metrics::counter!("handoff_store_away_total").increment(1);
         self.availability.send_replace(Availability::Away);
         loop {
@@ -95,7 +96,12 @@ impl Writer {
             if !fatal.passes() {
                 return Err(fatal);
             }
-            tracing::warn!(error = %chain(&fatal), "the database is still away");
+            // Five times a second the same is no news.
+            let now = chain(&fatal);
+            if now != why {
+                tracing::warn!(error = %now, "the database is still away");
+                why = now;
+            }
             let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
             tokio::select! {
                 biased;

@@ -1,6 +1,5 @@
 //! The writer's connection: one batch, one transaction.
 
-use super::checkpoint::{self, Frames, Mover};
 use super::files::Lock;
 use super::hot::{self, Bound, Step, What};
 use super::pack::{self, Packed};
@@ -14,20 +13,17 @@ use crate::rows::{AnswerId, Head};
 use futures_util::StreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Connection, Either, Executor, Row, SqlStr, query::Query};
-use std::sync::Arc;
 
-/// When so much of the write-ahead log is not in the database yet, it is moved there, as far as no reader holds it back.
+/// The write-ahead log is moved into the database from this size on, as far as no reader holds it back.
 const WAL_PASSIVE_BYTES: u64 = 4 * 1024 * 1024;
-/// When so much is not, the next batch waits for the move.
-const WAL_WAIT_BYTES: u64 = 16 * 1024 * 1024;
-/// From this size on the log's file is cut, as soon as no reader holds it, right after a move, when little is left to do.
+/// From this size on the log's file is cut as well, as soon as no reader holds it.
 const WAL_TRUNCATE_BYTES: u64 = 64 * 1024 * 1024;
-/// From this size on it is cut whatever is left to do.
-const WAL_TRUNCATE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// The log's size is looked up after this many batches …
 const WAL_LOOK_BATCHES: u32 = 16;
 /// … or this much content, in bytes: a row costs up to a page of log for every index it stands in.
 const WAL_LOOK_PAYLOAD_BYTES: usize = 128 * 1024;
+/// Bytes of one frame of the log: a page and its header.
+const WAL_FRAME_BYTES: u64 = 4_096 + 24;
 /// How long emptying the log waits for readers; commands wait behind it.
 const TRUNCATE_WAIT: &str = "PRAGMA busy_timeout = 20";
 /// Back to the writer's own wait.
@@ -55,9 +51,8 @@ pub(super) struct SqliteWriter {
     batches_since_look: u32,
     payload_since_look: usize,
     wal: WalState,
-    mover: Mover,
-    /// Last, so that the connections are gone before the lock is.
-    _lock: Arc<Lock>,
+    /// Last, so that the connection is gone before the lock is.
+    _lock: Lock,
 }
 
 impl Writer for SqliteWriter {
@@ -74,25 +69,18 @@ impl Writer for SqliteWriter {
 
     fn tidy(&mut self) -> Read<'_, WalState> {
         Box::pin(async {
-            let ended = self.mover.ended().await?;
             let due = self.batches_since_look >= WAL_LOOK_BATCHES || self.payload_since_look >= WAL_LOOK_PAYLOAD_BYTES;
-            if !due && !ended {
+            if !due {
                 return Ok(self.wal);
             }
-            let wal = self.look(sql::write::WAL_LOOK).await?;
-            let cut = wal.bytes >= WAL_TRUNCATE_BYTES && wal.pending_bytes < WAL_PASSIVE_BYTES;
-            if cut || wal.bytes >= WAL_TRUNCATE_BYTES_MAX {
-                return self.truncate().await;
+            let wal = self.checkpoint(sql::write::WAL_LOOK).await?;
+            if wal.bytes >= WAL_TRUNCATE_BYTES {
+                self.truncate().await
+            } else if wal.pending_bytes >= WAL_PASSIVE_BYTES {
+                self.move_into_database(sql::write::WAL_PASSIVE).await
+            } else {
+                Ok(wal)
             }
-            if wal.pending_bytes >= WAL_PASSIVE_BYTES {
-                self.mover.start();
-            }
-            if wal.pending_bytes >= WAL_WAIT_BYTES {
-                // Commands come faster than the disk takes them: they wait for it here.
-                self.mover.wait().await?;
-                return self.look(sql::write::WAL_LOOK).await;
-            }
-            Ok(wal)
         })
     }
 
@@ -105,19 +93,15 @@ impl Writer for SqliteWriter {
             if matches!(self.state, State::Ready) {
                 self.truncate().await?;
             }
-            self.mover.close().await?;
             self.conn.close().await.map_err(failed("close the database"))
         })
     }
 }
 
 impl SqliteWriter {
-    /// A writer and, on a connection of its own, what moves its log.
-    pub(super) fn new(conn: SqliteConnection, moving: SqliteConnection, lock: Lock, failpoint: Failpoint) -> Self {
-        let lock = Arc::new(lock);
+    pub(super) fn new(conn: SqliteConnection, lock: Lock, failpoint: Failpoint) -> Self {
         Self {
             conn,
-            mover: Mover::new(moving, failpoint.clone(), Arc::clone(&lock)),
             hot: hot::text(),
             failpoint,
             state: State::Ready,
@@ -283,24 +267,36 @@ impl SqliteWriter {
     }
 
     async fn truncate(&mut self) -> Result<WalState, StoreError> {
-        self.mover.wait().await?;
         let wait = failed("set the wait for readers");
         sqlx::query(TRUNCATE_WAIT).execute(&mut self.conn).await.map_err(&wait)?;
-        let result = checkpoint::move_log(&mut self.conn, &self.failpoint, sql::write::WAL_TRUNCATE).await;
+        let result = self.move_into_database(sql::write::WAL_TRUNCATE).await;
         sqlx::query(NORMAL_WAIT).execute(&mut self.conn).await.map_err(&wait)?;
-        Ok(self.looked(result?))
+        result
     }
 
-    async fn look(&mut self, sql: &'static str) -> Result<WalState, StoreError> {
-        let frames = checkpoint::frames(&mut self.conn, sql).await?;
-        Ok(self.looked(frames))
+    async fn move_into_database(&mut self, sql: &'static str) -> Result<WalState, StoreError> {
+        let step = |source: std::io::Error| StoreError::Sql {
+            action: "checkpoint the write-ahead log",
+            source: Box::new(source),
+        };
+        self.failpoint.hit("wal.checkpoint").map_err(step)?;
+        let wal = self.checkpoint(sql).await?;
+        self.failpoint.hit("wal.checkpointed").map_err(step)?;
+        Ok(wal)
     }
 
-    fn looked(&mut self, frames: Frames) -> WalState {
-        self.wal = WalState { bytes: frames.all, pending_bytes: frames.pending };
+    async fn checkpoint(&mut self, sql: &'static str) -> Result<WalState, StoreError> {
+        let checkpoint = failed("checkpoint the write-ahead log");
+        let row = sqlx::query(sql).fetch_one(&mut self.conn).await.map_err(&checkpoint)?;
+        // -1 where there is no log.
+        let frames = |index: usize| row.try_get::<i64, _>(index).map(|n| u64::try_from(n).unwrap_or(0));
+        let all = frames(1).map_err(&checkpoint)?;
+        let moved = frames(2).map_err(&checkpoint)?;
+        self.wal =
+            WalState { bytes: all * WAL_FRAME_BYTES, pending_bytes: all.saturating_sub(moved) * WAL_FRAME_BYTES };
         self.batches_since_look = 0;
         self.payload_since_look = 0;
-        self.wal
+        Ok(self.wal)
     }
 }
 

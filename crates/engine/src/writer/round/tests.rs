@@ -72,7 +72,7 @@ async fn what_comes_while_a_batch_is_written_is_decided_on_top_of_it() {
         assert_eq!(*world.appends.lock().unwrap(), [1, 1]);
         assert_eq!((engine.directory().stations.len(), engine.directory().posts.len()), (1, 1));
     };
-    beside(run, work).await;
+    Box::pin(beside(run, work)).await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn after_a_lost_race_both_batches_are_decided_again_in_their_order() {
         let head = engine.reader().head().await.unwrap();
         assert_eq!(head.position, 4);
     };
-    beside(run, work).await;
+    Box::pin(beside(run, work)).await;
 }
 
 #[tokio::test]
@@ -115,6 +115,6 @@ async fn what_was_decided_on_top_of_a_batch_that_is_lost_was_not_accepted() {
             let post = tokio::time::timeout(LIMIT, back).await.expect("it comes back");
             assert_eq!(matches!(post.answer, Answer::Done(_)), fails == Fails::After, "{post:?}");
         };
-        beside(run, work).await;
+        Box::pin(beside(run, work)).await;
     }
 }
