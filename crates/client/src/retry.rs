@@ -15,6 +15,9 @@ pub const RETRY_FOR_MAX: Duration = Duration::from_secs(120);
 /// Reason of a message over the limit: the same again gets the same answer.
 const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
 
+/// Reason of a command that was turned away.
+const NOT_ACCEPTED: &str = "NOT_ACCEPTED";
+
 /// What an answer means for the question whether to ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
@@ -50,22 +53,35 @@ pub fn definite(status: &Status) -> Attempt {
     }
 }
 
+/// Whether an attempt is known to have recorded nothing.
+fn was_not_accepted(status: &Status) -> bool {
+    status.code() == Code::ResourceExhausted || crate::reason(status).as_deref() == Some(NOT_ACCEPTED)
+}
+
 /// Calls until the answer is definite, pausing 100 ms to 5 s with jitter, for at most [`RETRY_FOR_MAX`].
 /// The closure must send the same request, request id included, each time.
 ///
 /// # Errors
-/// The definite refusal, or the last status once the time is up.
+/// The definite refusal, or the last status once the time is up: of several the last one that leaves the outcome open, since
+/// an attempt that was not accepted says nothing of one before it.
 pub async fn retry<T, F, Fut>(mut call: F) -> Result<T, Status>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Status>>,
 {
     let (mut pause, mut waited) = (RETRY_FIRST, Duration::ZERO);
+    let mut open = None;
     loop {
         match call().await {
             Ok(answer) => return Ok(answer),
-            Err(status) if definite(&status) == Attempt::Definite || waited >= RETRY_FOR_MAX => return Err(status),
+            Err(status) if definite(&status) == Attempt::Definite => return Err(status),
             Err(status) => {
+                if !was_not_accepted(&status) {
+                    open = Some(status.clone());
+                }
+                if waited >= RETRY_FOR_MAX {
+                    return Err(open.unwrap_or(status));
+                }
                 tracing::debug!(code = ?status.code(), "asking again with the same request id");
                 let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
                 tokio::time::sleep(jittered).await;

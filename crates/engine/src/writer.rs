@@ -99,6 +99,8 @@ pub struct Writer {
     recalled: bool,
     /// The last batch met another replica: the next one takes the head's lock first.
     contended: bool,
+    /// When the database came back last.
+    returned: Millis,
 }
 
 /// What a writer works with.
@@ -130,7 +132,7 @@ impl Writer {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, reader, shared, memory, clock, published, directory, availability, look, auditors } = parts;
-        let (recalled, contended, clock_looked) = (false, false, Millis(0));
+        let (recalled, contended, clock_looked, returned) = (false, false, Millis(0), Millis(0));
         Self {
             store,
             reader,
@@ -145,6 +147,7 @@ impl Writer {
             clock_looked,
             recalled,
             contended,
+            returned,
         }
     }
 
@@ -188,6 +191,7 @@ impl Writer {
         }
         let mut next = Some(self.decided(jobs, chores).await?);
         while let Some(round) = next.take() {
+            let started = self.clock.now();
             next = match self.round(round, queues).await {
                 Ok(next) => next,
                 Err(undone) => {
@@ -200,6 +204,13 @@ impl Writer {
                     round.give_back(jobs, chores);
                 }
                 return Err(fatal);
+            }
+            // Decided while the commit before it was stalled, it would be written with the time of then, for callers
+            // who have gone: those expire, and the rest is decided as of now.
+            if self.clock.now().since(started) > PATIENCE_MS
+                && let Some(round) = next.take()
+            {
+                round.give_back(jobs, chores);
             }
         }
         Ok(true)
@@ -240,10 +251,13 @@ impl Writer {
         let Undone { miss, mut tried, waiting, chores: rides } = undone;
         chores.extend(rides);
         if let Miss::Fatal(fatal) = miss {
+            // Of what waited nothing was sent, but a repeat asks for what may have been.
+            for job in waiting {
+                let repeats = tried.iter().any(|tried| tried.request == job.request);
+                let reply = if repeats { fatal.no_answer() } else { NoAnswer::NotAccepted(Reason::NotAccepted) };
+                answer(job, Err(reply));
+            }
             answer_all(&mut tried, &fatal.no_answer());
-            jobs.extend(waiting);
-            // Of these nothing was sent.
-            answer_all(jobs, &NoAnswer::NotAccepted(Reason::NotAccepted));
             return Err(fatal);
         }
         let moved = matches!(miss, Miss::Moved);

@@ -24,12 +24,14 @@ pub struct Queues {
 
 impl Queues {
     /// Waits for one piece of work; `false` when every queue is closed and empty. Nothing is lost when it is dropped.
+    /// Chores above [`QUEUE_CHORES_MAX`] stay in their queue, which refuses more when it is full: a commit that takes long
+    /// gathers no heap of them.
     pub(super) async fn first(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> bool {
         tokio::select! {
             biased;
             Some(job) = self.facts.recv() => { jobs.push_back(job); true }
             Some(job) = self.decisions.recv() => { jobs.push_back(job); true }
-            Some(chore) = self.chores.recv() => { chores.push(chore); true }
+            Some(chore) = self.chores.recv(), if chores.len() < QUEUE_CHORES_MAX => { chores.push(chore); true }
             else => false,
         }
     }

@@ -10,12 +10,15 @@ use crate::clock::Clock;
 use crate::job::{Chore, Job, NoAnswer};
 use crate::memory::LoadError;
 use handoff_domain::refusal::Reason;
+use handoff_domain::time::SECOND;
 use handoff_store::{AppendError, Appended, Pending, StoreError};
 use std::collections::VecDeque;
 use tokio::sync::watch;
 
 /// Pause between two tries to open the database again.
 pub(super) const RETRY_EVERY_MS: i64 = 200;
+/// A return that lasted less than this was none.
+const RETURN_HOLDS_MS: i64 = SECOND;
 
 /// Whether the database can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +72,9 @@ impl Writer {
         chores: &mut Vec<Chore>,
     ) -> Result<(), Fatal> {
         answer_all(jobs, &fatal.no_answer());
-        if fatal.may_have_written() {
-            // Written again, an attempt would count twice.
+        let lately = self.clock.now().since(self.returned) < RETURN_HOLDS_MS;
+        if fatal.may_have_written() || lately {
+            // Written again, an attempt would count twice; or it may be the very thing that cannot be written.
             give_up(chores);
         } else {
             std::mem::take(chores).into_iter().for_each(|chore| keep(chores, chore));
@@ -82,7 +86,17 @@ impl Writer {
         tracing::error!(error = %why, "the database is away");
         metrics::counter!("handoff_store_away_total").increment(1);
         self.availability.send_replace(Availability::Away);
+        // A server that lets itself be read and not be written is not asked without a pause.
+        let mut pause = self.clock.sleep_until(self.clock.now().plus(if lately { RETRY_EVERY_MS } else { 0 }));
         loop {
+            tokio::select! {
+                biased;
+                () = turn_away(queues, chores) => {
+                    give_up(chores);
+                    return Ok(());
+                }
+                () = pause => {}
+            }
             let back = tokio::select! {
                 biased;
                 back = self.come_back() => back,
@@ -102,16 +116,9 @@ impl Writer {
                 tracing::warn!(error = %now, "the database is still away");
                 why = now;
             }
-            let pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
-            tokio::select! {
-                biased;
-                () = turn_away(queues, chores) => {
-                    give_up(chores);
-                    return Ok(());
-                }
-                () = pause => {}
-            }
+            pause = self.clock.sleep_until(self.clock.now().plus(RETRY_EVERY_MS));
         }
+        self.returned = self.clock.now();
         self.availability.send_replace(Availability::Here);
         tracing::info!(position = self.memory.position, "the database is back");
         Ok(())

@@ -3,7 +3,7 @@
 
 use super::chores::add_chores;
 use super::recover::watched;
-use super::{Availability, BATCH_COMMANDS_MAX, Fatal, Queues, Writer, answer, answer_all, expire, stored};
+use super::{Availability, BATCH_COMMANDS_MAX, Fatal, Queues, Writer, answer, expire, stored};
 use crate::answer::Answer;
 use crate::batch::{Auditors, Finished, Outcome, Overlay};
 use crate::feed::{FeedEntry, Published};
@@ -16,7 +16,7 @@ use handoff_domain::time::Millis;
 use handoff_store::rows::AnswerId;
 use handoff_store::{AppendError, Batch, Reader, StoreError};
 use std::collections::VecDeque;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -151,6 +151,15 @@ impl<'m> Open<'m> {
         }
     }
 
+    /// Answers commands that are not taken in. Of a repeat it is not known whether the first went through.
+    fn turn_away(&self, jobs: &mut VecDeque<Job>) {
+        for job in jobs.drain(..) {
+            let known = self.overlay.known(&job.request).is_some();
+            let reply = if known { NoAnswer::Unknown } else { NoAnswer::NotAccepted(Reason::NotAccepted) };
+            answer(job, Err(reply));
+        }
+    }
+
     fn close(self, chores: Vec<Chore>) -> Round {
         let Self { overlay, jobs, outcomes, looked_up, .. } = self;
         let Finished { mut rows, change, published } = overlay.finish();
@@ -159,6 +168,18 @@ impl<'m> Open<'m> {
         let (directory, position) = (change.directory.clone(), change.position);
         let news = News { cases, directory, entries: published, position };
         Round { jobs, chores, outcomes, rows, change, news, looked_up }
+    }
+}
+
+/// Does some work to its end, and what goes on beside it as far as it gets.
+async fn beside<W: Future, B: Future>(
+    mut work: Pin<&mut W>,
+    mut beside: Pin<&mut B>,
+) -> (W::Output, Option<B::Output>) {
+    tokio::select! {
+        biased;
+        done = &mut beside => (work.await, Some(done)),
+        worked = &mut work => (worked, None),
     }
 }
 
@@ -280,10 +301,16 @@ impl Writer {
             }
             if *availability.borrow() == Availability::Away {
                 // The commit waits for a lost standby: nobody else is made to wait for it.
-                answer_all(&mut jobs, &NoAnswer::NotAccepted(Reason::NotAccepted));
+                open.turn_away(&mut jobs);
                 continue;
             }
-            failed = open.take(queues, &mut jobs, &mut rides, clock.now()).await.err();
+            let taking = pin!(open.take(queues, &mut jobs, &mut rides, clock.now()));
+            // The commit goes on while cases are read: its own waits must not run out unseen.
+            let (taken, done) = beside(taking, append.as_mut()).await;
+            failed = taken.err();
+            if let Some(done) = done {
+                break done;
+            }
         };
         if let Err(error) = written {
             let mut waiting = std::mem::take(&mut open.jobs);
