@@ -9,7 +9,7 @@ pub const PAGE_ROWS_MAX: u32 = 1_000;
 
 /// Most cases looked at for one page of a filtered list. At the limit the page ends early, possibly empty, and its
 /// cursor goes on from there: no list page can cost more than this, whatever is asked for. Each costs about 10 µs.
-pub const LIST_SCAN_ROWS_MAX: u32 = 400;
+pub const LIST_SCAN_ROWS_MAX: u32 = 200;
 
 /// From and until, both optional; `until` is not part of the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
