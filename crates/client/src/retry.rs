@@ -62,8 +62,8 @@ fn was_not_accepted(status: &Status) -> bool {
 /// The closure must send the same request, request id included, each time.
 ///
 /// # Errors
-/// The definite refusal, or the last status once the time is up: of several the last one that leaves the outcome open, since
-/// an attempt that was not accepted says nothing of one before it.
+/// The definite refusal, or the last status once the time is up: of several the last one that leaves the outcome open,
+/// since an attempt that was not accepted says nothing of one before it.
 pub async fn retry<T, F, Fut>(mut call: F) -> Result<T, Status>
 where
     F: FnMut() -> Fut,

@@ -4,7 +4,6 @@
 use crate::engine::Engine;
 use crate::ids::derived;
 use crate::job::Task;
-use crate::writer::Availability;
 use handoff_domain::caller::{Caller, OPERATOR, OrgKind, Role};
 use handoff_domain::command::{Act, Command, Expected};
 use handoff_domain::ids::{ClientId, OrgId, StationRef};
@@ -71,7 +70,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             () = next => {}
         }
         // Without the database nothing is accepted, and the writer has said so.
-        if *engine.availability().borrow() == Availability::Away {
+        if engine.is_away() {
             continue;
         }
         if let Err(error) = raise_due(&engine, clock.now()).await {

@@ -188,6 +188,12 @@ impl Engine {
         self.0.available.clone()
     }
 
+    /// Whether the database is away now: nothing is accepted, and what is read may not be current.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        *self.0.available.borrow() == Availability::Away
+    }
+
     /// Organisations of the configuration.
     #[must_use]
     pub fn organisations(&self) -> &[Organisation] {
@@ -280,7 +286,7 @@ impl Engine {
         if !self.0.shared {
             return Ok(());
         }
-        if *self.0.available.borrow() == Availability::Away {
+        if self.is_away() {
             return Err(LoadError::Behind);
         }
         let head = self.reader().head().await.map_err(|error| LoadError::Read(LOG_STREAM, error))?.position;

@@ -3,7 +3,6 @@
 use crate::metrics::{DEADLINES_OVERDUE, HEAD_POSITION, WRITER_QUEUE_COMMANDS};
 use handoff_domain::time::SECOND;
 use handoff_engine::Engine;
-use handoff_engine::writer::Availability;
 use tokio_util::sync::CancellationToken;
 
 /// How often they are looked at.
@@ -29,7 +28,7 @@ async fn look(engine: &Engine) {
     let (facts, decisions) = engine.waiting();
     metrics::gauge!(WRITER_QUEUE_COMMANDS, "code" => "facts").set(facts as f64);
     metrics::gauge!(WRITER_QUEUE_COMMANDS, "code" => "decisions").set(decisions as f64);
-    if *engine.availability().borrow() == Availability::Away {
+    if engine.is_away() {
         return;
     }
     match engine.reader().counts(engine.clock().now()).await {

@@ -239,25 +239,30 @@ impl Writer {
     /// Decides what waits and writes it, and nothing beside. After a miss the commands wait again.
     pub(super) async fn attempt(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> Result<(), Miss> {
         let round = self.decided(jobs, chores).await.map_err(Miss::Fatal)?;
-        let written = if round.rows.rows() == 0 {
-            self.assure(round.looked_up).await
+        self.alone(round).await.map_err(|undone| {
+            (*jobs, *chores) = (undone.tried, undone.chores);
+            undone.miss
+        })
+    }
+
+    /// Writes a round, where there is anything to write, before anything else is decided.
+    async fn alone(&mut self, round: Round) -> Result<(), Undone> {
+        let Round { jobs: tried, chores, outcomes, rows, change, news, looked_up } = round;
+        let started = self.clock.now();
+        let written = if rows.rows() == 0 {
+            self.assure(looked_up).await
         } else {
-            let append = self.store.append(&round.rows);
-            watched(append, self.clock.as_ref(), &self.availability).await.map(drop).map_err(Miss::from)
+            let append = watched(self.store.append(&rows), self.clock.as_ref(), &self.availability);
+            append.await.map(drop).map_err(Miss::from)
         };
-        let Round { jobs: tried, chores: rides, outcomes, change, news, .. } = round;
-        match written {
-            Ok(()) => {
-                self.recalled = false;
-                let _undo = self.memory.swap(change);
-                Board { published: &self.published, directory: &self.directory }.tell(news, tried, outcomes, rides);
-                Ok(())
-            }
-            Err(miss) => {
-                (*jobs, *chores) = (tried, rides);
-                Err(miss)
-            }
+        if let Err(miss) = written {
+            return Err(Undone { miss, tried, waiting: VecDeque::new(), chores });
         }
+        self.recalled = false;
+        measure(tried.len(), self.clock.now().since(started));
+        let _undo = self.memory.swap(change);
+        Board { published: &self.published, directory: &self.directory }.tell(news, tried, outcomes, chores);
+        Ok(())
     }
 
     /// Where nothing is to be written: an answer that was read, and not written just now, is given once it is as durable
@@ -275,16 +280,10 @@ impl Writer {
 
     /// Writes a round, and decides what comes meanwhile on top of it: the next round, if anything came.
     pub(super) async fn round(&mut self, round: Round, queues: &mut Queues) -> Result<Option<Round>, Undone> {
-        let Round { jobs: tried, chores, outcomes, rows, change, news, looked_up } = round;
-        if rows.rows() == 0 {
-            if let Err(miss) = self.assure(looked_up).await {
-                return Err(Undone { miss, tried, waiting: VecDeque::new(), chores });
-            }
-            self.recalled = false;
-            let _undo = self.memory.swap(change);
-            Board { published: &self.published, directory: &self.directory }.tell(news, tried, outcomes, chores);
-            return Ok(None);
+        if round.rows.rows() == 0 {
+            return self.alone(round).await.map(|()| None);
         }
+        let Round { jobs: tried, chores, outcomes, rows, change, news, .. } = round;
         let durable = self.memory.position;
         let undo = self.memory.swap(change);
         let Self { store, reader, memory, clock, availability, published, directory, auditors, recalled, .. } = self;
@@ -320,8 +319,7 @@ impl Writer {
             return Err(Undone { miss: Miss::from(error), tried, waiting, chores });
         }
         *recalled = false;
-        metrics::histogram!("handoff_commit_batch_commands").record(count(tried.len()));
-        metrics::histogram!("handoff_commit_seconds").record(seconds(clock.now().since(started)));
+        measure(tried.len(), clock.now().since(started));
         Board { published, directory }.tell(news, tried, outcomes, chores);
         // What came in the very last moment rides along.
         if failed.is_none() {
@@ -337,14 +335,11 @@ impl Writer {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a metric")]
-fn count(number: usize) -> f64 {
-    number as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a metric")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1_000.0
+/// Every batch that was written, whichever way.
+#[expect(clippy::cast_precision_loss, reason = "metrics")]
+fn measure(commands: usize, took_ms: i64) {
+    metrics::histogram!("handoff_commit_batch_commands").record(commands as f64);
+    metrics::histogram!("handoff_commit_seconds").record(took_ms as f64 / 1_000.0);
 }
 
 #[cfg(test)]
