@@ -52,6 +52,7 @@ listen = "127.0.0.1:0"
 metrics_listen = "127.0.0.1:0"
 tls_cert_file = "server.pem"
 tls_key_file = "server.key"
+client_certificates = "off"
 resume_key_file = "resume.key"
 
 [database]

@@ -273,7 +273,8 @@ impl TestApp {
     fn write_config(&self) -> anyhow::Result<()> {
         let mut text = format!(
             "profile = \"development\"\n\n[server]\nlisten = \"{}\"\nmetrics_listen = \"127.0.0.1:0\"\n\
-             tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\n\
+             tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\
+             client_certificates = \"off\"\n\n\
              [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
             self.listen, self.database
@@ -490,6 +491,7 @@ impl TestApp {
             roles: who.roles.to_vec(),
             station: who.station.and_then(StationId::new),
             client: who.client.and_then(ClientId::new),
+            bound: None,
             life_s: TOKEN_LIFE_S,
         };
         Ok(token(organisation, &issuer_key_file(&self.path(""), &signer), &request, SystemClock.now())?)

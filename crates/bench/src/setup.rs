@@ -66,7 +66,7 @@ pub(crate) async fn make(folder: &Path, url: &str) -> anyhow::Result<Config> {
         organisations.push((OrgId::new(org).context("a name that is no organisation")?, Alg::EdDsa));
     }
     write(
-        &Plan { folder: folder.to_owned(), organisations: organisations.clone(), replace: false },
+        &Plan { folder: folder.to_owned(), organisations: organisations.clone(), machines: Vec::new(), replace: false },
         SystemClock.now(),
     )?;
     let mut text = HEAD.replace(URL, url);
@@ -113,6 +113,7 @@ listen = "127.0.0.1:0"
 metrics_listen = "127.0.0.1:0"
 tls_cert_file = "server.pem"
 tls_key_file = "server.key"
+client_certificates = "off"
 resume_key_file = "resume.key"
 
 [database]
@@ -158,6 +159,7 @@ pub(crate) fn token_of(
         roles: vec![post.role()],
         station: StationId::new(station),
         client: if post == Post::System { ClientId::new(&name) } else { None },
+        bound: None,
         life_s: TOKEN_LIFE_S,
     };
     Ok(token(organisation, &issuer_key_file(folder, &org), &request, SystemClock.now())?)

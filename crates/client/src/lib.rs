@@ -27,7 +27,7 @@ use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 /// Largest message taken in, in bytes: what the service sends at most, and a boundary map.
 pub const MESSAGE_BYTES_MAX: usize = 9 * 1024 * 1024;
@@ -38,6 +38,21 @@ pub enum ConnectError {
     /// The address or the certificate cannot be used.
     #[error("the address or certificate cannot be used")]
     Transport(#[source] tonic::transport::Error),
+}
+
+/// What a machine shows of itself where the service asks for client certificates. `Debug` does not show the key.
+#[derive(Clone)]
+pub struct Machine {
+    /// Its certificate and the chain behind it, PEM.
+    pub cert_pem: String,
+    /// Its private key, PEM.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").finish_non_exhaustive()
+    }
 }
 
 /// The bearer token; replaced when it runs out.
@@ -51,6 +66,12 @@ impl Token {
         Self(Arc::new(RwLock::new(token)))
     }
 
+    /// No token: over a certificate the machine speaks for itself, as the dispatch system of its station.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(String::new())
+    }
+
     /// Puts another one in its place, for every clone of the client.
     pub fn replace(&self, token: String) {
         *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = token;
@@ -60,6 +81,9 @@ impl Token {
 impl Interceptor for Token {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let token = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if token.is_empty() {
+            return Ok(request);
+        }
         let value = format!("Bearer {token}");
         let value = MetadataValue::try_from(value).map_err(|_| Status::unauthenticated("the token is not ASCII"))?;
         request.metadata_mut().insert("authorization", value);
@@ -84,7 +108,21 @@ impl Client {
     /// # Errors
     /// The address or certificate cannot be used.
     pub fn connect(address: &str, ca_pem: &str, token: Token) -> Result<Self, ConnectError> {
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem));
+        Self::prepare(address, ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem)), token)
+    }
+
+    /// The same where the service asks for client certificates. A token must be bound to this machine's; with
+    /// [`Token::none`] the machine speaks for itself.
+    ///
+    /// # Errors
+    /// The address, a certificate or the key cannot be used.
+    pub fn connect_as(machine: &Machine, address: &str, ca_pem: &str, token: Token) -> Result<Self, ConnectError> {
+        let identity = Identity::from_pem(&machine.cert_pem, &machine.key_pem);
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem)).identity(identity);
+        Self::prepare(address, tls, token)
+    }
+
+    fn prepare(address: &str, tls: ClientTlsConfig, token: Token) -> Result<Self, ConnectError> {
         let endpoint = Endpoint::from_shared(address.to_owned())
             .and_then(|endpoint| endpoint.tls_config(tls))
             .map_err(ConnectError::Transport)?

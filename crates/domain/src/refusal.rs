@@ -85,6 +85,8 @@ crate::words! {
         OutcomeUnknown = "OUTCOME_UNKNOWN",
         /// No token, or one that does not hold.
         TokenInvalid = "TOKEN_INVALID",
+        /// What a stream was opened under holds no longer: the token or the certificate was taken back or is over.
+        AccessEnded = "ACCESS_ENDED",
         /// The resume token does not match the log.
         DataLoss = "DATA_LOSS",
         /// The resume or page token is malformed, or another's.

@@ -5,30 +5,42 @@
 //! part of the contract: nothing of a token is believed before its signature holds, except its issuer's name, which
 //! only chooses whose keys it is tried with.
 //!
-//! What is not judged here: whether the token's station is in the directory (the engine knows), and the binding to a
-//! client certificate (`cnf`), which comes with mutual TLS.
+//! Where clients show certificates, a call needs one of a registered machine, and a token bound to that very
+//! certificate, both of one organisation (RFC 8705; security, 1). Without a token the machine speaks for itself, as the
+//! dispatch system of its station.
+//!
+//! What is not judged here: whether the token's station is in the directory (the engine knows).
 
 mod cache;
 mod claims;
+pub mod clients;
 mod denied;
 pub mod jwks;
+pub mod revoked;
 #[cfg(test)]
 mod tests;
 
 pub use denied::Denied;
 
-use crate::config::{Alg, Organisation, TOKEN_LIFE_PERSON_S_MAX};
-use crate::dev_ca;
+use crate::config::{Alg, ClientCertificates, Organisation, TOKEN_LIFE_PERSON_S_MAX};
+use crate::{dev_ca, metrics};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use cache::Cache;
 use claims::{Claims, Once};
+use clients::{Clients, Machine, Thumbprint};
 use handoff_domain::caller::{Caller, OrgKind, Role};
-use handoff_domain::ids::{ClientId, OfficerId, StationId};
+use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_domain::time::{Millis, SECOND};
+use handoff_engine::causes::chain as chain_of;
+use handoff_engine::clock::Clock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, Validation};
+use revoked::RevokedFile;
+use rustls::pki_types::CertificateDer;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Longest `authorization` value, in bytes.
 pub const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
@@ -40,14 +52,30 @@ pub const LEEWAY_MS: i64 = 30 * SECOND;
 /// Client under which a person's token without the claim `client` is recorded: the web console's.
 pub const CONSOLE_CLIENT: &str = "console";
 
-/// A verified token: who calls, and until when that holds without asking again.
+/// A verified token, or a machine without one: who calls, and until when that holds without asking again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Who calls.
     pub caller: Caller,
     /// When the token ends. A stream opened under it ends then.
     pub expires: Millis,
+    /// The token's id and subject, by which it may be taken back; none for a machine that speaks for itself.
+    pub token: Option<TokenId>,
+    /// Thumbprint of the certificate it holds over.
+    pub bound: Option<Thumbprint>,
 }
+
+/// What a token is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenId {
+    /// `jti`.
+    pub id: String,
+    /// `sub`.
+    pub subject: String,
+}
+
+/// The chain a connection showed, the machine's own certificate first; empty where it showed none.
+pub type Chain = [CertificateDer<'static>];
 
 /// Why no tokens can be checked.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +87,22 @@ pub enum AuthError {
         org: String,
         /// Why.
         source: jwks::JwksError,
+    },
+    /// An organisation's authorities cannot be used.
+    #[error("client certificates of organisation {org}")]
+    Clients {
+        /// The organisation.
+        org: String,
+        /// Why.
+        source: clients::ClientCaError,
+    },
+    /// An organisation's list of what was taken back cannot be used.
+    #[error("what organisation {org} has taken back")]
+    Revoked {
+        /// The organisation.
+        org: String,
+        /// Why.
+        source: revoked::RevokedError,
     },
     /// Two organisations name one issuer.
     #[error("issuer of organisation {org} is another organisation's too")]
@@ -73,6 +117,9 @@ pub enum AuthError {
 pub struct Authenticator {
     issuers: HashMap<String, Issuer>,
     cache: Cache,
+    /// None where no certificates are asked for.
+    clients: Option<Clients>,
+    revoked: HashMap<OrgId, RevokedFile>,
 }
 
 /// What is known of one issuer, and the one organisation it speaks for.
@@ -85,15 +132,19 @@ struct Issuer {
 }
 
 impl Authenticator {
-    /// Reads the keys of all organisations.
+    /// Reads keys, authorities and lists of all organisations.
     ///
     /// # Errors
-    /// Keys cannot be read or used; two organisations share an issuer.
-    pub fn new(organisations: &[Organisation]) -> Result<Self, AuthError> {
+    /// Something cannot be read or used; two organisations share an issuer.
+    pub fn new(organisations: &[Organisation], certificates: ClientCertificates) -> Result<Self, AuthError> {
         crate::tls::install_provider();
         let mut issuers = HashMap::with_capacity(organisations.len());
+        let mut revoked = HashMap::with_capacity(organisations.len());
         for organisation in organisations {
             let org = || organisation.id.to_string();
+            let list = RevokedFile::open(organisation.revoked_file.as_deref())
+                .map_err(|source| AuthError::Revoked { org: org(), source })?;
+            revoked.insert(organisation.id.clone(), list);
             let keys = jwks::read(&organisation.jwks_file, organisation.alg)
                 .map_err(|source| AuthError::Keys { org: org(), source })?;
             let issuer = Issuer {
@@ -106,27 +157,98 @@ impl Authenticator {
                 return Err(AuthError::SharedIssuer { org: org() });
             }
         }
-        Ok(Self { issuers, cache: Cache::default() })
+        let clients = match certificates {
+            ClientCertificates::Off => None,
+            ClientCertificates::Required => Some(
+                Clients::new(organisations)
+                    .map_err(|(org, source)| AuthError::Clients { org: org.to_string(), source })?,
+            ),
+        };
+        Ok(Self { issuers, cache: Cache::default(), clients, revoked })
     }
 
-    /// Who sends these headers (of a request, or tonic's metadata by its `as_ref`). `now` is the service's clock.
+    /// Who sends these headers (of a request, or tonic's metadata by its `as_ref`) over a connection that showed this
+    /// chain. `now` is the service's clock.
     ///
     /// # Errors
-    /// Anything but one token that holds. Outside it is always [`TOKEN_INVALID`](Denied::report) and nothing else.
-    pub fn authenticate(&self, headers: &HeaderMap, now: Millis) -> Result<Arc<Session>, Denied> {
-        self.verify(bearer(headers)?, now)
+    /// Anything but one token that holds, over the certificate it is bound to. Outside it is always
+    /// [`TOKEN_INVALID`](Denied::report) and nothing else.
+    pub fn authenticate(&self, headers: &HeaderMap, chain: &Chain, now: Millis) -> Result<Arc<Session>, Denied> {
+        let machine = self.machine(chain, now)?;
+        match (bearer(headers), &machine) {
+            (Err(Denied::Missing), Some(machine)) => machine.session.clone().ok_or(Denied::Missing),
+            (token, machine) => self.verify(token?, machine.as_deref(), now),
+        }
     }
 
-    /// Verifies one token.
+    /// Whether a session that began earlier still holds: asked at every heartbeat of a stream.
+    ///
+    /// # Errors
+    /// The token is over or taken back, or the certificate is.
+    pub fn still(&self, session: &Session, chain: &Chain, now: Millis) -> Result<(), Denied> {
+        let machine = self.machine(chain, now)?;
+        // A machine may have got another station, or none, since.
+        let same = |machine: &Machine| machine.session.as_ref().is_some_and(|now| now.caller == session.caller);
+        match &session.token {
+            None if machine.as_deref().is_some_and(same) => Ok(()),
+            None => Err(Denied::MachineUnknown),
+            Some(_) if now >= session.expires.plus(LEEWAY_MS) => Err(Denied::Expired),
+            Some(_) => self.holds(session, machine.as_deref()),
+        }
+    }
+
+    /// Reads lists again that have changed. What was verified under an older list is verified again; what cannot be read
+    /// is reported and changes nothing.
+    pub fn refresh(&self) {
+        let mut changed = false;
+        for (org, list) in &self.revoked {
+            match list.refresh() {
+                Ok(new) => changed |= new,
+                Err(error) => {
+                    metrics::revoked_unreadable(org.as_str());
+                    tracing::error!(%org, error = %chain_of(&error), "a changed list of what was taken back is not used");
+                }
+            }
+        }
+        if changed {
+            tracing::info!("the list of what was taken back has changed");
+        }
+    }
+
+    /// The machine at the other end, where certificates are asked for.
+    fn machine(&self, chain: &Chain, now: Millis) -> Result<Option<Arc<Machine>>, Denied> {
+        let Some(clients) = &self.clients else { return Ok(None) };
+        let machine = clients.machine(chain, now)?;
+        let list = self.revoked.get(&machine.org).map(RevokedFile::list).unwrap_or_default();
+        if list.has_certificate(&machine.thumbprint) { Err(Denied::CertificateRevoked) } else { Ok(Some(machine)) }
+    }
+
+    /// What is judged of a verified token on every call, from the cache or not.
+    fn holds(&self, session: &Session, machine: Option<&Machine>) -> Result<(), Denied> {
+        let list = self.revoked.get(&session.caller.org).map(RevokedFile::list).unwrap_or_default();
+        if session.token.as_ref().is_some_and(|token| list.has_token(&token.id, &token.subject)) {
+            return Err(Denied::Revoked);
+        }
+        let Some(machine) = machine else { return Ok(()) };
+        let bound = session.bound.as_ref().ok_or(Denied::Unbound)?;
+        verify_slices_are_equal(bound, &machine.thumbprint).map_err(|_| Denied::Unbound)?;
+        if session.caller.org != machine.org {
+            return Err(Denied::OtherSide);
+        }
+        if session.caller.client == machine.client { Ok(()) } else { Err(Denied::Client) }
+    }
+
+    /// Verifies one token over the machine that brought it.
     ///
     /// # Errors
     /// The token does not hold.
-    pub fn verify(&self, token: &str, now: Millis) -> Result<Arc<Session>, Denied> {
+    pub fn verify(&self, token: &str, machine: Option<&Machine>, now: Millis) -> Result<Arc<Session>, Denied> {
         if token.len() > AUTHORIZATION_BYTES_MAX {
             return Err(Denied::TooLong);
         }
         let digest = Cache::digest(token);
         if let Some(session) = self.cache.get(&digest, now) {
+            self.holds(&session, machine)?;
             return Ok(session);
         }
         let (header, claims) = claims::parts(token)?;
@@ -139,9 +261,21 @@ impl Authenticator {
         let key = issuer.keys.get(kid).ok_or(Denied::KeyUnknown)?;
         let claims: Claims =
             jsonwebtoken::decode(token, key, &issuer.validation).map_err(|_| Denied::Signature)?.claims;
-        let session = Arc::new(issuer.judge(&claims, now)?);
+        let session = Arc::new(issuer.judge(claims, machine, now)?);
+        self.holds(&session, machine)?;
         self.cache.put(digest, Arc::clone(&session), now);
         Ok(session)
+    }
+}
+
+/// Looks at the lists of what was taken back every [`revoked::LOOK_MS`] until the service stops.
+pub async fn follow(auth: Arc<Authenticator>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    loop {
+        let next = clock.sleep_until(clock.now().plus(revoked::LOOK_MS));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = next => auth.refresh(),
+        }
     }
 }
 
@@ -191,30 +325,32 @@ fn read_header(header: &Once) -> Result<(&str, &str), Denied> {
 }
 
 impl Issuer {
-    /// Judges claims whose signature holds.
-    fn judge(&self, claims: &Claims, now: Millis) -> Result<Session, Denied> {
+    /// Judges claims whose signature holds. Over a machine a person's token without a client is that machine's.
+    fn judge(&self, claims: Claims, machine: Option<&Machine>, now: Millis) -> Result<Session, Denied> {
         let organisation = &self.organisation;
         if claims.iss != organisation.issuer || claims.aud != organisation.audience {
             return Err(Denied::Issuer);
         }
         let roles = self.roles(&claims.roles)?;
         let adapter = roles.contains(&Role::Adapter);
-        let expires = self.times(claims, adapter, now)?;
+        let expires = self.times(&claims, adapter, now)?;
         let subject = OfficerId::new(&claims.sub).ok_or(Denied::Subject)?;
-        let client = match (&claims.client, adapter) {
-            (Some(client), _) => client,
-            (None, true) => return Err(Denied::Client),
-            (None, false) => CONSOLE_CLIENT,
+        let client = match (&claims.client, machine, adapter) {
+            (Some(client), _, _) => ClientId::new(client).ok_or(Denied::Client)?,
+            (None, Some(machine), _) => machine.client.clone(),
+            (None, None, true) => return Err(Denied::Client),
+            (None, None, false) => ClientId::new(CONSOLE_CLIENT).ok_or(Denied::Client)?,
         };
         let caller = Caller {
             org: organisation.id.clone(),
             kind: organisation.kind,
-            client: ClientId::new(client).ok_or(Denied::Client)?,
+            client,
             station: self.station(claims.station.as_deref(), &roles)?,
             officer: (!adapter).then_some(subject),
             roles,
         };
-        Ok(Session { caller, expires })
+        let token = Some(TokenId { id: claims.jti, subject: claims.sub });
+        Ok(Session { caller, expires, token, bound: claims.cnf })
     }
 
     /// Times by our own clock: an end that lies ahead, a beginning that does not, and no longer a life than allowed.

@@ -4,6 +4,7 @@
 //! Secrets stand in files of their own; this file names them and never holds one.
 
 mod check;
+mod clients;
 pub mod files;
 mod limits;
 mod source;
@@ -12,6 +13,7 @@ mod tests;
 mod words;
 
 pub use check::roles_of;
+pub use clients::{ClientCertificates, Clients, Machine};
 pub use limits::Limits;
 pub use source::Problem;
 
@@ -71,6 +73,9 @@ pub struct Server {
     pub tls_cert_file: PathBuf,
     /// Its private key, PEM; readable by the service alone.
     pub tls_key_file: PathBuf,
+    /// Whether clients show certificates.
+    #[serde(default)]
+    pub client_certificates: ClientCertificates,
     /// 32 random bytes under which resume and page tokens are made; made by `dev-ca`, readable by the service alone.
     pub resume_key_file: PathBuf,
     /// Whether clients may list the catalogue of methods.
@@ -194,6 +199,21 @@ pub struct Organisation {
     /// Longest life of an adapter's token, and in development of every token; a person's never exceeds 900 s otherwise.
     #[serde(default = "token_life_max_s")]
     pub token_life_max_s: u32,
+    /// What the organisation has taken back before its time: tokens, officers' pseudonyms, certificates. Read again
+    /// when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_file: Option<PathBuf>,
+    /// Its client certificates, and the machines that show them.
+    #[serde(default)]
+    pub clients: Clients,
+}
+
+impl Organisation {
+    /// What the name in every certificate of its machines begins with.
+    #[must_use]
+    pub fn machine_prefix(&self) -> String {
+        self.clients.prefix.clone().unwrap_or_else(|| format!("handoff://{}/machine/", self.id))
+    }
 }
 
 /// Signature algorithm of an organisation's tokens.
@@ -353,7 +373,11 @@ impl Config {
             &mut self.evidence.log_key_file,
         ];
         paths.extend(self.database.password_file.as_mut());
-        paths.extend(self.organisations.iter_mut().map(|organisation| &mut organisation.jwks_file));
+        for organisation in &mut self.organisations {
+            paths.push(&mut organisation.jwks_file);
+            paths.extend(organisation.revoked_file.as_mut());
+            paths.extend(organisation.clients.ca_file.as_mut());
+        }
         for path in paths {
             *path = folder.join(&*path);
         }

@@ -7,11 +7,13 @@
 //! The time is an argument, as everywhere. Nothing that exists is overwritten unless asked, the log key never: a new
 //! log key is a new log.
 
+mod clients;
 mod files;
 #[cfg(test)]
 mod tests;
 mod token;
 
+pub use clients::{client_ca_file, machine_cert_file, machine_key_file};
 pub use token::{TokenError, TokenRequest, token};
 
 use crate::auth::jwks;
@@ -19,7 +21,7 @@ use crate::config::Alg;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use handoff_domain::ids::OrgId;
+use handoff_domain::ids::{ClientId, OrgId};
 use handoff_domain::time::{DAY, HOUR, Millis, SECOND};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -87,6 +89,8 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Organisations with the algorithm of their token keys.
     pub organisations: Vec<(OrgId, Alg)>,
+    /// Machines to make client certificates for, each with its organisation.
+    pub machines: Vec<(OrgId, ClientId)>,
     /// Whether existing certificates, token keys and the resume key are made anew. The log key never is.
     pub replace: bool,
 }
@@ -126,8 +130,8 @@ pub fn jwks_file(folder: &Path, org: &OrgId) -> PathBuf {
     folder.join(format!("{org}.jwks.json"))
 }
 
-/// Makes what is missing in the folder: authority, server certificate, one issuer key and JWK set per organisation,
-/// resume key, log key. Files have mode 600.
+/// Makes what is missing in the folder: authority, server certificate, one issuer key, JWK set and authority of client
+/// certificates per organisation, the machines' certificates, resume key, log key. Files have mode 600.
 ///
 /// # Errors
 /// The folder is open to others, a file cannot be read or written, or an existing key is not one of these.
@@ -142,6 +146,7 @@ pub fn write(plan: &Plan, now: Millis) -> Result<Vec<Made>, DevCaError> {
         let jwks = jwks_file(&plan.folder, org);
         // The public half follows the private one, so a lost or older set is written again.
         put(&jwks, jwk_set(&key, *alg).as_bytes(), plan.replace || new, &mut made)?;
+        clients::write(plan, org, now, &mut made)?;
     }
     write_random(&plan.folder.join("resume.key"), plan.replace, &mut made)?;
     write_random(&plan.folder.join("log.key"), false, &mut made)?;
@@ -150,7 +155,7 @@ pub fn write(plan: &Plan, now: Millis) -> Result<Vec<Made>, DevCaError> {
 
 fn write_certificates(plan: &Plan, now: Millis, made: &mut Vec<Made>) -> Result<(), DevCaError> {
     let curve = &rcgen::PKCS_ECDSA_P256_SHA256;
-    let ca = ca_params(now);
+    let ca = ca_params(CERT_MARK, now);
     let (ca_key, ca_new) = keep_or_make(&plan.folder.join("ca.key"), curve, plan.replace, made)?;
     let ca_pem = ca.self_signed(&ca_key).map_err(DevCaError::Certificate)?.pem();
     let ca_new = put(&plan.folder.join("ca.pem"), ca_pem.as_bytes(), plan.replace || ca_new, made)? || ca_new;
@@ -163,9 +168,9 @@ fn write_certificates(plan: &Plan, now: Millis, made: &mut Vec<Made>) -> Result<
 }
 
 /// The same subject every time, so that an authority kept on disk issues further certificates.
-fn ca_params(now: Millis) -> CertificateParams {
+fn ca_params(name: &str, now: Millis) -> CertificateParams {
     let mut params = CertificateParams::default();
-    named(&mut params, CERT_MARK);
+    named(&mut params, name);
     valid(&mut params, now, CA_LIFE_MS);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -59,7 +59,8 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::OtherOrganisation
         | Reason::DecidesAndSigns
         | Reason::NotTheSigner
-        | Reason::EntryNotOwn => Code::PermissionDenied,
+        | Reason::EntryNotOwn
+        | Reason::AccessEnded => Code::PermissionDenied,
         Reason::IncidentNotFound | Reason::HandoffNotFound | Reason::StationNotFound | Reason::ObjectNotFound => {
             Code::NotFound
         }

@@ -13,7 +13,7 @@ mod trace;
 
 pub use frames::FramedFeed;
 
-use crate::auth::{Authenticator, Session};
+use crate::auth::{Authenticator, Chain, Session};
 use crate::cursors::CursorKey;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
@@ -28,6 +28,7 @@ use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
 use handoff_proto::v1;
 use handoff_proto::view::timestamp;
 use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
+use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
@@ -38,7 +39,7 @@ pub struct Gate(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     engine: Engine,
-    auth: Authenticator,
+    auth: Arc<Authenticator>,
     cursors: CursorKey,
     frames: frames::Frames,
     tasks: Tasks,
@@ -62,7 +63,13 @@ impl Seal for Sealer {
 impl Gate {
     /// A gate before an engine.
     #[must_use]
-    pub fn new(engine: Engine, auth: Authenticator, cursors: CursorKey, tasks: Tasks, map_bytes_max: usize) -> Self {
+    pub fn new(
+        engine: Engine,
+        auth: Arc<Authenticator>,
+        cursors: CursorKey,
+        tasks: Tasks,
+        map_bytes_max: usize,
+    ) -> Self {
         let feeds = feed::Feeds::new(engine.clock().now());
         let frames = frames::Frames::default();
         Self(Arc::new(Parts { engine, auth, cursors, frames, tasks, map_bytes_max, feeds }))
@@ -111,10 +118,19 @@ impl Gate {
 
     /// Who calls; every method begins here.
     fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
-        let now = self.engine().clock().now();
-        self.0.auth.authenticate(request.metadata().as_ref(), now).map_err(|denied| {
+        let (chain, now) = (request.peer_certs(), self.now());
+        self.0.auth.authenticate(request.metadata().as_ref(), shown(&chain), now).map_err(|denied| {
             self.engine().denied(None, None, method, Reason::TokenInvalid);
             denied.report()
+        })
+    }
+
+    /// Whether a stream's session still holds.
+    fn still(&self, session: &Session, chain: &Option<PeerChain>, method: &'static str) -> Result<(), Status> {
+        self.0.auth.still(session, shown(chain), self.now()).map_err(|denied| {
+            let (org, client) = (session.caller.org.clone(), session.caller.client.clone());
+            self.engine().denied(Some(org), Some(client), method, Reason::AccessEnded);
+            denied.report_ended()
         })
     }
 
@@ -210,6 +226,14 @@ impl Gate {
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
         found.ok_or_else(missing)
     }
+}
+
+/// What the transport keeps of a connection's certificates.
+type PeerChain = Arc<Vec<CertificateDer<'static>>>;
+
+/// The chain a connection showed; empty where it showed none.
+fn shown(chain: &Option<PeerChain>) -> &Chain {
+    chain.as_deref().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The station a move makes something known to, which may have nobody there to hear of it.

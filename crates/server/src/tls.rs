@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use secrecy::ExposeSecret;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -110,11 +111,15 @@ impl Identity {
     }
 }
 
-/// Reads certificate and key.
+/// Reads certificate and key. Where `clients` is given, nobody comes in without a certificate it holds good.
 ///
 /// # Errors
 /// A file cannot be read, the key is open to others, or the two do not fit.
-pub fn load_identity(cert_file: &Path, key_file: &Path) -> Result<Identity, TlsError> {
+pub fn load_identity(
+    cert_file: &Path,
+    key_file: &Path,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Identity, TlsError> {
     install_provider();
     let file = || cert_file.to_owned();
     let pem = files::read_text(cert_file, CERT_BYTES_MAX)
@@ -128,10 +133,12 @@ pub fn load_identity(cert_file: &Path, key_file: &Path) -> Result<Identity, TlsE
             expected: "a private key in PEM form",
         })
     })?;
-    let mut config = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
-        .with_no_client_auth()
-        .with_single_cert(chain.clone(), key)
-        .map_err(TlsError::Mismatch)?;
+    let builder = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13]);
+    let builder = match clients {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain.clone(), key).map_err(TlsError::Mismatch)?;
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Identity { chain, config })
@@ -141,8 +148,8 @@ pub fn load_identity(cert_file: &Path, key_file: &Path) -> Result<Identity, TlsE
 ///
 /// # Errors
 /// As [`load_identity`].
-pub fn acceptor(server: &Server) -> Result<TlsAcceptor, TlsError> {
-    let identity = load_identity(&server.tls_cert_file, &server.tls_key_file)?;
+pub fn acceptor(server: &Server, clients: Option<Arc<dyn ClientCertVerifier>>) -> Result<TlsAcceptor, TlsError> {
+    let identity = load_identity(&server.tls_cert_file, &server.tls_key_file, clients)?;
     Ok(TlsAcceptor::from(Arc::new(identity.server_config(server.grpc_web))))
 }
 

@@ -1,7 +1,7 @@
 //! How verbs reach a service.
 
 use crate::output;
-use handoff_client::{Client, Token};
+use handoff_client::{Client, Machine, Token};
 use std::path::PathBuf;
 use tonic_status::explain;
 
@@ -14,17 +14,33 @@ pub(crate) struct Connect {
     /// File with the authority of the server's certificate.
     #[arg(long)]
     ca: PathBuf,
-    /// File with the token.
-    #[arg(long)]
-    token_file: PathBuf,
+    /// File with the token. Without one a machine speaks for itself, by its certificate.
+    #[arg(long, required_unless_present = "client_cert")]
+    token_file: Option<PathBuf>,
+    /// File with this machine's certificate, where the service asks for certificates.
+    #[arg(long, requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// File with its private key.
+    #[arg(long, requires = "client_cert")]
+    client_key: Option<PathBuf>,
 }
 
 impl Connect {
     /// Prepares the connection.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let text = |file| -> anyhow::Result<String> { Ok(String::from_utf8_lossy(&output::read(file)?).into_owned()) };
-        let (ca, token) = (text(&self.ca)?, text(&self.token_file)?);
-        let client = Client::connect(&self.server, &ca, Token::new(token.trim().to_owned()));
+        let text = |file: &PathBuf| -> anyhow::Result<String> {
+            Ok(String::from_utf8_lossy(&output::read(file)?).into_owned())
+        };
+        let ca = text(&self.ca)?;
+        let token = self.token_file.as_ref().map(text).transpose()?.unwrap_or_default();
+        let token = Token::new(token.trim().to_owned());
+        let client = match (&self.client_cert, &self.client_key) {
+            (Some(cert), Some(key)) => {
+                let machine = Machine { cert_pem: text(cert)?, key_pem: text(key)? };
+                Client::connect_as(&machine, &self.server, &ca, token)
+            }
+            _ => Client::connect(&self.server, &ca, token),
+        };
         client.map_err(|error| output::Usage(format!("{error}: {} with {}", self.server, self.ca.display())).into())
     }
 }

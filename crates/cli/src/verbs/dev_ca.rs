@@ -4,7 +4,7 @@ use super::dev_config::{self, Org, PARTY_ROLES};
 use super::replay::mapping::Mapping;
 use crate::output::{self, Exit, Output};
 use anyhow::Context;
-use handoff_domain::ids::OrgId;
+use handoff_domain::ids::{ClientId, OrgId};
 use handoff_engine::clock::{Clock, SystemClock};
 use handoff_server::config::Alg;
 use handoff_server::dev_ca::{Plan, write};
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Organisations to make token issuers for.
     #[arg(long = "org", required_unless_present = "mapping")]
     orgs: Vec<String>,
+    /// Machines to make client certificates for, as ORG/NAME.
+    #[arg(long = "machine")]
+    machines: Vec<String>,
     /// A replay's mapping: make the issuers of its organisations and a configuration, handoff.toml, that serves them.
     #[arg(long)]
     mapping: Option<PathBuf>,
@@ -47,7 +50,8 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
             Ok((OrgId::new(name).context("an organisation's code name has 1 to 64 letters and digits")?, Alg::EdDsa))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let plan = Plan { folder: args.folder.clone(), organisations, replace: args.replace };
+    let machines = args.machines.iter().map(|text| machine(text, &organisations)).collect::<anyhow::Result<_>>()?;
+    let plan = Plan { folder: args.folder.clone(), organisations, machines, replace: args.replace };
     for made in write(&plan, SystemClock.now())? {
         tell(output, &made.file, made.new);
     }
@@ -61,6 +65,17 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
         tell(output, &file, new);
     }
     Ok(Exit::Done)
+}
+
+/// A machine of one of the organisations.
+fn machine(text: &str, organisations: &[(OrgId, Alg)]) -> anyhow::Result<(OrgId, ClientId)> {
+    let (org, name) = text.split_once('/').context("a machine is written ORG/NAME")?;
+    let (org, _) = organisations
+        .iter()
+        .find(|(known, _)| known.as_str() == org)
+        .with_context(|| format!("--machine {text}: {org} is none of the organisations named by --org"))?;
+    let name = ClientId::new(name).context("a machine's name has 1 to 64 letters and digits")?;
+    Ok((org.clone(), name))
 }
 
 fn configuration(mapping: &Mapping, listen: &str, metrics_listen: &str) -> anyhow::Result<String> {

@@ -42,6 +42,7 @@ listen = "{listen}"
 metrics_listen = "{metrics_listen}"
 tls_cert_file = "server.pem"
 tls_key_file = "server.key"
+client_certificates = "off"
 resume_key_file = "resume.key"
 
 [database]

@@ -1,12 +1,14 @@
 //! `handoff token`: development tokens only.
 
 use crate::output::{self, Exit, Output, Usage};
+use anyhow::Context;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_server::auth::clients::{Thumbprint, read_thumbprint};
 use handoff_server::config::Config;
 use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// For whom.
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,9 @@ pub(crate) struct Args {
     /// Client program, for a dispatch system.
     #[arg(long)]
     client: Option<String>,
+    /// Certificate of the machine it is to be used over, where the service asks for certificates.
+    #[arg(long)]
+    client_cert: Option<PathBuf>,
     /// Life in seconds.
     #[arg(long, default_value_t = 900)]
     life: u32,
@@ -57,6 +62,7 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
             .as_deref()
             .map(|s| ClientId::new(s).ok_or_else(|| wrong("--client is not a code name")))
             .transpose()?,
+        bound: args.client_cert.as_deref().map(thumbprint_of).transpose()?,
         life_s: args.life,
     };
     let key = issuer_key_file(&args.folder, &org);
@@ -66,4 +72,10 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
         Output::Json => output::json(&serde_json::json!({"token": token, "life_s": args.life})),
     }
     Ok(Exit::Done)
+}
+
+/// Thumbprint of the certificate in a file.
+fn thumbprint_of(file: &Path) -> anyhow::Result<Thumbprint> {
+    let thumbprint = read_thumbprint(file).with_context(|| format!("reading {}", file.display()))?;
+    thumbprint.ok_or_else(|| Usage(format!("{} holds no certificate in PEM form", file.display())).into())
 }

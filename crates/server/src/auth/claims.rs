@@ -4,6 +4,7 @@
 //! types here do not.
 
 use super::Denied;
+use super::clients::Thumbprint;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use handoff_domain::time::{MILLIS_MAX, SECOND};
@@ -88,7 +89,7 @@ pub(super) fn parts(token: &str) -> Result<(Once, Once), Denied> {
     Ok((read(header)?, read(claims)?))
 }
 
-/// The claims we know. Further ones are ignored; `cnf` is read once mutual TLS is on.
+/// The claims we know. Further ones are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Once")]
 pub(super) struct Claims {
@@ -101,6 +102,9 @@ pub(super) struct Claims {
     pub(super) roles: Vec<String>,
     pub(super) station: Option<String>,
     pub(super) client: Option<String>,
+    pub(super) jti: String,
+    /// Thumbprint of the certificate the token is bound to (RFC 8705, 3.1).
+    pub(super) cnf: Option<Thumbprint>,
 }
 
 /// The claim that is missing or of another form. Goes no further than the library's error.
@@ -115,8 +119,9 @@ impl TryFrom<Once> for Claims {
         let text = |name: &'static str| object.text(name).map(str::to_owned).ok_or(ClaimError(name));
         let seconds = |name: &'static str| object.seconds(name).ok_or(ClaimError(name));
         let optional = |name: &'static str| object.optional(name).map_err(|()| ClaimError(name));
-        // The token's own id is asked for already, so that a token can be revoked by it.
-        if !(1..=JTI_BYTES_MAX).contains(&text("jti")?.len()) {
+        // Needed, so that every token can be taken back.
+        let jti = text("jti")?;
+        if !(1..=JTI_BYTES_MAX).contains(&jti.len()) {
             return Err(ClaimError("jti"));
         }
         Ok(Self {
@@ -129,6 +134,8 @@ impl TryFrom<Once> for Claims {
             roles: roles(&object).ok_or(ClaimError("roles"))?,
             station: optional("station")?,
             client: optional("client")?,
+            jti,
+            cnf: cnf(&object).map_err(|()| ClaimError("cnf"))?,
         })
     }
 }
@@ -138,4 +145,14 @@ fn roles(object: &Once) -> Option<Vec<String>> {
     let words = object.0.get("roles")?.as_array()?;
     let legal = (1..=ROLES_MAX).contains(&words.len());
     legal.then(|| words.iter().map(|word| word.as_str().map(str::to_owned)).collect())?
+}
+
+/// The certificate a token is bound to. A binding of another kind, or to more than a certificate, is nothing we can hold a
+/// connection against, so such a token is refused instead of being taken as unbound.
+fn cnf(object: &Once) -> Result<Option<Thumbprint>, ()> {
+    let Some(value) = object.0.get("cnf") else { return Ok(None) };
+    let members = value.as_object().ok_or(())?;
+    let text = members.get("x5t#S256").filter(|_| members.len() == 1).and_then(Value::as_str).ok_or(())?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| ())?;
+    bytes.try_into().map(Some).map_err(|_| ())
 }

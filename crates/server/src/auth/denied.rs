@@ -1,4 +1,4 @@
-//! Why a token does not hold. For the log and the counter; the caller is told nothing of it.
+//! Why a token or certificate does not hold. For the log and the counter; the caller is told nothing of it.
 
 use crate::{error, metrics};
 use handoff_domain::refusal::{Reason, Refusal};
@@ -60,8 +60,24 @@ denied! {
     Role = "role",
     /// A station where there is none, or none where there must be one.
     Station = "station",
-    /// An adapter without a client name, or a malformed one.
+    /// An adapter without a client name, a malformed one, or another than that of the machine it comes over.
     Client = "client",
+    /// The token, or every token of its subject, was taken back.
+    Revoked = "revoked",
+    /// The connection shows no certificate.
+    NoCertificate = "no_certificate",
+    /// No organisation's authority vouches for the certificate, or more than one does.
+    CertificateUnknown = "certificate_unknown",
+    /// The certificate is over, or not valid yet.
+    CertificateTime = "certificate_time",
+    /// The certificate was taken back.
+    CertificateRevoked = "certificate_revoked",
+    /// The name in the certificate is not one registered machine of the organisation that vouches for it.
+    MachineUnknown = "machine_unknown",
+    /// The token is bound to no certificate, or to another than the connection's.
+    Unbound = "unbound",
+    /// The token is one organisation's, the certificate another's.
+    OtherSide = "other_side",
 }
 
 impl Denied {
@@ -71,5 +87,13 @@ impl Denied {
         tracing::info!(auth.denied = self.code(), "a call without a valid token was refused");
         metrics::auth_denied(self.code());
         error::status(&Refusal::new(Reason::TokenInvalid))
+    }
+
+    /// The same for a stream that was opened under what holds no longer.
+    #[must_use]
+    pub fn report_ended(self) -> tonic::Status {
+        tracing::info!(auth.denied = self.code(), "a stream was ended: its login or certificate holds no longer");
+        metrics::auth_denied(self.code());
+        error::status(&Refusal::new(Reason::AccessEnded))
     }
 }

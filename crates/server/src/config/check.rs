@@ -1,5 +1,7 @@
 //! Everything that is checked before the service starts. All problems are collected, none hides another.
 
+mod clients;
+
 use super::{Config, LogLevel, Organisation, Profile, TOKEN_LIFE_PERSON_S_MAX, files};
 use crate::auth::jwks;
 use crate::{dev_ca, tls};
@@ -66,6 +68,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     for at in 0..config.organisations.len() {
         check_organisation(&mut findings, at);
     }
+    clients::check(&mut findings);
     findings.found
 }
 
@@ -91,7 +94,7 @@ fn check_server(findings: &mut Findings<'_>) {
         }
     }
     findings.secret("server.resume_key_file", files::read_key(&server.resume_key_file));
-    match tls::load_identity(&server.tls_cert_file, &server.tls_key_file) {
+    match tls::load_identity(&server.tls_cert_file, &server.tls_key_file, None) {
         Ok(identity) if findings.config.profile == Profile::Production && identity.is_development() => findings.add(
             "server.tls_cert_file",
             "the certificate is one of `handoff dev-ca`",

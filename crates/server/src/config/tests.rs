@@ -28,6 +28,7 @@ impl Desk {
                 org("AUD", Alg::EdDsa),
                 org("OP", Alg::EdDsa),
             ],
+            machines: Vec::new(),
             replace: false,
         };
         dev_ca::write(&plan, NOW).unwrap();

@@ -3,20 +3,47 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A code name of an organisation.
-pub(super) mod org_id {
-    use super::*;
-    use handoff_domain::ids::OrgId;
+/// How a code name stands in TOML, by its type.
+macro_rules! code_name {
+    ($( $(#[$meta:meta])* $name:ident: $kind:ident ),* $(,)?) => { $(
+        $(#[$meta])*
+        pub(super) mod $name {
+            use super::*;
+            use handoff_domain::ids::$kind;
 
-    pub(crate) fn serialize<S: Serializer>(id: &OrgId, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(id.as_str())
+            pub(crate) fn serialize<S: Serializer>(id: &$kind, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(id.as_str())
+            }
+
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$kind, D::Error> {
+                let text = String::deserialize(from)?;
+                $kind::new(&text).ok_or_else(|| {
+                    D::Error::custom("expected 1 to 64 letters, digits and - _ . :, beginning with a letter or digit")
+                })
+            }
+        }
+    )* };
+}
+
+code_name! {
+    /// An organisation.
+    org_id: OrgId,
+    /// A client program.
+    client_id: ClientId,
+}
+
+/// A station, where one is named.
+pub(super) mod station {
+    use super::*;
+    use handoff_domain::ids::StationId;
+
+    pub(crate) fn serialize<S: Serializer>(id: &Option<StationId>, to: S) -> Result<S::Ok, S::Error> {
+        id.as_ref().map(StationId::as_str).serialize(to)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OrgId, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<StationId>, D::Error> {
         let text = String::deserialize(from)?;
-        OrgId::new(&text).ok_or_else(|| {
-            D::Error::custom("expected 1 to 64 letters, digits and - _ . :, beginning with a letter or digit")
-        })
+        StationId::new(&text).map(Some).ok_or_else(|| D::Error::custom("expected the code name of a station"))
     }
 }
 

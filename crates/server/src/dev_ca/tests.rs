@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::Authenticator;
-use crate::config::Organisation;
+use crate::config::{ClientCertificates, Clients, Organisation};
 use crate::tls;
 use handoff_domain::caller::{OrgKind, Role};
 use handoff_domain::ids::{OfficerId, StationId};
@@ -25,6 +25,7 @@ fn plan(folder: &Path) -> Plan {
     Plan {
         folder: folder.join("pki"),
         organisations: vec![(org("A"), Alg::EdDsa), (org("B"), Alg::Es256)],
+        machines: vec![(org("A"), ClientId::new("cad").unwrap())],
         replace: false,
     }
 }
@@ -77,7 +78,7 @@ fn what_is_missing_is_made_again_from_what_is_there() {
     assert!(same.contains(&"A.jwks.json".to_owned()) && same.contains(&"B.jwks.json".to_owned()), "{same:?}");
     assert!(same.contains(&"ca.pem".to_owned()) && !same.contains(&"server.pem".to_owned()), "{same:?}");
     assert_eq!(again.iter().filter(|made| made.new).count(), 3);
-    tls::load_identity(&plan.folder.join("server.pem"), &plan.folder.join("server.key")).unwrap();
+    tls::load_identity(&plan.folder.join("server.pem"), &plan.folder.join("server.key"), None).unwrap();
 }
 
 #[test]
@@ -123,18 +124,21 @@ fn a_token_made_here_is_taken_there() {
             audience: AUDIENCE.to_owned(),
             grantable_roles: vec![Role::DutyOfficer],
             token_life_max_s: 900,
+            revoked_file: None,
+            clients: Clients::default(),
         };
         let request = TokenRequest {
             subject: OfficerId::new("o-17").unwrap(),
             roles: vec![Role::DutyOfficer],
             station: StationId::new("S1"),
             client: None,
+            bound: None,
             life_s: 600,
         };
         let key = issuer_key_file(&plan.folder, org);
         let bearer = token(&organisation, &key, &request, now()).unwrap();
-        let auth = Authenticator::new(std::slice::from_ref(&organisation)).unwrap();
-        let session = auth.verify(&bearer, now()).unwrap();
+        let auth = Authenticator::new(std::slice::from_ref(&organisation), ClientCertificates::Off).unwrap();
+        let session = auth.verify(&bearer, None, now()).unwrap();
         assert_eq!(session.caller.officer, Some(request.subject.clone()));
         assert_eq!(session.caller.client.as_str(), crate::auth::CONSOLE_CLIENT);
         organisation.issuer = "https://idp.example/".to_owned();
@@ -149,6 +153,7 @@ async fn handshake(folder: &Path, config: ClientConfig, name: &'static str) -> s
         metrics_listen: ([127, 0, 0, 1], 0).into(),
         tls_cert_file: folder.join("server.pem"),
         tls_key_file: folder.join("server.key"),
+        client_certificates: ClientCertificates::Off,
         resume_key_file: folder.join("resume.key"),
         reflection: true,
         health: true,
@@ -158,7 +163,7 @@ async fn handshake(folder: &Path, config: ClientConfig, name: &'static str) -> s
     };
     let listener = tokio::net::TcpListener::bind(server.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut incoming = Box::pin(tls::incoming(listener, tls::acceptor(&server).unwrap(), &server.limits));
+    let mut incoming = Box::pin(tls::incoming(listener, tls::acceptor(&server, None).unwrap(), &server.limits));
     let connect = async {
         let stream = tokio::net::TcpStream::connect(address).await?;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));

@@ -1,6 +1,7 @@
 //! Development tokens.
 
 use super::{DevCaError, kid_of, read_key, signature_of};
+use crate::auth::clients::Thumbprint;
 use crate::config::Organisation;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use handoff_domain::caller::Role;
@@ -21,6 +22,8 @@ pub struct TokenRequest {
     pub station: Option<StationId>,
     /// Client program; needed for a dispatch system.
     pub client: Option<ClientId>,
+    /// Thumbprint of the certificate it is bound to, where the service asks for certificates.
+    pub bound: Option<Thumbprint>,
     /// Life in seconds.
     pub life_s: u32,
 }
@@ -54,6 +57,15 @@ struct Claims<'a> {
     nbf: i64,
     exp: i64,
     jti: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Bound>,
+}
+
+/// RFC 8705, 3.1.
+#[derive(Serialize)]
+struct Bound {
+    #[serde(rename = "x5t#S256")]
+    thumbprint: String,
 }
 
 /// Signs a token of `organisation` with the private key in `key_file`, as made by [`super::write`].
@@ -92,6 +104,7 @@ pub fn token(
         nbf: iat,
         exp: iat.saturating_add(request.life_s.into()),
         jti: handoff_domain::values::b64url(&id),
+        cnf: request.bound.map(|bound| Bound { thumbprint: handoff_domain::values::b64url(&bound) }),
     };
     jsonwebtoken::encode(&header, &claims, &signing).map_err(TokenError::Sign)
 }

@@ -157,6 +157,9 @@ reasons! {
         "无法确认本操作是否已记录，将以同一请求编号自动查询。请勿重复录入。";
     TokenInvalid: "You are not signed in, or no longer. Sign in again.",
         "您尚未登录或登录已失效。请重新登录。";
+    AccessEnded: "Your login or this computer's certificate no longer holds. Sign in again; if that fails, ask your \
+        administrator.",
+        "您的登录或本机证书已失效。请重新登录；如仍失败，请联系管理员。";
     DataLoss: "The resume token does not match the log; entries you have seen may be gone[. The log ends at {head}]. \
         Stop, tell the operator, then read the cases anew.",
         "续传凭据与日志不符，已读取的条目可能丢失[。日志当前末位：{head}]。请停止并通知运维人员，然后重新读取警情。";

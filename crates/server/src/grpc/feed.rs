@@ -5,7 +5,7 @@ mod open;
 pub(super) use open::Feeds;
 
 use super::frames::{Frame, is_stale};
-use super::{Gate, store_away, unreadable};
+use super::{Gate, PeerChain, store_away, unreadable};
 use crate::auth::Session;
 use crate::cursors::Resume;
 use crate::error::status;
@@ -29,6 +29,10 @@ pub(super) const SEND_BUFFER_MESSAGES: usize = 256;
 pub(super) const NO_PROGRESS_MS: i64 = 30 * SECOND;
 /// Silence is broken by a heartbeat after this long.
 pub(super) const HEARTBEAT_MS: i64 = 5 * SECOND;
+/// Login and certificate of a subscriber are judged again after this long.
+const JUDGED_MS: i64 = HEARTBEAT_MS;
+/// Name of the stream in the audit rows.
+const WATCH: &str = "FeedService/watch";
 /// A stream ends by design between half of this and all of it after it began.
 pub(super) const STREAM_MS_MAX: i64 = 60 * MINUTE;
 
@@ -38,6 +42,10 @@ type Sent = Result<Frame, Status>;
 struct Subscriber {
     gate: Gate,
     session: Arc<Session>,
+    /// What its connection showed, to be judged again.
+    chain: Option<PeerChain>,
+    /// When that and the token were judged last.
+    judged: Millis,
     place: Resume,
     out: mpsc::Sender<Sent>,
     ends: Millis,
@@ -81,7 +89,8 @@ impl FeedService for Gate {
 impl Gate {
     /// Begins to follow a feed.
     pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
-        let session = self.session(&request, "FeedService/watch")?;
+        let session = self.session(&request, WATCH)?;
+        let chain = request.peer_certs();
         super::reads::may_list(&session.caller)?;
         let asked = request.into_inner();
         let place = self.place(&session.caller.org, &asked).await?;
@@ -91,7 +100,8 @@ impl Gate {
         let spread = i64::from(u16::from_be_bytes(handoff_engine::ids::random())) * STREAM_MS_MAX / 2 / 65_536;
         let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
         let open = Open::begin(self, &session.caller);
-        let subscriber = Subscriber { gate: self.clone(), session, place, out, ends, live: false, _open: open };
+        let gate = self.clone();
+        let subscriber = Subscriber { gate, session, chain, judged: now, place, out, ends, live: false, _open: open };
         self.tasks().spawn(subscriber.run());
         Ok(ReceiverStream::new(stream))
     }
@@ -171,7 +181,10 @@ impl Subscriber {
         let mut head = self.gate.engine().head();
         loop {
             head.mark_unchanged();
-            while self.send_page().await? {}
+            self.judge()?;
+            while self.send_page().await? {
+                self.judge()?;
+            }
             self.live = true;
             match self.wait(&mut head).await {
                 Woken::Head => {}
@@ -179,6 +192,17 @@ impl Subscriber {
                 Woken::Ended(code) => return self.end(code).await,
             }
         }
+    }
+
+    /// Ends the stream once its login or its certificate holds no longer. Asked before each page and at every heartbeat,
+    /// so at the latest [`JUDGED_MS`] after the last time.
+    fn judge(&mut self) -> Result<(), Status> {
+        let now = self.gate.now();
+        if now.since(self.judged) >= JUDGED_MS {
+            self.gate.still(&self.session, &self.chain, WATCH)?;
+            self.judged = now;
+        }
+        Ok(())
     }
 
     async fn wait(&self, head: &mut tokio::sync::watch::Receiver<u64>) -> Woken {

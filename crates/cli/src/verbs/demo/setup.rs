@@ -22,7 +22,10 @@ pub(crate) fn write(folder: &Path, port: u16, database: Option<&str>) -> anyhow:
         .iter()
         .map(|org| OrgId::new(org.id).map(|id| (id, Alg::EdDsa)).context("a demo organisation has no legal name"))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    write_ca(&Plan { folder: folder.to_owned(), organisations, replace: false }, SystemClock.now())?;
+    write_ca(
+        &Plan { folder: folder.to_owned(), organisations, machines: Vec::new(), replace: false },
+        SystemClock.now(),
+    )?;
     let file = folder.join(dev_config::FILE);
     let database = database.unwrap_or(dev_config::DATABASE);
     std::fs::write(&file, dev_config::text(&format!("127.0.0.1:{port}"), "127.0.0.1:0", database, ORGS)?)?;

@@ -87,6 +87,7 @@ impl Stage {
                 roles: who.roles.to_vec(),
                 station: who.station.and_then(StationId::new),
                 client: who.client.and_then(ClientId::new),
+                bound: None,
                 life_s,
             };
             let token = token(organisation, &issuer_key_file(folder, &org), &request, SystemClock.now())?;

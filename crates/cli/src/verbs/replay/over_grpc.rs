@@ -81,6 +81,7 @@ impl OverGrpc {
             roles: party.roles(),
             station: party.station.clone(),
             client,
+            bound: None,
             life_s,
         };
         let made = token(organisation, &issuer_key_file(&self.folder, &party.org), &request, now).map_err(away)?;
