@@ -1,5 +1,7 @@
 //! End-to-end tests: one binary, one link. All but the walls run the built program.
 
+mod canary;
+mod certificates;
 mod command_line;
 mod crashes;
 mod database;

@@ -61,6 +61,9 @@ url = "sqlite:handoff.db"
 [evidence]
 log_key_file = "log.key"
 
+[sealing]
+key_file = "sealing.key"
+
 [log]
 level = "warn"
 format = "text"

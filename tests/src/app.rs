@@ -6,6 +6,7 @@ use handoff_cluster::Cluster;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_server::auth::clients::Thumbprint;
 use handoff_server::config::Config;
 use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
 use std::fmt::Write;
@@ -275,7 +276,7 @@ impl TestApp {
             "profile = \"development\"\n\n[server]\nlisten = \"{}\"\nmetrics_listen = \"127.0.0.1:0\"\n\
              tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\
              client_certificates = \"off\"\n\n\
-             [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n\
+             [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n[sealing]\nkey_file = \"sealing.key\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
             self.listen, self.database
         );
@@ -361,11 +362,23 @@ impl TestApp {
     /// # Errors
     /// The service does not say where its metrics are, or does not answer there.
     pub async fn readiness(&self) -> anyhow::Result<(u16, String)> {
+        let answer = self.inside("readyz").await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// What the service counts now.
+    ///
+    /// # Errors
+    /// As [`TestApp::readiness`].
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        Ok(self.inside("metrics").await?.text().await?)
+    }
+
+    /// A page of the internal listener.
+    async fn inside(&self, page: &str) -> anyhow::Result<reqwest::Response> {
         let said = self.said();
         let address = said.split("metrics http://").nth(1).and_then(|rest| rest.split(')').next());
-        let url = format!("http://{}/readyz", address.context("the service names its metrics")?);
-        let answer = reqwest::get(url).await?;
-        Ok((answer.status().as_u16(), answer.text().await?))
+        Ok(reqwest::get(format!("http://{}/{page}", address.context("the service names its metrics")?)).await?)
     }
 
     /// Waits until `/readyz` has this status.
@@ -482,6 +495,18 @@ impl TestApp {
     /// # Errors
     /// The words are not legal.
     pub fn token_signed_by(&self, who: &Who, signer: &str) -> anyhow::Result<String> {
+        self.signed(who, signer, None)
+    }
+
+    /// A token that holds only over the certificate of this thumbprint.
+    ///
+    /// # Errors
+    /// The words are not legal.
+    pub fn token_bound_to(&self, who: &Who, bound: Option<Thumbprint>) -> anyhow::Result<String> {
+        self.signed(who, who.org, bound)
+    }
+
+    fn signed(&self, who: &Who, signer: &str, bound: Option<Thumbprint>) -> anyhow::Result<String> {
         let config = Config::load(&self.path("handoff.toml"))?;
         let org = OrgId::new(who.org).context("not an organisation")?;
         let organisation = config.organisation(&org).context("the organisation is not configured")?;
@@ -491,7 +516,7 @@ impl TestApp {
             roles: who.roles.to_vec(),
             station: who.station.and_then(StationId::new),
             client: who.client.and_then(ClientId::new),
-            bound: None,
+            bound,
             life_s: TOKEN_LIFE_S,
         };
         Ok(token(organisation, &issuer_key_file(&self.path(""), &signer), &request, SystemClock.now())?)

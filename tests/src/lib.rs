@@ -11,10 +11,12 @@
 //! 9. [`pair`]: a replicated database that fails over.
 //! 10. [`replicas`]: two replicas on one database, and a keeper that starts them again.
 //! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
+//! 12. [`certified`]: the service with client certificates, its machines and their tokens.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
 pub mod app;
+pub mod certified;
 pub mod desk;
 pub mod history;
 pub mod load;

@@ -237,7 +237,7 @@ async fn serve(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
 
 /// A small log is checked whole: its rows must be what its events give.
 async fn check(report: &mut Report, ground: &Ground) -> anyhow::Result<()> {
-    let checked = handoff_server::database::check(&ground.config.database.url).await?;
+    let checked = handoff_server::database::check(&ground.config, &ground.config.database.url).await?;
     for finding in &checked.findings {
         report.fault(finding);
     }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use handoff_domain::caller::OrgKind;
 use handoff_domain::ids::OrgId;
 use handoff_engine::clock::SystemClock;
+use handoff_engine::vault::Vault;
 use handoff_engine::writer::Fatal;
 use handoff_engine::{Engine, Organisation};
 use handoff_store::rows::Head;
@@ -88,7 +89,8 @@ pub(crate) async fn engine(url: &str) -> anyhow::Result<(Engine, Kept, JoinHandl
     let organisations = organisations.map(|id| id.map(|id| Organisation { id, kind: OrgKind::Party }));
     let organisations: Option<Vec<_>> = organisations.collect();
     let organisations = organisations.context("a name that is no organisation")?;
-    let (engine, run) = Engine::start(store, organisations, Arc::new(SystemClock)).await?;
+    let (engine, run) =
+        Engine::start(store, organisations, Arc::new(Vault::new(&[7; 32], &[])), Arc::new(SystemClock)).await?;
     Ok((engine, kept, tokio::spawn(run)))
 }
 

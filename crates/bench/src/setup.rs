@@ -122,6 +122,9 @@ url = "THE_URL"
 [evidence]
 log_key_file = "log.key"
 
+[sealing]
+key_file = "sealing.key"
+
 [log]
 level = "warn"
 format = "text"

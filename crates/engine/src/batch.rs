@@ -7,6 +7,7 @@ use crate::ids;
 use crate::job::{Job, Task};
 use crate::memory::{Change, Entry, Hashes, Memory, Stored};
 use crate::rows;
+use crate::vault::Vault;
 use handoff_domain::directory::{Directory, is_directory};
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
@@ -20,8 +21,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Organisations that receive every incident's events: auditors.
-pub type Auditors = Arc<[OrgId]>;
+/// What the installation gives every batch.
+#[derive(Debug)]
+pub struct Given {
+    /// Organisations that receive every incident's events: auditors.
+    pub auditors: Vec<OrgId>,
+    /// Seals personal values.
+    pub vault: Arc<Vault>,
+}
 
 /// MAC of a request under the random key of its row (reliability, 7).
 #[must_use]
@@ -35,7 +42,7 @@ pub fn request_mac(key: &[u8; 16], content: &[u8]) -> [u8; 32] {
 /// Commands decided so far, not yet written.
 pub struct Overlay<'m> {
     memory: &'m Memory,
-    auditors: Auditors,
+    given: Arc<Given>,
     now: Millis,
     /// Cases touched, as they are now in this batch.
     cases: HashMap<IncidentId, Arc<Entry>>,
@@ -82,10 +89,10 @@ type Last = (u64, Digest, Option<(u64, Digest)>);
 impl<'m> Overlay<'m> {
     /// An empty batch over memory at `now`.
     #[must_use]
-    pub fn new(memory: &'m Memory, auditors: Auditors, now: Millis) -> Self {
+    pub fn new(memory: &'m Memory, given: Arc<Given>, now: Millis) -> Self {
         Self {
             memory,
-            auditors,
+            given,
             // Times never run back, whatever the machine's clock does.
             now: now.max(memory.last_at),
             cases: HashMap::new(),
@@ -271,7 +278,7 @@ impl<'m> Overlay<'m> {
 
     fn receivers(&self, case: &Case, event: &Event) -> BTreeMap<OrgId, bool> {
         let mut orgs = audience(case, event);
-        for org in self.auditors.iter() {
+        for org in &self.given.auditors {
             orgs.insert(org.clone(), event.seq == 1);
         }
         orgs
@@ -292,7 +299,8 @@ impl<'m> Overlay<'m> {
         }
         for (path, sealed) in handoff_evidence::disclosure::sealed_paths(&event.body) {
             if let Some(disclosure) = job.disclosures.iter().find(|disclosure| disclosure.digest == sealed) {
-                self.rows.personal.push(rows::personal(event.incident, event.seq, &path, &disclosure.text));
+                let row = rows::personal(event.incident, event.seq, &path, &disclosure.text);
+                self.rows.personal.push(self.given.vault.seal(row));
             }
         }
     }

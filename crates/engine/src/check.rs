@@ -24,6 +24,7 @@ pub use report::{Invariant, Report, VIOLATIONS_SHOWN_MAX, Violation};
 pub use stored::ROWS_READ_AGAIN_MAX;
 
 use crate::memory::LoadError;
+use crate::vault::Vault;
 use answers::Claims;
 use feeds::Audiences;
 use handoff_domain::ids::{IncidentId, LOG_STREAM};
@@ -45,18 +46,31 @@ fn unread(error: StoreError) -> LoadError {
 /// Merges and their ends, each with the incidents that tell of it: there must be two.
 type Twins = HashMap<Twin, Vec<IncidentId>>;
 
-/// Checks the whole log and every row that follows from it.
+/// Checks the whole log and every row that follows from it. Sealed values are not looked into: whether they are where
+/// they belong is all that is said of them.
 ///
 /// # Errors
 /// [`LoadError`] when the store does not answer. Whatever is wrong in the log or beside it is a [`Violation`].
 pub async fn check_log(reader: &dyn Reader) -> Result<Report, LoadError> {
+    check(reader, None).await
+}
+
+/// The same, and whether every personal value kept beside the log is the one its event holds the digest of.
+///
+/// # Errors
+/// As [`check_log`].
+pub async fn check_log_and_values(reader: &dyn Reader, vault: &Vault) -> Result<Report, LoadError> {
+    check(reader, Some(vault)).await
+}
+
+async fn check(reader: &dyn Reader, vault: Option<&Vault>) -> Result<Report, LoadError> {
     let mut tally = Tally::new();
     let head = reader.head().await.map_err(unread)?;
     let log = log::walk(reader, head, &mut tally).await?;
     let mut told = Audiences::new(log.len());
     let (mut twins, mut claims) = (Twins::new(), Claims::default());
     for incident in &log.incidents {
-        for twin in one_incident(reader, &log, *incident, &mut told, &mut tally).await? {
+        for twin in one_incident(reader, vault, &log, *incident, &mut told, &mut tally).await? {
             twins.entry(twin).or_default().push(*incident);
         }
         answers::of(reader, &log, *incident, &mut claims, &mut tally).await?;
@@ -71,6 +85,7 @@ pub async fn check_log(reader: &dyn Reader) -> Result<Report, LoadError> {
 /// Replays one incident and compares its rows. Rows may be ahead of the events read: then those are read too.
 async fn one_incident(
     reader: &dyn Reader,
+    vault: Option<&Vault>,
     log: &Log,
     incident: IncidentId,
     told: &mut Audiences,
@@ -98,7 +113,7 @@ async fn one_incident(
             }
         }
     }
-    stored::personal(reader, &replay, tally).await?;
+    stored::personal(reader, vault, &replay, tally).await?;
     Ok(replay.twins)
 }
 

@@ -2,6 +2,8 @@
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Organisation, StartError, WriterRun, open_log};
+use crate::ids;
+use crate::vault::Vault;
 use handoff_evidence::log::LogKey;
 use handoff_store::{Options, StoreError};
 use std::sync::Arc;
@@ -17,7 +19,8 @@ pub enum EmbeddedError {
     Start(#[source] StartError),
 }
 
-/// Creates or updates the database at `url`, opens its log under `key`, and starts an engine on it.
+/// Creates or updates the database at `url`, opens its log under `key`, and starts an engine on it. Personal
+/// values are sealed under a key of this call: nobody opens them afterwards.
 ///
 /// # Errors
 /// [`EmbeddedError`].
@@ -30,5 +33,6 @@ pub async fn embedded(
     handoff_store::migrate(url).await.map_err(EmbeddedError::Store)?;
     let mut store = handoff_store::open(url, Options::default()).await.map_err(EmbeddedError::Store)?;
     open_log(&mut store, key, clock.now()).await.map_err(EmbeddedError::Start)?;
-    Engine::start(store, organisations, clock).await.map_err(EmbeddedError::Start)
+    let vault = Arc::new(Vault::new(&ids::random(), &[]));
+    Engine::start(store, organisations, vault, clock).await.map_err(EmbeddedError::Start)
 }

@@ -1,12 +1,13 @@
 //! The use cases: what gRPC, console and command line call. One way in, through the writer; one way out, the log.
 
-use crate::batch::Auditors;
+use crate::batch::Given;
 use crate::clock::Clock;
 use crate::feed::{FeedEntry, Published, page};
 use crate::ground::{Maps, QueryPoint, territory};
 use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, Upto, load};
+use crate::vault::{Kept, Vault};
 use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock, fenced_memory};
 use crate::writer::{
     Availability, Fatal, Parts, QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues, Writer, unrecorded,
@@ -22,7 +23,7 @@ use handoff_domain::values::Territory;
 use handoff_evidence::disclosure::Disclosure;
 use handoff_evidence::event::FIRST_PREV;
 use handoff_evidence::log::LogKey;
-use handoff_store::rows::AnswerId;
+use handoff_store::rows::{AnswerId, PersonalRow};
 use handoff_store::{Reader, Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -67,6 +68,7 @@ struct Inner {
     directory: watch::Receiver<Arc<Directory>>,
     available: watch::Receiver<Availability>,
     maps: Maps,
+    vault: Arc<Vault>,
     organisations: Vec<Organisation>,
     /// Other replicas write the same log.
     shared: bool,
@@ -119,6 +121,7 @@ impl Engine {
     pub async fn start(
         store: Store,
         organisations: Vec<Organisation>,
+        vault: Arc<Vault>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, WriterRun), StartError> {
         let Store { mut writer, reader, shared, .. } = store;
@@ -131,7 +134,7 @@ impl Engine {
         let (decisions, decisions_in) = mpsc::channel(QUEUE_DECISIONS_MAX);
         let (chores, chores_in) = mpsc::channel(QUEUE_CHORES_MAX);
         let audits = organisations.iter().filter(|org| org.kind == OrgKind::Audit);
-        let auditors: Auditors = audits.map(|org| org.id.clone()).collect();
+        let given = Given { auditors: audits.map(|org| org.id.clone()).collect(), vault: vault.clone() };
         let queues = Queues { facts: facts_in, decisions: decisions_in, chores: chores_in };
         let (availability, available) = watch::channel(Availability::Here);
         let look = Arc::new(Notify::new());
@@ -145,7 +148,7 @@ impl Engine {
             directory,
             availability,
             look: look.clone(),
-            auditors,
+            given: Arc::new(given),
         });
         let inner = Inner {
             facts,
@@ -157,6 +160,7 @@ impl Engine {
             directory: directory_now,
             available,
             maps: Maps::default(),
+            vault,
             organisations,
             shared,
             look,
@@ -205,6 +209,20 @@ impl Engine {
     pub fn waiting(&self) -> (usize, usize) {
         let waits = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
         (waits(&self.0.facts), waits(&self.0.decisions))
+    }
+
+    /// Personal values kept of an incident's entries up to `until`, in their order, opened.
+    ///
+    /// # Errors
+    /// The store does not answer, or a value does not open.
+    pub async fn personal(&self, incident: IncidentId, until: u64) -> Result<Vec<Kept>, LoadError> {
+        let rows = self.reader().personal(incident, 1, until).await;
+        let rows = rows.map_err(|error| LoadError::Read(incident, error))?;
+        let open = |row: PersonalRow| {
+            let text = self.0.vault.open(&row).map_err(|error| LoadError::Sealed(incident, error))?;
+            Ok(Kept { seq: row.id.seq, path: row.id.path, text })
+        };
+        rows.into_iter().map(open).collect()
     }
 
     /// Prepared maps.

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod rehearsal;
 mod rows;
 pub mod sealing;
+pub mod vault;
 pub mod writer;
 
 pub use answer::{Answer, Done};

@@ -20,7 +20,7 @@ pub use queues::{QUEUE_CHORES_MAX, QUEUE_DECISIONS_MAX, QUEUE_FACTS_MAX, Queues}
 pub use recover::Availability;
 
 use crate::answer::Answer;
-use crate::batch::Auditors;
+use crate::batch::Given;
 use crate::clock::Clock;
 use crate::feed::Published;
 use crate::job::{Chore, Job, NoAnswer, Reply};
@@ -87,7 +87,7 @@ pub struct Writer {
     published: Arc<Published>,
     /// The directory as of the published head, for reads outside the writer.
     directory: tokio::sync::watch::Sender<Arc<Directory>>,
-    auditors: Auditors,
+    given: Arc<Given>,
     /// Other replicas write the same log, and a lost database is waited for.
     shared: bool,
     availability: tokio::sync::watch::Sender<Availability>,
@@ -124,14 +124,14 @@ pub struct Parts {
     /// Told when somebody waits for what other replicas wrote.
     pub look: Arc<tokio::sync::Notify>,
     /// Organisations that receive every incident's events.
-    pub auditors: Auditors,
+    pub given: Arc<Given>,
 }
 
 impl Writer {
     /// A writer over an open store, with memory read from the log.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, reader, shared, memory, clock, published, directory, availability, look, auditors } = parts;
+        let Parts { store, reader, shared, memory, clock, published, directory, availability, look, given } = parts;
         let (recalled, contended, clock_looked, returned) = (false, false, Millis(0), Millis(0));
         Self {
             store,
@@ -140,7 +140,7 @@ impl Writer {
             clock,
             published,
             directory,
-            auditors,
+            given,
             shared,
             availability,
             look,

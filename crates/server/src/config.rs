@@ -39,6 +39,8 @@ pub struct Config {
     pub database: Database,
     /// Keys of the evidence log.
     pub evidence: Evidence,
+    /// Keys personal values are sealed under.
+    pub sealing: Sealing,
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
@@ -133,6 +135,17 @@ const fn one_standby() -> u32 {
 pub struct Evidence {
     /// 32 bytes, the seed of the log's Ed25519 key; never replaced: a new key is a new log.
     pub log_key_file: PathBuf,
+}
+
+/// Keys personal values are sealed under. They are never in the database: keep a copy of them apart from its backups.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealing {
+    /// 32 bytes: the key of new values. Without it nobody reads the texts of a case again.
+    pub key_file: PathBuf,
+    /// Keys of values sealed before.
+    #[serde(default)]
+    pub previous_key_files: Vec<PathBuf>,
 }
 
 /// What is logged, and how. Lines go to stderr.
@@ -371,8 +384,10 @@ impl Config {
             &mut server.tls_key_file,
             &mut server.resume_key_file,
             &mut self.evidence.log_key_file,
+            &mut self.sealing.key_file,
         ];
         paths.extend(self.database.password_file.as_mut());
+        paths.extend(&mut self.sealing.previous_key_files);
         for organisation in &mut self.organisations {
             paths.push(&mut organisation.jwks_file);
             paths.extend(organisation.revoked_file.as_mut());

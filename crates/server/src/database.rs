@@ -1,9 +1,9 @@
 //! The database of a configuration: made, copied, checked. What `handoff db` calls.
 
 use crate::config::Config;
-use crate::serve::{ServeError, log_key};
+use crate::serve::{ServeError, log_key, vault};
 use handoff_domain::time::Millis;
-use handoff_engine::check::{Report, check_log};
+use handoff_engine::check::{Report, check_log_and_values};
 use handoff_engine::memory::LoadError;
 use handoff_engine::open_log;
 use handoff_store::{Failpoint, Options, Reader, StoreError};
@@ -24,8 +24,8 @@ pub enum DatabaseError {
     /// A key, or the log.
     #[error("the log cannot be opened")]
     Serve(#[source] Box<ServeError>),
-    /// The key file could not be written.
-    #[error("the log key cannot be written")]
+    /// A key file could not be written.
+    #[error("a key cannot be written")]
     Key(#[source] std::io::Error),
     /// The log cannot be read.
     #[error("the log cannot be read")]
@@ -49,7 +49,7 @@ impl Checked {
     }
 }
 
-/// Creates or updates the database, makes the log's key where there is none, and writes position 0 of a new log.
+/// Creates or updates the database, makes the log's key where there is none, and the sealing key with it, and writes position 0 of a new log.
 /// `true` when a key was made.
 ///
 /// # Errors
@@ -59,6 +59,11 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
     let made = !file.exists();
     if made {
         write_key(file).map_err(DatabaseError::Key)?;
+        // With a new log only: beside an old one a new key would hide that the right one is missing.
+        let sealing = &config.sealing.key_file;
+        if !sealing.exists() {
+            write_key(sealing).map_err(DatabaseError::Key)?;
+        }
     }
     let url = address(config)?;
     let url = url.expose_secret();
@@ -98,11 +103,12 @@ pub fn address(config: &Config) -> Result<SecretString, DatabaseError> {
 ///
 /// # Errors
 /// [`DatabaseError`] when it cannot be read at all.
-pub async fn check(url: &str) -> Result<Checked, DatabaseError> {
+pub async fn check(config: &Config, url: &str) -> Result<Checked, DatabaseError> {
+    let vault = vault(config).map_err(|error| DatabaseError::Serve(Box::new(error)))?;
     let findings = handoff_store::check(url).await.map_err(DatabaseError::Store)?;
     let findings = findings.iter().map(|finding| format!("{}: {}", finding.check, finding.detail)).collect();
     let reader = handoff_store::open_reader(url).await.map_err(DatabaseError::Store)?;
-    let report = check_log(reader.as_ref()).await;
+    let report = check_log_and_values(reader.as_ref(), &vault).await;
     reader.close().await;
     Ok(Checked { findings, report: report.map_err(|error| DatabaseError::Load(Box::new(error)))? })
 }

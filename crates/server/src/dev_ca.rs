@@ -1,11 +1,11 @@
 //! Certificates, keys and tokens for development: what `handoff dev-ca` and `handoff token` do.
 //!
 //! Everything issued here is marked (certificates by [`CERT_MARK`], issuers by [`ISSUER_HOST`], key ids by
-//! [`KID_PREFIX`]) and refused where `profile = "production"`. The two exceptions are 32 random bytes each: the
-//! resume key and the log key's seed are as good as any.
+//! [`KID_PREFIX`]) and refused where `profile = "production"`. The three exceptions are 32 random bytes each: the
+//! resume key, the sealing key and the log key's seed are as good as any.
 //!
-//! The time is an argument, as everywhere. Nothing that exists is overwritten unless asked, the log key never: a new
-//! log key is a new log.
+//! The time is an argument, as everywhere. Nothing that exists is overwritten unless asked, the log key and
+//! the sealing key never: a new log key is a new log, and without its sealing key nobody reads a text again.
 
 mod clients;
 mod files;
@@ -131,7 +131,7 @@ pub fn jwks_file(folder: &Path, org: &OrgId) -> PathBuf {
 }
 
 /// Makes what is missing in the folder: authority, server certificate, one issuer key, JWK set and authority of client
-/// certificates per organisation, the machines' certificates, resume key, log key. Files have mode 600.
+/// certificates per organisation, the machines' certificates, resume key, sealing key, log key. Files have mode 600.
 ///
 /// # Errors
 /// The folder is open to others, a file cannot be read or written, or an existing key is not one of these.
@@ -149,6 +149,7 @@ pub fn write(plan: &Plan, now: Millis) -> Result<Vec<Made>, DevCaError> {
         clients::write(plan, org, now, &mut made)?;
     }
     write_random(&plan.folder.join("resume.key"), plan.replace, &mut made)?;
+    write_random(&plan.folder.join("sealing.key"), false, &mut made)?;
     write_random(&plan.folder.join("log.key"), false, &mut made)?;
     Ok(made)
 }

@@ -46,6 +46,8 @@ pub const SHED_TOTAL: &str = "handoff_shed_total";
 pub const AUTH_DENIED_TOTAL: &str = "handoff_auth_denied_total";
 /// Changed lists of what was taken back that could not be used.
 pub const REVOKED_UNREADABLE_TOTAL: &str = "handoff_revoked_unreadable_total";
+/// Reads that had to withhold texts because they do not open.
+pub const SEALED_UNREADABLE_TOTAL: &str = "handoff_sealed_unreadable_total";
 /// Denied attempts without an audit row: too many at once, or while the database was away.
 pub const DENIALS_UNRECORDED_TOTAL: &str = "handoff_denials_unrecorded_total";
 /// Tokens found verified before, or not.
@@ -68,13 +70,14 @@ pub const HEAD_POSITION: &str = "handoff_head_position";
 pub const READY: &str = "handoff_ready";
 
 /// Kind, unit and meaning of each name, in the order of the table above.
-const NAMES: [(&str, Kind, Unit, &str); 16] = [
+const NAMES: [(&str, Kind, Unit, &str); 17] = [
     (RPC_TOTAL, Kind::Counter, Unit::Count, "calls answered, by gRPC code"),
     (RPC_SECONDS, Kind::Histogram, Unit::Seconds, "time to the answer of a unary call"),
     (RPC_IN_FLIGHT, Kind::Gauge, Unit::Count, "unary calls under way"),
     (SHED_TOTAL, Kind::Counter, Unit::Count, "calls refused because too many were under way"),
     (AUTH_DENIED_TOTAL, Kind::Counter, Unit::Count, "tokens refused, by coded reason"),
     (REVOKED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "changed revocation lists that could not be used"),
+    (SEALED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "reads that withheld texts because they do not open"),
     (DENIALS_UNRECORDED_TOTAL, Kind::Counter, Unit::Count, "denied attempts that have no audit row"),
     (TOKEN_CACHE_TOTAL, Kind::Counter, Unit::Count, "tokens found verified before"),
     (COMMIT_SECONDS, Kind::Histogram, Unit::Seconds, "time of one batch's durable commit"),
@@ -271,6 +274,11 @@ pub(crate) fn auth_denied(code: &'static str) {
 /// An organisation's changed list of what was taken back could not be used.
 pub(crate) fn revoked_unreadable(org: &str) {
     counter!(REVOKED_UNREADABLE_TOTAL, "org" => org.to_owned()).increment(1);
+}
+
+/// Texts of a case were withheld because they do not open.
+pub(crate) fn sealed_unreadable() {
+    counter!(SEALED_UNREADABLE_TOTAL).increment(1);
 }
 
 /// A token was found verified before, or not.

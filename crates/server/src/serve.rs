@@ -15,6 +15,7 @@ use crate::tasks::Tasks;
 use crate::tls::{self, TlsError};
 use handoff_domain::time::SECOND;
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_engine::vault::Vault;
 use handoff_engine::writer::{Availability, Fatal};
 use handoff_engine::{Engine, Organisation, StartError, open_log};
 use handoff_evidence::log::LogKey;
@@ -28,6 +29,7 @@ use handoff_proto::v1::obligation_service_server::ObligationServiceServer;
 use handoff_store::{Failpoint, Options, StoreError};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -119,6 +121,17 @@ pub fn log_key(config: &Config) -> Result<LogKey, ServeError> {
     Ok(LogKey::from_seed(seed.expose_secret()))
 }
 
+/// Reads the keys personal values are sealed under.
+///
+/// # Errors
+/// [`ServeError::Secret`].
+pub fn vault(config: &Config) -> Result<Vault, ServeError> {
+    let read = |file: &PathBuf| files::read_key(file).map_err(ServeError::Secret);
+    let current = read(&config.sealing.key_file)?;
+    let previous = config.sealing.previous_key_files.iter().map(|file| Ok(*read(file)?.expose_secret()));
+    Ok(Vault::new(current.expose_secret(), &previous.collect::<Result<Vec<_>, ServeError>>()?))
+}
+
 /// Starts the service of a checked configuration.
 ///
 /// # Errors
@@ -141,7 +154,9 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     open_log(&mut store, &key, options.clock.now()).await.map_err(ServeError::Start)?;
     let organisations =
         config.organisations.iter().map(|org| Organisation { id: org.id.clone(), kind: org.kind }).collect();
-    let (engine, run) = Engine::start(store, organisations, options.clock.clone()).await.map_err(ServeError::Start)?;
+    let vault = Arc::new(vault(config)?);
+    let started = Engine::start(store, organisations, vault, options.clock.clone()).await;
+    let (engine, run) = started.map_err(ServeError::Start)?;
     // The writer is never aborted: it ends by itself once every handle on the engine is gone.
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));

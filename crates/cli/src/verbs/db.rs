@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
         What::Move { of, to } => move_to(&of.config()?, &to, output).await,
         What::Check { of } => {
             let config = of.config()?;
-            check(database::address(&config)?.expose_secret(), output).await
+            check(&config, database::address(&config)?.expose_secret(), output).await
         }
     }
 }
@@ -125,8 +125,8 @@ async fn move_to(config: &Config, to: &str, output: Output) -> anyhow::Result<Ex
 }
 
 /// Checks a database: its raw structure, then the invariants over its log.
-pub(crate) async fn check(url: &str, output: Output) -> anyhow::Result<Exit> {
-    let checked = database::check(url).await?;
+pub(crate) async fn check(config: &Config, url: &str, output: Output) -> anyhow::Result<Exit> {
+    let checked = database::check(config, url).await?;
     let report = &checked.report;
     match output {
         Output::Text => {

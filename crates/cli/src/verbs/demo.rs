@@ -63,7 +63,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             stage.until_raised(waiting).await?;
         }
         running.shutdown().await?;
-        return super::db::check(&config.database.url, output).await;
+        return super::db::check(&config, &config.database.url, output).await;
     }
     show(output, &stage.hints(&cases)?);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

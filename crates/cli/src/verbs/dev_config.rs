@@ -51,6 +51,9 @@ url = "{database}"
 [evidence]
 log_key_file = "log.key"
 
+[sealing]
+key_file = "sealing.key"
+
 [log]
 level = "warn"
 format = "text"

@@ -6,6 +6,7 @@ use super::report::{Rule, Spot, Tally, Text};
 use super::{CHECK_PAGE_EVENTS, unread};
 use crate::memory::LoadError;
 use crate::rows;
+use crate::vault::Vault;
 use handoff_domain::Case;
 use handoff_evidence::disclosure::verify;
 use handoff_store::query::{CaseFilter, PAGE_ROWS_MAX};
@@ -158,16 +159,25 @@ fn handoffs(case: &Case, rows: &[HandoffRow], expected: &Batch, spot: Spot, tall
 
 /// What is kept of sealed values is what the events hold the digests of, and what was erased is gone. Says where, never
 /// what.
-pub(super) async fn personal(reader: &dyn Reader, replay: &Replay<'_>, tally: &mut Tally) -> Result<(), LoadError> {
+pub(super) async fn personal(
+    reader: &dyn Reader,
+    vault: Option<&Vault>,
+    replay: &Replay<'_>,
+    tally: &mut Tally,
+) -> Result<(), LoadError> {
     let spot = Spot::rows_of(replay.incident);
     let mut from = 1;
     while from <= replay.version() {
         let to = from + u64::from(CHECK_PAGE_EVENTS) - 1;
         for row in reader.personal(replay.incident, from, to.min(replay.version())).await.map_err(unread)? {
+            let opened = vault.map(|vault| vault.open(&row));
             let place = (row.id.seq, row.id.path);
-            let text = std::str::from_utf8(&row.disclosure).unwrap_or_default();
             let sealed = replay.sealed.get(&place).copied();
-            let same = sealed.is_some_and(|sealed| verify(text, &place.1, sealed).is_ok());
+            let same = sealed.is_some_and(|sealed| match &opened {
+                Some(Ok(text)) => verify(text, &place.1, sealed).is_ok(),
+                Some(Err(_)) => false,
+                None => true,
+            });
             let at = || format!("{} {}", place.0, place.1);
             let wrong =
                 ("a value kept beside the log is not the one sealed in its event", "日志旁的值与事件中的摘要不符");

@@ -6,6 +6,7 @@ use super::recover::RETRY_EVERY_MS;
 use crate::clock::{Clock, ManualClock, Sleep};
 use crate::engine::{Engine, StartError, WriterRun, open_log};
 use crate::rows;
+use crate::vault::Vault;
 use handoff_domain::event::directory::LogFenced;
 use handoff_domain::time::Millis;
 use handoff_evidence::log::LogKey;
@@ -115,7 +116,7 @@ impl World {
         let Store { writer, reader, unclean, .. } = store;
         let writer = Box::new(Faulty { inner: writer, world: self.clone() });
         let store = Store { writer, reader, unclean, shared: true };
-        Engine::start(store, Vec::new(), Arc::new(OfDay(self.clone()))).await
+        Engine::start(store, Vec::new(), Arc::new(Vault::new(&[7; 32], &[])), Arc::new(OfDay(self.clone()))).await
     }
 
     /// Lets time pass until the database counts as here or away.

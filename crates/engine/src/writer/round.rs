@@ -5,7 +5,7 @@ use super::chores::add_chores;
 use super::recover::watched;
 use super::{Availability, BATCH_COMMANDS_MAX, Fatal, Queues, Writer, answer, expire, stored};
 use crate::answer::Answer;
-use crate::batch::{Auditors, Finished, Outcome, Overlay};
+use crate::batch::{Finished, Given, Outcome, Overlay};
 use crate::feed::{FeedEntry, Published};
 use crate::job::{Chore, Job, NoAnswer, Reply};
 use crate::memory::{Change, Entry, LoadError, Memory, Upto, load};
@@ -102,8 +102,8 @@ struct Open<'m> {
 }
 
 impl<'m> Open<'m> {
-    fn new(memory: &'m Memory, reader: &'m dyn Reader, durable: u64, auditors: Auditors, now: Millis) -> Self {
-        let overlay = Overlay::new(memory, auditors, now);
+    fn new(memory: &'m Memory, reader: &'m dyn Reader, durable: u64, given: Arc<Given>, now: Millis) -> Self {
+        let overlay = Overlay::new(memory, given, now);
         Self { overlay, reader, durable, jobs: VecDeque::new(), outcomes: Vec::new(), looked_up: false }
     }
 
@@ -227,7 +227,7 @@ impl Writer {
     /// Decides what waits.
     pub(super) async fn decided(&mut self, jobs: &mut VecDeque<Job>, chores: &mut Vec<Chore>) -> Result<Round, Fatal> {
         let (durable, now) = (self.memory.position, self.clock.now());
-        let mut open = Open::new(&self.memory, self.reader.as_ref(), durable, self.auditors.clone(), now);
+        let mut open = Open::new(&self.memory, self.reader.as_ref(), durable, self.given.clone(), now);
         if let Err(fatal) = open.decide(jobs, now).await {
             open.jobs.append(jobs);
             *jobs = open.jobs;
@@ -286,9 +286,9 @@ impl Writer {
         let Round { jobs: tried, chores, outcomes, rows, change, news, .. } = round;
         let durable = self.memory.position;
         let undo = self.memory.swap(change);
-        let Self { store, reader, memory, clock, availability, published, directory, auditors, recalled, .. } = self;
+        let Self { store, reader, memory, clock, availability, published, directory, given, recalled, .. } = self;
         let started = clock.now();
-        let mut open = Open::new(memory, reader.as_ref(), durable, auditors.clone(), started);
+        let mut open = Open::new(memory, reader.as_ref(), durable, given.clone(), started);
         let mut append = pin!(watched(store.append(&rows), clock.as_ref(), availability));
         let (mut jobs, mut rides, mut failed) = (VecDeque::new(), Vec::new(), None);
         let written = loop {

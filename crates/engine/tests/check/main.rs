@@ -10,11 +10,17 @@ use handoff_domain::event::handoff::OfferBasis;
 use handoff_domain::event::incident::DetailsChanged;
 use handoff_domain::ids::{Digest, IncidentId};
 use handoff_domain::values::Severity;
-use handoff_engine::check::{Report, check_log};
+use handoff_engine::check::{Report, check_log_and_values};
+use handoff_engine::memory::LoadError;
 use handoff_store::Reader;
 use std::sync::Arc;
 use tamper::Tampered;
 use world::{World, org, seat};
+
+/// Checks the log and the values beside it.
+async fn check_log(reader: &dyn Reader) -> Result<Report, LoadError> {
+    check_log_and_values(reader, &world::vault()).await
+}
 
 /// Plays the history once and gives the closed database.
 async fn played() -> (tempfile::TempDir, Arc<dyn Reader>) {

@@ -8,6 +8,7 @@ use handoff_domain::moves::state_seen;
 use handoff_domain::time::Millis;
 use handoff_engine::clock::{Clock, ManualClock};
 use handoff_engine::memory::Entry;
+use handoff_engine::vault::Vault;
 use handoff_engine::writer::IDLE_MS;
 use handoff_engine::{Answer, Done, Engine, Organisation, Task, open_log};
 use handoff_evidence::disclosure::Disclosure;
@@ -83,6 +84,11 @@ pub(crate) fn organisations() -> Vec<Organisation> {
     kinds.into_iter().map(|(name, kind)| Organisation { id: org(name), kind }).collect()
 }
 
+/// What personal values are sealed with.
+pub(crate) fn vault() -> Vault {
+    Vault::new(&[7; 32], &[])
+}
+
 /// A running engine.
 pub(crate) struct World {
     engine: Engine,
@@ -97,7 +103,7 @@ impl World {
         let mut store = handoff_store::open(url, Options::default()).await.expect("it opens");
         let clock = Arc::new(ManualClock::new(START));
         open_log(&mut store, &LogKey::from_seed(&[7; 32]), clock.now()).await.expect("position 0");
-        let started = Engine::start(store, organisations(), clock.clone()).await;
+        let started = Engine::start(store, organisations(), Arc::new(vault()), clock.clone()).await;
         let (engine, writer) = started.expect("the engine starts");
         let world = Self { engine, clock: clock.clone(), requests: Cell::new(0) };
         let playing = async move {

@@ -61,6 +61,10 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     check_server(&mut findings);
     check_database(&mut findings);
     findings.secret("evidence.log_key_file", files::read_key(&config.evidence.log_key_file));
+    findings.secret("sealing.key_file", files::read_key(&config.sealing.key_file));
+    for (at, file) in config.sealing.previous_key_files.iter().enumerate() {
+        findings.secret(&format!("sealing.previous_key_files[{at}]"), files::read_key(file));
+    }
     if config.profile == Profile::Production && config.log.level == LogLevel::Trace {
         findings.add("log.level", "`trace` is for development", "use `info` or `debug`");
     }

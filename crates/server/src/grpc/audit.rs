@@ -87,16 +87,16 @@ impl AuditService for Gate {
         if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
             return Err(status(&Refusal::new(Reason::WrongSide)));
         }
-        let rows = self.engine().reader().personal(id, 1, found.case.version).await.map_err(|e| store_away(&e))?;
+        let kept = self.engine().personal(id, found.case.version).await.map_err(|error| unreadable(&error))?;
         let mut callers: Vec<v1::CallerData> = Vec::new();
-        for row in rows.iter().filter(|row| is_caller_data(&row.id.path) && row.id.seq <= until) {
-            let Some((digest, Value::Text(value))) = read(&row.disclosure) else { continue };
+        for kept in kept.iter().filter(|kept| is_caller_data(&kept.path) && kept.seq <= until) {
+            let Some((digest, Value::Text(value))) = read(&kept.text) else { continue };
             let shown = Some(v1::SealedText { state: "DISCLOSED".into(), value, digest });
-            if callers.last().is_none_or(|last| last.seq != row.id.seq) {
-                callers.push(v1::CallerData { seq: row.id.seq, ..Default::default() });
+            if callers.last().is_none_or(|last| last.seq != kept.seq) {
+                callers.push(v1::CallerData { seq: kept.seq, ..Default::default() });
             }
             let Some(last) = callers.last_mut() else { continue };
-            if row.id.path.ends_with("details") { last.details = shown } else { last.phone = shown }
+            if kept.path.ends_with("details") { last.details = shown } else { last.phone = shown }
         }
         Ok(Response::new(v1::OpenCallerDataResponse { reply: Some(reply), callers }))
     }
@@ -123,8 +123,7 @@ impl AuditService for Gate {
     }
 }
 
-fn read(disclosure: &[u8]) -> Option<(String, Value)> {
-    let text = std::str::from_utf8(disclosure).ok()?;
+fn read(text: &str) -> Option<(String, Value)> {
     let digest = handoff_domain::values::b64url(&handoff_evidence::disclosure::digest(text).0);
     Some((digest, open(text).ok()?.value))
 }

@@ -12,7 +12,7 @@ use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_domain::values::Sealed;
 use handoff_engine::feed::FeedEntry;
-use handoff_engine::memory::Entry;
+use handoff_engine::memory::{Entry, LoadError};
 use handoff_evidence::disclosure::{Value, open};
 use handoff_proto::convert::{self, ListQuery};
 use handoff_proto::v1;
@@ -114,15 +114,22 @@ impl Gate {
         if !may_read(found, caller) && !survivor.is_some_and(|survivor| may_read(&survivor, caller)) {
             return Ok(Opened::default());
         }
-        let rows = self.engine().reader().personal(found.case.id, 1, found.case.version).await;
-        let rows = rows.map_err(|error| store_away(&error))?;
-        let (mut values, mut withheld) = (HashMap::with_capacity(rows.len()), HashSet::new());
-        for row in &rows {
-            let Ok(text) = std::str::from_utf8(&row.disclosure) else { continue };
-            let digest = handoff_evidence::disclosure::digest(text);
-            if is_caller_data(&row.id.path) {
+        let kept = match self.engine().personal(found.case.id, found.case.version).await {
+            Ok(kept) => kept,
+            // Who owns the case and what is owed is shown whatever happens to the texts in it.
+            Err(LoadError::Sealed(_, error)) => {
+                crate::metrics::sealed_unreadable();
+                tracing::error!(%error, "texts of a case are withheld because they do not open");
+                return Ok(Opened::default());
+            }
+            Err(error) => return Err(unreadable(&error)),
+        };
+        let (mut values, mut withheld) = (HashMap::with_capacity(kept.len()), HashSet::new());
+        for value in &kept {
+            let digest = handoff_evidence::disclosure::digest(&value.text);
+            if is_caller_data(&value.path) {
                 withheld.insert(digest);
-            } else if let Ok(opened) = open(text) {
+            } else if let Ok(opened) = open(&value.text) {
                 values.insert(digest, opened.value);
             }
         }

@@ -87,6 +87,6 @@ async fn told_by(
     let reader = database::reader(&url).await?;
     let counts = log::count(reader.as_ref(), plan, mapping.owner().as_ref()).await;
     reader.close().await;
-    let checked = database::check(&url).await?;
+    let checked = database::check(config, &url).await?;
     Ok((counts?, Invariants::of(&checked.report, checked.findings)))
 }
