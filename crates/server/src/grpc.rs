@@ -112,10 +112,12 @@ impl Gate {
     /// Who calls; every method begins here.
     fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
         let now = self.engine().clock().now();
-        self.0.auth.authenticate(request.metadata().as_ref(), now).map_err(|denied| {
+        let session = self.0.auth.authenticate(request.metadata().as_ref(), now).map_err(|denied| {
             self.engine().denied(None, None, method, Reason::TokenInvalid);
             denied.report()
-        })
+        })?;
+        crate::edge::admit(request.extensions(), &session.caller, now)?;
+        Ok(session)
     }
 
     /// One command about an incident: decode, submit, encode.

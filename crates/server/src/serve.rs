@@ -7,7 +7,7 @@ use crate::auth::{AuthError, Authenticator};
 use crate::config::files::{self, SecretError};
 use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
-use crate::edge::EdgeLayer;
+use crate::edge::{EdgeLayer, OriginsLayer};
 use crate::grpc::{FramedFeed, Gate};
 use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
 use crate::tasks::Tasks;
@@ -295,10 +295,13 @@ fn spawn_listener(
         .http2_max_pending_accept_reset_streams(Some(limits.pending_accept_reset_streams_max as usize))
         .http2_max_header_list_size(limits.header_list_bytes_max)
         .http2_keepalive_interval(Some(limits.keepalive_interval()))
-        .http2_keepalive_timeout(Some(limits.keepalive_timeout()));
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout()))
+        // No grace after it: a feed ends by itself within the hour, with its token, and is not cut off.
+        .max_connection_age(limits.connection_age());
     let stop = tasks.stopping().cancelled_owned();
     Ok(if server.grpc_web {
-        let router = transport.layer(tonic_web::GrpcWebLayer::new()).layer(edge).add_routes(routes);
+        let origins = OriginsLayer::new(&server.cors_origins);
+        let router = transport.layer(origins).layer(tonic_web::GrpcWebLayer::new()).layer(edge).add_routes(routes);
         tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
     } else {
         let router = transport.layer(edge).add_routes(routes);
