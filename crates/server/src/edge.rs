@@ -118,6 +118,7 @@ struct Arrival(Arc<Call>);
 
 struct Call {
     edge: Arc<Edge>,
+    method: String,
     connection: SocketAddr,
     /// None for a stream: it takes no place.
     place: Option<Place>,
@@ -132,7 +133,7 @@ pub(crate) fn admit(extensions: &Extensions, caller: &Caller, now: Millis) -> Re
     let Some(Arrival(call)) = extensions.get::<Arrival>() else { return Ok(()) };
     call.edge.rates.take(caller, now).map_err(|refusal| status(&refusal))?;
     match &call.place {
-        Some(place) if !place.settle(&caller.org) => Err(status(&Refusal::new(Reason::QueueFull))),
+        Some(place) if !place.settle(&caller.org) => Err(Edge::shed(&call.method)),
         _ => Ok(()),
     }
 }
@@ -223,11 +224,16 @@ impl Edge {
         } else if let Some(place) = Places::arrive(&edge.places, connection.ip(), kind) {
             Some(place)
         } else {
-            metrics::counter!(SHED_TOTAL, "method" => edge.method(path)).increment(1);
-            return Err(status(&Refusal::new(Reason::QueueFull)));
+            return Err(Self::shed(&edge.method(path)));
         };
-        let call = UnderWay::begin(Call { edge: edge.clone(), connection, place });
+        let call = UnderWay::begin(Call { edge: edge.clone(), method: edge.method(path), connection, place });
         Ok((call, timeout::deadline(edge.deadline(path), waits)))
+    }
+
+    /// There is no place for a call of this method.
+    fn shed(method: &str) -> Status {
+        metrics::counter!(SHED_TOTAL, "method" => method.to_owned()).increment(1);
+        status(&Refusal::new(Reason::QueueFull))
     }
 
     /// What an answer says about its caller: no valid token costs the connection one of its tries.
@@ -268,8 +274,8 @@ fn code(response: &Response<Body>) -> Code {
 
 /// The other end of the connection a call came over; address and port name the connection as long as it is there.
 fn connection(extensions: &Extensions) -> SocketAddr {
-    let info = extensions.get::<TlsConnectInfo<TcpConnectInfo>>();
-    info.and_then(|info| info.get_ref().remote_addr()).unwrap_or(NOWHERE)
+    let secured = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
+    secured.or_else(|| extensions.get()).and_then(TcpConnectInfo::remote_addr).unwrap_or(NOWHERE)
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

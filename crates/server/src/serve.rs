@@ -265,13 +265,13 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
         let builder =
             || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
         routes = routes
-            .add_service(builder().build_v1().map_err(ServeError::Reflection)?)
-            .add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?);
+            .add_service(builder().build_v1().map_err(ServeError::Reflection)?.max_decoding_message_size(decode))
+            .add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?.max_decoding_message_size(decode));
     }
     if server.health {
         let (reporter, health) = tonic_health::server::health_reporter();
         tasks.spawn(report_health(reporter, gate.engine().clone(), tasks.stopping()));
-        routes = routes.add_service(health);
+        routes = routes.add_service(health.max_decoding_message_size(decode));
     }
     Ok(routes)
 }

@@ -147,6 +147,7 @@ fn a_connection_with_too_many_bad_tokens_is_not_listened_to() {
         let (call, _) = begin(1).expect("it may try");
         edge.judge(&call, &Status::new(status, "").into_http());
     }
+    assert!(begin(2).is_ok(), "another connection of the same address");
     let refused = begin(1).err().expect("two bad tokens");
     assert_eq!(reason(&refused), "RATE_LIMITED");
     assert_eq!(refused.get_details_error_info().unwrap().metadata["scope"], "connection");
