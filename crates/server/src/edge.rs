@@ -1,5 +1,5 @@
-//! What stands before every method: how often somebody may call, how many calls may be under way and whose, how long one
-//! may take, what is counted, and that no refusal leaves without its published reason.
+//! What stands before every method: how often somebody may call, how many calls may be under way and whose, how long
+//! one may take, what is counted, and that no refusal leaves without its published reason.
 //!
 //! The transport answers by itself what never reaches a method: a message over the limit, bytes that are no message,
 //! a compressed message, a method that does not exist. It knows nothing of our reasons, so its answers are put into
@@ -218,6 +218,11 @@ impl Edge {
         let waits = timeout::read(request.headers()).map_err(|timeout::NotATimeout| {
             invalid_fields(&[FieldViolation::of(timeout::GRPC_TIMEOUT, "NOT_A_TIMEOUT", &[])])
         })?;
+        let deadline = timeout::deadline(edge.deadline(path), waits);
+        if deadline.is_zero() {
+            // Nobody waits for it any more.
+            return Err(status(&Refusal::new(Reason::OutcomeUnknown)));
+        }
         let kind = if SHED_LAST.contains(&path) { Kind::Fact } else { Kind::Other };
         let place = if STREAMS.contains(&path) {
             None
@@ -227,7 +232,7 @@ impl Edge {
             return Err(Self::shed(&edge.method(path)));
         };
         let call = UnderWay::begin(Call { edge: edge.clone(), method: edge.method(path), connection, place });
-        Ok((call, timeout::deadline(edge.deadline(path), waits)))
+        Ok((call, deadline))
     }
 
     /// There is no place for a call of this method.

@@ -1,7 +1,7 @@
 //! Which web pages may call by gRPC-Web.
 //!
-//! A browser names the page's origin and, before the first call, asks whether it may. Without configured origins no page
-//! may; a dispatch system names no origin and is not asked here.
+//! A browser names the page's origin and, before the first call, asks whether it may. Without configured origins no
+//! page may; a dispatch system names no origin and is not asked here.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
