@@ -8,6 +8,7 @@ mod database;
 mod failures;
 mod feed;
 mod intake;
+mod limits;
 mod lists;
 mod merges;
 mod part_ended;

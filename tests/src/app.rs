@@ -41,6 +41,12 @@ const CONFIG: &str = "handoff.toml";
 const BACKEND: &str = "HANDOFF_TEST_BACKEND";
 /// A database file in the service's folder.
 const SQLITE: &str = "sqlite:handoff.db";
+/// Limits lifted for the tests, which play people and systems as fast as a program can, and send bad tokens by the
+/// hundred. A test of a limit puts it back by [`TestApp::limit`].
+const LIFTED: &str = "[server.limits]\nperson_calls_per_s = 100000\nperson_calls_burst = 100000\n\
+    adapter_calls_per_s = 100000\nadapter_calls_burst = 100000\n\
+    organisation_calls_per_s = 100000\norganisation_calls_burst = 100000\n\
+    denied_calls_per_s = 100000\ndenied_calls_burst = 100000\n";
 /// An address at any free port.
 const ANY_PORT: &str = "127.0.0.1:0";
 /// The word before the address on stderr.
@@ -222,6 +228,17 @@ impl TestApp {
         Ok(std::fs::write(self.config_file(), text.replacen(from, to, 1))?)
     }
 
+    /// Sets a limit of the listener for the next start.
+    ///
+    /// # Errors
+    /// The configuration cannot be read or written.
+    pub fn limit(&self, name: &str, value: u32) -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(self.config_file())?;
+        let others: Vec<_> = text.lines().filter(|line| !line.starts_with(&format!("{name} = "))).collect();
+        let set = format!("[server.limits]\n{name} = {value}");
+        Ok(std::fs::write(self.config_file(), others.join("\n").replacen("[server.limits]", &set, 1) + "\n")?)
+    }
+
     /// The same service over another address of its database, for the next start.
     pub fn reach_database_by(&mut self, url: String) {
         self.database = url;
@@ -276,6 +293,7 @@ impl TestApp {
             "profile = \"development\"\n\n[server]\nlisten = \"{}\"\nmetrics_listen = \"127.0.0.1:0\"\n\
              tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\
              client_certificates = \"off\"\n\n\
+             {LIFTED}\n\
              [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n[sealing]\nkey_file = \"sealing.key\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
             self.listen, self.database
@@ -362,23 +380,24 @@ impl TestApp {
     /// # Errors
     /// The service does not say where its metrics are, or does not answer there.
     pub async fn readiness(&self) -> anyhow::Result<(u16, String)> {
-        let answer = self.inside("readyz").await?;
-        Ok((answer.status().as_u16(), answer.text().await?))
+        self.beside("readyz").await
     }
 
-    /// What the service counts now.
+    /// What `/metrics` says now.
     ///
     /// # Errors
     /// As [`TestApp::readiness`].
     pub async fn metrics(&self) -> anyhow::Result<String> {
-        Ok(self.inside("metrics").await?.text().await?)
+        Ok(self.beside("metrics").await?.1)
     }
 
-    /// A page of the internal listener.
-    async fn inside(&self, page: &str) -> anyhow::Result<reqwest::Response> {
+    /// An answer of the listener beside.
+    async fn beside(&self, page: &str) -> anyhow::Result<(u16, String)> {
         let said = self.said();
         let address = said.split("metrics http://").nth(1).and_then(|rest| rest.split(')').next());
-        Ok(reqwest::get(format!("http://{}/{page}", address.context("the service names its metrics")?)).await?)
+        let url = format!("http://{}/{page}", address.context("the service names its metrics")?);
+        let answer = reqwest::get(url).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// Waits until `/readyz` has this status.

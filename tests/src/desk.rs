@@ -152,7 +152,7 @@ impl Desk {
     /// Records why not; whether asking again is of no use.
     fn is_refused(&self, op: u64, status: &Status) -> bool {
         let reason = handoff_client::reason(status).unwrap_or_else(|| format!("{:?}", status.code()));
-        if reason == "NOT_ACCEPTED" || reason == "QUEUE_FULL" {
+        if matches!(reason.as_str(), "NOT_ACCEPTED" | "QUEUE_FULL" | "RATE_LIMITED") {
             self.recorder.no(op, &reason);
             return false;
         }

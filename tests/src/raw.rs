@@ -60,10 +60,18 @@ impl RawClient {
     /// # Errors
     /// The address or certificate cannot be used.
     pub fn of(app: &TestApp, name: &str) -> anyhow::Result<Self> {
+        Self::with_token(app, app.token(&crate::app::who(name)?)?)
+    }
+
+    /// With whatever stands for a token.
+    ///
+    /// # Errors
+    /// The address or certificate cannot be used.
+    pub fn with_token(app: &TestApp, token: String) -> anyhow::Result<Self> {
         let ca = std::fs::read_to_string(app.path("ca.pem"))?;
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
         let channel = Endpoint::from_shared(format!("https://{}", app.address()))?.tls_config(tls)?.connect_lazy();
-        Ok(Self { channel, token: app.token(&crate::app::who(name)?)? })
+        Ok(Self { channel, token })
     }
 
     /// Sends these bytes as the one message of `Service/Method`, with these further headers.

@@ -160,7 +160,7 @@ impl Run {
         for name in ["fsync", "synchronous_commit", "shared_buffers", "max_wal_size", "full_page_writes"] {
             self.report.figure(name, &self.cluster.psql("postgres", &format!("SHOW {name};"))?);
         }
-        self.report.figure("limits lifted", &format!("max_connections = {CONNECTIONS_MAX}"));
+        self.report.figure("limits lifted", &format!("max_connections = {CONNECTIONS_MAX}; {}", setup::LIFTED));
         Ok(())
     }
 

@@ -65,7 +65,7 @@ impl Bench {
     pub(crate) async fn run(&mut self) -> anyhow::Result<()> {
         machine::describe(&self.report);
         self.report.figure("SQLite", rusqlite::version());
-        self.report.figure("limits lifted", "none");
+        self.report.figure("limits lifted", setup::LIFTED);
         self.floors().await?;
         if self.only.contains(&Only::Service) {
             for in_flight in self.in_flight.clone() {

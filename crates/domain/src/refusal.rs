@@ -79,6 +79,8 @@ crate::words! {
         NotImplemented = "NOT_IMPLEMENTED",
         /// Too many requests wait; nothing was accepted.
         QueueFull = "QUEUE_FULL",
+        /// This caller, its organisation or its connection asks more often than it may; nothing was accepted.
+        RateLimited = "RATE_LIMITED",
         /// The service stops or its store is away; nothing was accepted.
         NotAccepted = "NOT_ACCEPTED",
         /// It is not known whether the command took effect; ask again with the same request id.

@@ -1,24 +1,37 @@
-//! What stands before every method: how many calls may be under way, how long one may take, what is counted, and
-//! that no refusal leaves without its published reason.
+//! What stands before every method: how often somebody may call, how many calls may be under way and whose, how long
+//! one may take, what is counted, and that no refusal leaves without its published reason.
 //!
 //! The transport answers by itself what never reaches a method: a message over the limit, bytes that are no message,
 //! a compressed message, a method that does not exist. It knows nothing of our reasons, so its answers are put into
 //! them here. What a method answered passes untouched.
+//!
+//! The order: whether the connection sends too many bad tokens, the caller's own deadline, a place among those that
+//! arrive; then, once the caller is verified ([`admit`]), its rates and a place among its organisation's calls.
+
+mod origins;
+mod places;
+mod timeout;
+
+pub use origins::{OriginsLayer, OriginsService};
 
 use crate::config::Limits;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::metrics::{RPC_IN_FLIGHT, RPC_SECONDS, RPC_TOTAL, SHED_TOTAL};
+use crate::rates::{RateLimits, Rates};
+use handoff_domain::caller::Caller;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_engine::clock::Clock;
-use http::{HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
+use places::{Kind, Place, Places};
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tonic::body::Body;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
@@ -45,8 +58,8 @@ const SHED_LAST: &[&str] = &[
 ];
 /// Streams take no place: thousands of subscribers come back at once after a restart.
 const STREAMS: &[&str] = &["/handoff.v1.FeedService/Watch"];
-/// Parts of all places that everything else may take, in quarters.
-const OTHERS_QUARTERS: usize = 3;
+/// Where a call comes from that came over no connection, in tests of this process.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 const STATUS: &str = "grpc-status";
 const DETAILS: &str = "grpc-status-details-bin";
@@ -57,8 +70,8 @@ struct Edge {
     message_max: u32,
     map_message_max: usize,
     deadline: Duration,
-    in_flight_max: usize,
-    in_flight: AtomicUsize,
+    places: Arc<Places>,
+    rates: Rates,
     clock: Arc<dyn Clock>,
     /// Names of our methods: what is counted under its own name.
     methods: Vec<String>,
@@ -76,8 +89,8 @@ impl EdgeLayer {
             message_max: limits.message_decode_bytes_max,
             map_message_max,
             deadline: limits.unary_deadline(),
-            in_flight_max: limits.unary_in_flight_max as usize,
-            in_flight: AtomicUsize::new(0),
+            places: Arc::new(Places::new(limits.unary_arriving_max as usize, limits.unary_in_flight_max as usize)),
+            rates: Rates::new(RateLimits::of(limits)),
             clock,
             methods,
         }))
@@ -99,19 +112,50 @@ pub struct EdgeService<S> {
     inner: S,
 }
 
-/// One call under way.
-struct Place {
+/// One call, as it is known to the method's first step.
+#[derive(Clone)]
+struct Arrival(Arc<Call>);
+
+struct Call {
     edge: Arc<Edge>,
-    counted: bool,
+    method: String,
+    connection: SocketAddr,
+    /// None for a stream: it takes no place.
+    place: Option<Place>,
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.counted {
-            return;
+/// A verified caller's call: its rates, then a place among the calls of its organisation. Every method says this first,
+/// so that nothing is read or queued for somebody who may not call now. A call that came through no listener passes.
+///
+/// # Errors
+/// `RATE_LIMITED` or `QUEUE_FULL`; nothing was accepted.
+pub(crate) fn admit(extensions: &Extensions, caller: &Caller, now: Millis) -> Result<(), Status> {
+    let Some(Arrival(call)) = extensions.get::<Arrival>() else { return Ok(()) };
+    call.edge.rates.take(caller, now).map_err(|refusal| status(&refusal))?;
+    match &call.place {
+        Some(place) if !place.settle(&caller.org) => Err(Edge::shed(&call.method)),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a call's place back when it is over, answered or given up.
+struct UnderWay(Arc<Call>);
+
+impl UnderWay {
+    fn begin(call: Call) -> Self {
+        if call.place.is_some() {
+            metrics::gauge!(RPC_IN_FLIGHT).increment(1.0);
         }
-        self.edge.in_flight.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!(RPC_IN_FLIGHT).decrement(1.0);
+        Self(Arc::new(call))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(place) = &self.0.place {
+            place.leave();
+            metrics::gauge!(RPC_IN_FLIGHT).decrement(1.0);
+        }
     }
 }
 
@@ -129,22 +173,24 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
         if !path.starts_with(OURS) {
             return Box::pin(self.inner.call(request));
         }
-        let method = self.edge.method(path);
-        let (begun, deadline) = (self.edge.clock.now(), self.edge.deadline(path));
-        let Some(place) = Edge::enter(&self.edge, path) else {
-            metrics::counter!(SHED_TOTAL, "method" => method.clone()).increment(1);
-            let full = status(&Refusal::new(Reason::QueueFull)).into_http();
-            self.edge.count(method, begun, &full);
-            return Box::pin(std::future::ready(Ok(full)));
-        };
-        let limit = self.edge.limit(path);
-        let encoding = text(request.headers(), ENCODING);
         let path = path.to_owned();
+        let (method, begun) = (self.edge.method(&path), self.edge.clock.now());
+        let (call, deadline) = match Edge::begin(&self.edge, &request, &path, begun) {
+            Ok(begun) => begun,
+            Err(refused) => {
+                let refused = refused.into_http();
+                self.edge.count(method, begun, &refused);
+                return Box::pin(std::future::ready(Ok(refused)));
+            }
+        };
+        let limit = self.edge.limit(&path);
+        let encoding = text(request.headers(), ENCODING);
+        request.extensions_mut().insert(Arrival(call.0.clone()));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = match tokio::time::timeout(deadline, answer).await {
@@ -152,28 +198,54 @@ where
                 // The command goes on; its answer lies under its request id.
                 Err(_) => status(&Refusal::new(Reason::OutcomeUnknown)).into_http(),
             };
-            place.edge.count(method, begun, &response);
+            call.0.edge.judge(&call, &response);
+            call.0.edge.count(method, begun, &response);
             Ok(response)
         })
     }
 }
 
 impl Edge {
-    fn enter(edge: &Arc<Self>, path: &str) -> Option<Place> {
-        let max = match (STREAMS.contains(&path), SHED_LAST.contains(&path)) {
-            (true, _) => usize::MAX,
-            (false, true) => edge.in_flight_max,
-            (false, false) => (edge.in_flight_max * OTHERS_QUARTERS).div_ceil(4),
-        };
-        let counted = max < usize::MAX;
-        if !counted {
-            return Some(Place { edge: edge.clone(), counted });
+    /// What is judged before anything is read, and how long the call may take.
+    fn begin(
+        edge: &Arc<Self>,
+        request: &Request<Body>,
+        path: &str,
+        now: Millis,
+    ) -> Result<(UnderWay, Duration), Status> {
+        let connection = connection(request.extensions());
+        edge.rates.may_try(connection, now).map_err(|refusal| status(&refusal))?;
+        let waits = timeout::read(request.headers()).map_err(|timeout::NotATimeout| {
+            invalid_fields(&[FieldViolation::of(timeout::GRPC_TIMEOUT, "NOT_A_TIMEOUT", &[])])
+        })?;
+        let deadline = timeout::deadline(edge.deadline(path), waits);
+        if deadline.is_zero() {
+            // Nobody waits for it any more.
+            return Err(status(&Refusal::new(Reason::OutcomeUnknown)));
         }
-        let under_way = edge.in_flight.fetch_add(1, Ordering::Relaxed);
-        metrics::gauge!(RPC_IN_FLIGHT).increment(1.0);
-        // Dropped again at once where there was no place left.
-        let place = Place { edge: edge.clone(), counted };
-        (under_way < max).then_some(place)
+        let kind = if SHED_LAST.contains(&path) { Kind::Fact } else { Kind::Other };
+        let place = if STREAMS.contains(&path) {
+            None
+        } else if let Some(place) = Places::arrive(&edge.places, connection.ip(), kind) {
+            Some(place)
+        } else {
+            return Err(Self::shed(&edge.method(path)));
+        };
+        let call = UnderWay::begin(Call { edge: edge.clone(), method: edge.method(path), connection, place });
+        Ok((call, deadline))
+    }
+
+    /// There is no place for a call of this method.
+    fn shed(method: &str) -> Status {
+        metrics::counter!(SHED_TOTAL, "method" => method.to_owned()).increment(1);
+        status(&Refusal::new(Reason::QueueFull))
+    }
+
+    /// What an answer says about its caller: no valid token costs the connection one of its tries.
+    fn judge(&self, call: &UnderWay, response: &Response<Body>) {
+        if code(response) == Code::Unauthenticated {
+            self.rates.denied(call.0.connection, self.clock.now());
+        }
     }
 
     fn deadline(&self, path: &str) -> Duration {
@@ -192,12 +264,23 @@ impl Edge {
 
     #[expect(clippy::cast_precision_loss, reason = "a metric")]
     fn count(&self, method: String, begun: Millis, response: &Response<Body>) {
-        let code = response.headers().get(STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
-        let code = format!("{:?}", Code::from_i32(code.unwrap_or(0)));
+        let code = format!("{:?}", code(response));
         let took = self.clock.now().since(begun) as f64 / 1_000.0;
         metrics::histogram!(RPC_SECONDS, "method" => method.clone()).record(took);
         metrics::counter!(RPC_TOTAL, "method" => method, "code" => code).increment(1);
     }
+}
+
+/// The gRPC code of an answer; a stream that begins has none yet and counts as well.
+fn code(response: &Response<Body>) -> Code {
+    let code = response.headers().get(STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
+    Code::from_i32(code.unwrap_or(0))
+}
+
+/// The other end of the connection a call came over; address and port name the connection as long as it is there.
+fn connection(extensions: &Extensions) -> SocketAddr {
+    let secured = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
+    secured.or_else(|| extensions.get()).and_then(TcpConnectInfo::remote_addr).unwrap_or(NOWHERE)
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {
@@ -246,70 +329,4 @@ fn not_a_message(problem: &str) -> Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use handoff_engine::clock::ManualClock;
-    use tonic_types::StatusExt;
-
-    fn answered(status: Status, path: &str, encoding: &str) -> Status {
-        let response = explain(status.into_http(), path, 65_536, encoding);
-        Status::from_header_map(response.headers()).expect("a refusal without a stream")
-    }
-
-    fn reason(status: &Status) -> String {
-        status.get_details_error_info().expect("its reason").reason
-    }
-
-    #[test]
-    fn what_the_transport_refuses_gets_its_published_reason() {
-        let note = "/handoff.v1.IncidentService/Note";
-        let large = answered(Status::out_of_range("too large"), note, "");
-        assert_eq!((large.code(), reason(&large).as_str()), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"));
-        assert_eq!(large.get_details_error_info().unwrap().metadata["max"], "65536");
-        assert_eq!(large.get_details_error_info().unwrap().metadata["fields"], "message");
-        let map = answered(Status::out_of_range("too large"), UPLOAD, "");
-        assert_eq!(map.get_details_error_info().unwrap().metadata["fields"], "geojson");
-        let gzip = answered(Status::unimplemented("compressed"), note, "gzip");
-        assert_eq!((gzip.code(), reason(&gzip).as_str()), (Code::Unimplemented, "NOT_IMPLEMENTED"));
-        assert_eq!(gzip.get_details_error_info().unwrap().metadata["fields"], "grpc-encoding");
-        let unknown = answered(Status::unimplemented(""), "/handoff.v1.IncidentService/Vanish", "");
-        assert_eq!(reason(&unknown), "NOT_IMPLEMENTED");
-    }
-
-    #[test]
-    fn bytes_that_are_no_message_name_the_field_they_stand_in() {
-        let problem = "failed to decode Protobuf message: ReceiveRequest.intake: Intake.kind: invalid wire type";
-        let bad = answered(Status::internal(problem), "/handoff.v1.IncidentService/Receive", "");
-        assert_eq!((bad.code(), reason(&bad).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
-        assert_eq!(bad.get_details_bad_request().unwrap().field_violations[0].field, "intake.kind");
-        let cut = answered(Status::internal("Unexpected EOF decoding stream."), "/handoff.v1.IncidentService/Note", "");
-        assert_eq!(cut.get_details_bad_request().unwrap().field_violations[0].field, "message");
-    }
-
-    #[test]
-    fn what_a_method_answered_passes_untouched() {
-        let own = status(&Refusal::new(Reason::LimitExceeded).field("fields"));
-        let after = answered(own.clone(), "/handoff.v1.AuditService/OpenSealed", "");
-        assert_eq!((after.code(), after.details()), (own.code(), own.details()));
-        let cancelled = answered(Status::cancelled("the caller went away"), "/handoff.v1.IncidentService/Note", "");
-        assert_eq!(cancelled.code(), Code::Cancelled);
-    }
-
-    #[test]
-    fn intake_still_finds_a_place_when_everything_else_is_shed() {
-        let limits = Limits { unary_in_flight_max: 4, ..Limits::default() };
-        let clock = Arc::new(ManualClock::new(Millis(0)));
-        let EdgeLayer(edge) = EdgeLayer::new(&limits, 1, clock, vec!["IncidentService/Note".to_owned()]);
-        let (note, receive) = ("/handoff.v1.IncidentService/Note", "/handoff.v1.IncidentService/Receive");
-        let mut taken: Vec<_> = (0..3).map(|_| Edge::enter(&edge, note).expect("a place")).collect();
-        assert!(Edge::enter(&edge, note).is_none(), "three quarters are taken");
-        taken.push(Edge::enter(&edge, receive).expect("intake goes on"));
-        assert!(Edge::enter(&edge, receive).is_none(), "every place is taken");
-        assert!(Edge::enter(&edge, STREAMS[0]).is_some(), "a stream takes none");
-        assert!(Edge::enter(&edge, receive).is_none(), "and gives none back");
-        drop(taken);
-        assert!(Edge::enter(&edge, note).is_some(), "a place is given back");
-        assert_eq!(edge.method(note), "IncidentService/Note");
-        assert_eq!(edge.method("/handoff.v1.IncidentService/Vanish"), "unknown");
-    }
-}
+mod tests;

@@ -92,7 +92,9 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::CursorInvalid
         | Reason::MapInvalid => Code::InvalidArgument,
         Reason::NotImplemented => Code::Unimplemented,
-        Reason::QueueFull | Reason::MessageTooLarge | Reason::SubscriberTooSlow => Code::ResourceExhausted,
+        Reason::QueueFull | Reason::RateLimited | Reason::MessageTooLarge | Reason::SubscriberTooSlow => {
+            Code::ResourceExhausted
+        }
         Reason::NotAccepted | Reason::OutcomeUnknown | Reason::StreamEnded => Code::Unavailable,
         Reason::TokenInvalid => Code::Unauthenticated,
         Reason::DataLoss => Code::DataLoss,
@@ -115,6 +117,7 @@ pub const fn retry(reason: Reason) -> Retry {
 const fn wait(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::QueueFull => Some(Duration::from_millis(200)),
+        Reason::RateLimited => Some(Duration::from_millis(500)),
         Reason::NotAccepted | Reason::SubscriberTooSlow => Some(Duration::from_secs(1)),
         Reason::OutcomeUnknown | Reason::StreamEnded => Some(Duration::from_millis(100)),
         _ => None,

@@ -119,10 +119,12 @@ impl Gate {
     /// Who calls; every method begins here.
     fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
         let (chain, now) = (request.peer_certs(), self.now());
-        self.0.auth.authenticate(request.metadata().as_ref(), shown(&chain), now).map_err(|denied| {
+        let session = self.0.auth.authenticate(request.metadata().as_ref(), shown(&chain), now).map_err(|denied| {
             self.engine().denied(None, None, method, Reason::TokenInvalid);
             denied.report()
-        })
+        })?;
+        crate::edge::admit(request.extensions(), &session.caller, now)?;
+        Ok(session)
     }
 
     /// Whether a stream's session still holds.

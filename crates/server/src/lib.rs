@@ -6,7 +6,8 @@
 //! 2. [`auth`]: from a bearer token to a [`Caller`](handoff_domain::caller::Caller).
 //! 3. [`error`]: the only table from a refusal to a gRPC status, with its texts in both languages.
 //! 4. [`tls`]: the certificate, the crypto provider and the accepting side of a connection.
-//! 5. [`edge`]: what stands before every method: limits, counting, a reason for every refusal.
+//! 5. [`connections`] and [`edge`]: what stands before every method: limits, counting, a reason for every refusal;
+//!    [`rates`]: how often somebody may call.
 //! 6. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
 //! 7. [`database`]: made, copied, checked.
 //! 8. [`telemetry`] and [`metrics`]: what operators see.
@@ -14,6 +15,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod connections;
 pub mod cursors;
 pub mod database;
 pub mod dev_ca;
@@ -22,6 +24,7 @@ pub mod error;
 pub mod gauges;
 pub mod grpc;
 pub mod metrics;
+pub mod rates;
 pub mod serve;
 pub mod tasks;
 pub mod telemetry;

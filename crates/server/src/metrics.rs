@@ -9,6 +9,9 @@
 //! | `handoff_rpc_seconds` | histogram | `method` | time to the answer, or to the beginning of a stream |
 //! | `handoff_rpc_in_flight` | gauge | | calls not answered yet |
 //! | `handoff_shed_total` | counter | `method` | calls refused because too many were under way |
+//! | `handoff_rate_limited_total` | counter | `code` (whose rate) | calls refused because somebody calls too often |
+//! | `handoff_connections` | gauge | | open connections, handshakes among them |
+//! | `handoff_connections_refused_total` | counter | `code` (`all`, `peer`) | connections closed at once, by limit |
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
 //! | `handoff_denials_unrecorded_total` | counter | | denied attempts that have no audit row |
 //! | `handoff_token_cache_total` | counter | `code` (`hit`, `miss`) | tokens found verified before |
@@ -42,6 +45,12 @@ pub const RPC_SECONDS: &str = "handoff_rpc_seconds";
 pub const RPC_IN_FLIGHT: &str = "handoff_rpc_in_flight";
 /// Calls refused because too many were under way.
 pub const SHED_TOTAL: &str = "handoff_shed_total";
+/// Calls refused because somebody calls too often.
+pub const RATE_LIMITED_TOTAL: &str = "handoff_rate_limited_total";
+/// Open connections.
+pub const CONNECTIONS: &str = "handoff_connections";
+/// Connections closed at once.
+pub const CONNECTIONS_REFUSED_TOTAL: &str = "handoff_connections_refused_total";
 /// Tokens refused.
 pub const AUTH_DENIED_TOTAL: &str = "handoff_auth_denied_total";
 /// Changed lists of what was taken back that could not be used.
@@ -70,11 +79,14 @@ pub const HEAD_POSITION: &str = "handoff_head_position";
 pub const READY: &str = "handoff_ready";
 
 /// Kind, unit and meaning of each name, in the order of the table above.
-const NAMES: [(&str, Kind, Unit, &str); 17] = [
+const NAMES: [(&str, Kind, Unit, &str); 20] = [
     (RPC_TOTAL, Kind::Counter, Unit::Count, "calls answered, by gRPC code"),
     (RPC_SECONDS, Kind::Histogram, Unit::Seconds, "time to the answer of a unary call"),
     (RPC_IN_FLIGHT, Kind::Gauge, Unit::Count, "unary calls under way"),
     (SHED_TOTAL, Kind::Counter, Unit::Count, "calls refused because too many were under way"),
+    (RATE_LIMITED_TOTAL, Kind::Counter, Unit::Count, "calls refused because somebody calls too often"),
+    (CONNECTIONS, Kind::Gauge, Unit::Count, "open connections, handshakes among them"),
+    (CONNECTIONS_REFUSED_TOTAL, Kind::Counter, Unit::Count, "connections closed at once, by limit"),
     (AUTH_DENIED_TOTAL, Kind::Counter, Unit::Count, "tokens refused, by coded reason"),
     (REVOKED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "changed revocation lists that could not be used"),
     (SEALED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "reads that withheld texts because they do not open"),

@@ -8,7 +8,7 @@ use crate::auth::{self, AuthError, Authenticator};
 use crate::config::files::{self, SecretError};
 use crate::config::{ClientCertificates, Config, Server};
 use crate::cursors::CursorKey;
-use crate::edge::EdgeLayer;
+use crate::edge::{EdgeLayer, OriginsLayer};
 use crate::grpc::{FramedFeed, Gate};
 use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
 use crate::tasks::Tasks;
@@ -286,13 +286,13 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
         let builder =
             || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
         routes = routes
-            .add_service(builder().build_v1().map_err(ServeError::Reflection)?)
-            .add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?);
+            .add_service(builder().build_v1().map_err(ServeError::Reflection)?.max_decoding_message_size(decode))
+            .add_service(builder().build_v1alpha().map_err(ServeError::Reflection)?.max_decoding_message_size(decode));
     }
     if server.health {
         let (reporter, health) = tonic_health::server::health_reporter();
         tasks.spawn(report_health(reporter, gate.engine().clone(), tasks.stopping()));
-        routes = routes.add_service(health);
+        routes = routes.add_service(health.max_decoding_message_size(decode));
     }
     Ok(routes)
 }
@@ -320,10 +320,13 @@ fn spawn_listener(
         .http2_max_pending_accept_reset_streams(Some(limits.pending_accept_reset_streams_max as usize))
         .http2_max_header_list_size(limits.header_list_bytes_max)
         .http2_keepalive_interval(Some(limits.keepalive_interval()))
-        .http2_keepalive_timeout(Some(limits.keepalive_timeout()));
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout()))
+        // No grace after it: a feed ends by itself within the hour, with its token, and is not cut off.
+        .max_connection_age(limits.connection_age());
     let stop = tasks.stopping().cancelled_owned();
     Ok(if server.grpc_web {
-        let router = transport.layer(tonic_web::GrpcWebLayer::new()).layer(edge).add_routes(routes);
+        let origins = OriginsLayer::new(&server.cors_origins);
+        let router = transport.layer(origins).layer(tonic_web::GrpcWebLayer::new()).layer(edge).add_routes(routes);
         tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
     } else {
         let router = transport.layer(edge).add_routes(routes);

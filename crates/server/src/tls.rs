@@ -4,6 +4,7 @@
 //! a plain [`TcpStream`] inside, or tonic's `peer_certs` would find nothing once clients bring certificates.
 
 use crate::config::{Limits, Server, files};
+use crate::connections::{Connections, Counted};
 use crate::dev_ca;
 use futures_util::{Stream, StreamExt};
 use rustls::ServerConfig;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 
 /// Longest certificate chain file, in bytes.
 pub const CERT_BYTES_MAX: u64 = 256 * 1024;
@@ -153,21 +154,30 @@ pub fn acceptor(server: &Server, clients: Option<Arc<dyn ClientCertVerifier>>) -
     Ok(TlsAcceptor::from(Arc::new(identity.server_config(server.grpc_web))))
 }
 
-/// Connections whose handshake is done, for `serve_with_incoming_shutdown`. Handshakes run beside each other, so a
-/// slow one holds up no other; one that fails or takes too long is dropped and leaves the listener running.
+/// Connections whose handshake is done, for `serve_with_incoming_shutdown`, each with its place. Handshakes run beside
+/// each other, so a slow one holds up no other; one that fails or takes too long is dropped and leaves the listener
+/// running.
 pub fn incoming(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     limits: &Limits,
-) -> impl Stream<Item = std::io::Result<TlsStream<TcpStream>>> + Send + use<> {
+) -> impl Stream<Item = std::io::Result<Counted<TlsStream<TcpStream>>>> + Send + use<> {
     let deadline = limits.tls_handshake();
     let handshakes_max = limits.tls_handshakes_max as usize;
-    TcpListenerStream::new(listener)
+    let connections = Connections::new(limits);
+    TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(limits.tcp_keepalive()))
         .map(move |accepted| {
             let acceptor = acceptor.clone();
+            // Judged as it is accepted: what finds no place is closed here and waits for nothing.
+            let accepted = accepted.map(|stream| {
+                let permit = stream.peer_addr().ok().and_then(|peer| connections.admit(peer.ip()));
+                permit.map(|permit| (stream, permit))
+            });
             async move {
-                let stream = match accepted {
-                    Ok(stream) => stream,
+                let (stream, permit) = match accepted {
+                    Ok(admitted) => admitted?,
                     Err(error) => {
                         // Out of file descriptors, as a rule: trying again at once would only burn the processor.
                         tracing::warn!(%error, "a connection was not accepted");
@@ -175,9 +185,8 @@ pub fn incoming(
                         return None;
                     }
                 };
-                stream.set_nodelay(true).ok()?;
                 match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => Some(Ok(stream)),
+                    Ok(Ok(stream)) => Some(Ok(Counted::new(stream, permit, deadline))),
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "a TLS handshake failed");
                         None

@@ -19,7 +19,7 @@ pub(super) fn is_unknown(reason: &str) -> bool {
 
 /// Whether a no says nothing about what was asked: the service could not take it just then.
 pub(super) fn was_not_accepted(reason: &str) -> bool {
-    matches!(Reason::parse(reason), None | Some(Reason::QueueFull | Reason::NotAccepted))
+    matches!(Reason::parse(reason), None | Some(Reason::QueueFull | Reason::RateLimited | Reason::NotAccepted))
 }
 
 /// Refusals of the rules themselves, which are stored under the request id and stand for ever. Others may come from the

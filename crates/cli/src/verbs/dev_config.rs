@@ -45,6 +45,15 @@ tls_key_file = "server.key"
 client_certificates = "off"
 resume_key_file = "resume.key"
 
+# For replays: officers are played by a program, many times faster than people.
+[server.limits]
+person_calls_per_s = 100000
+person_calls_burst = 100000
+adapter_calls_per_s = 100000
+adapter_calls_burst = 100000
+organisation_calls_per_s = 100000
+organisation_calls_burst = 100000
+
 [database]
 url = "{database}"
 

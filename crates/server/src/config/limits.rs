@@ -53,6 +53,32 @@ limits! {
     tls_handshake_ms = 5_000 in 100..=60_000,
     /// TLS handshakes under way at once; further connections wait in the listener's backlog.
     tls_handshakes_max = 512 in 1..=4_096,
+    /// Connections open at once, handshakes among them; a further one is closed at once.
+    connections_max = 512 in 1..=65_536,
+    /// Of these, from one peer address (of IPv6 the first 64 bits); a further one is closed at once.
+    connections_per_peer_max = 32 in 1..=65_536,
+    /// Seconds after which a connection is told to go away; what is under way on it comes to its end.
+    connection_age_max_s = 2_700 in 60..=86_400,
+    /// Seconds without traffic after which the operating system asks whether the peer is still there.
+    tcp_keepalive_s = 60 in 1..=7_200,
+    /// Unary calls that are not authenticated yet, their message still on its way; further ones are `QUEUE_FULL`.
+    unary_arriving_max = 512 in 1..=65_536,
+    /// Calls a second one officer at one client may keep up; more is `RATE_LIMITED`, as for all rates here.
+    person_calls_per_s = 20 in 1..=1_000_000,
+    /// Calls one officer may make at once after a time of rest.
+    person_calls_burst = 40 in 1..=1_000_000,
+    /// Calls a second one dispatch system may keep up.
+    adapter_calls_per_s = 2_000 in 1..=1_000_000,
+    /// Calls one dispatch system may make at once after a time of rest.
+    adapter_calls_burst = 4_000 in 1..=1_000_000,
+    /// Calls a second all callers of one organisation may keep up.
+    organisation_calls_per_s = 10_000 in 1..=1_000_000,
+    /// Calls one organisation may make at once after a time of rest.
+    organisation_calls_burst = 20_000 in 1..=1_000_000,
+    /// Calls without a valid token a second that one connection may keep up; then none of its tokens is looked at.
+    denied_calls_per_s = 10 in 1..=1_000_000,
+    /// Calls without a valid token one connection may make at once.
+    denied_calls_burst = 50 in 1..=1_000_000,
 }
 
 impl Limits {
@@ -78,5 +104,17 @@ impl Limits {
     #[must_use]
     pub fn tls_handshake(&self) -> Duration {
         Duration::from_millis(self.tls_handshake_ms.into())
+    }
+
+    /// [`Self::connection_age_max_s`] as a duration.
+    #[must_use]
+    pub fn connection_age(&self) -> Duration {
+        Duration::from_secs(self.connection_age_max_s.into())
+    }
+
+    /// [`Self::tcp_keepalive_s`] as a duration.
+    #[must_use]
+    pub fn tcp_keepalive(&self) -> Duration {
+        Duration::from_secs(self.tcp_keepalive_s.into())
     }
 }

@@ -149,6 +149,9 @@ reasons! {
     QueueFull: "Too many requests wait; this one was not accepted. It will be sent again; if this lasts, use the \
         phone.",
         "等待处理的请求过多，本请求未被接收，将自动重发。如持续出现，请改用电话。";
+    RateLimited: "Too many requests at once[: at most {max} a second]; this one was not accepted. It will be sent \
+        again; if this lasts, have somebody look for a program that calls in a loop.",
+        "请求过于频繁[：每秒最多{max}次]，本请求未被接收，将自动重发。如持续出现，请检查是否有程序在循环调用。";
     NotAccepted: "The service is stopping or its store is away; nothing was recorded. It will be sent again; if this \
         lasts, use the phone and the printed form.",
         "服务正在停止或存储不可用，内容未被记录，将自动重发。如持续出现，请使用电话和纸质移交单。";
@@ -177,7 +180,7 @@ reasons! {
 }
 
 /// What is wrong with a field, by code. Published in `docs/errors.md`; a test compares.
-pub(super) const VIOLATIONS: [(&str, Text); 17] = [
+pub(super) const VIOLATIONS: [(&str, Text); 18] = [
     ("REQUIRED", Text { en: "is missing; fill it in", zh: "缺失，请填写" }),
     (
         "NOT_A_UUID",
@@ -239,6 +242,13 @@ pub(super) const VIOLATIONS: [(&str, Text); 17] = [
         Text {
             en: "is not what the published protocol says; send the message of this method",
             zh: "与公布的协议不符，请按此方法的消息格式发送",
+        },
+    ),
+    (
+        "NOT_A_TIMEOUT",
+        Text {
+            en: "is not a time; write 1 to 8 digits and one of H, M, S, m, u, n, as 5S or 500m",
+            zh: "不是有效时限，请写1至8位数字加单位H、M、S、m、u、n之一，如5S或500m",
         },
     ),
     ("EMPTY_MESSAGE", Text { en: "is empty; fill in at least one of its fields", zh: "内容为空，请至少填写一项" }),

@@ -1,0 +1,264 @@
+//! Places of unary calls under way, and who may take one.
+//!
+//! A call takes a place twice. While its message is on its way and nobody knows who sends it, it is *arriving*, and its
+//! peer's address stands for it. Once its caller is verified it is *under way* and counts for that organisation alone:
+//! who has no token never takes a place from somebody who has.
+//!
+//! **The rule of both**: somebody may take one more place while it holds fewer than [`PLACES_PER_FREE`] times the
+//! places that are free. Alone, one organisation gets three quarters of all places; two that both want all get three
+//! sevenths each; n get 3 of 3n + 1 parts each, and one part stays free for whoever comes next. Nothing has to be known
+//! of who is active, and who asks for little is never refused for what the others do.
+
+use handoff_domain::ids::OrgId;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// See the module.
+pub(super) const PLACES_PER_FREE: usize = 3;
+/// Parts of all places under way that decisions, reads and the rest may take, in quarters; facts may take all.
+const OTHERS_QUARTERS: usize = 3;
+
+/// Places somebody holds, by name. Only who holds one is kept, so there are never more names than places.
+#[derive(Debug)]
+struct Shares<K> {
+    taken: usize,
+    held: HashMap<K, usize>,
+}
+
+impl<K: Clone + Eq + Hash> Shares<K> {
+    fn new() -> Self {
+        Self { taken: 0, held: HashMap::new() }
+    }
+
+    /// Takes a place of the first `max`, if the rule allows it.
+    fn enter(&mut self, key: &K, max: usize) -> bool {
+        let free = max.saturating_sub(self.taken);
+        let held = self.held.get(key).copied().unwrap_or(0);
+        if held >= PLACES_PER_FREE * free {
+            return false;
+        }
+        self.taken += 1;
+        *self.held.entry(key.clone()).or_insert(0) += 1;
+        true
+    }
+
+    fn leave(&mut self, key: &K) {
+        self.taken -= 1;
+        if let Some(held) = self.held.get_mut(key) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(key);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Taken {
+    arriving: Shares<IpAddr>,
+    under_way: Shares<OrgId>,
+}
+
+/// All places of this process.
+#[derive(Debug)]
+pub(super) struct Places {
+    arriving_max: usize,
+    under_way_max: usize,
+    taken: Mutex<Taken>,
+}
+
+/// What a call is, when places are short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Intake, units and alerts: refused last.
+    Fact,
+    /// Decisions, reads and everything else.
+    Other,
+}
+
+/// Where a call is.
+#[derive(Debug)]
+enum Stage {
+    Arriving(IpAddr),
+    UnderWay(OrgId),
+    /// Answered, or refused its place.
+    Gone,
+}
+
+/// One call's place.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    kind: Kind,
+    stage: Mutex<Stage>,
+}
+
+impl Places {
+    /// All free.
+    pub(super) fn new(arriving_max: usize, under_way_max: usize) -> Self {
+        let taken = Mutex::new(Taken { arriving: Shares::new(), under_way: Shares::new() });
+        Self { arriving_max, under_way_max, taken }
+    }
+
+    /// A place for a call that arrives from this address, if there is one.
+    pub(super) fn arrive(places: &Arc<Self>, peer: IpAddr, kind: Kind) -> Option<Place> {
+        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let stage = Mutex::new(Stage::Arriving(peer));
+        taken.arriving.enter(&peer, places.arriving_max).then(|| Place { places: places.clone(), kind, stage })
+    }
+
+    fn max(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Fact => self.under_way_max,
+            Kind::Other => (self.under_way_max * OTHERS_QUARTERS).div_ceil(4),
+        }
+    }
+}
+
+impl Place {
+    /// The caller is verified: the call is under way for this organisation, if there is a place. Said again it changes
+    /// nothing.
+    pub(super) fn settle(&self, org: &OrgId) -> bool {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let Stage::Arriving(peer) = *stage else { return true };
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.arriving.leave(&peer);
+        let entered = taken.under_way.enter(org, self.places.max(self.kind));
+        *stage = if entered { Stage::UnderWay(org.clone()) } else { Stage::Gone };
+        entered
+    }
+
+    /// The call is over; its place is free, whoever still knows of it.
+    pub(super) fn leave(&self) {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *stage, Stage::Gone) {
+            Stage::Arriving(peer) => taken.arriving.leave(&peer),
+            Stage::UnderWay(org) => taken.under_way.leave(&org),
+            Stage::Gone => {}
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn org(name: &str) -> OrgId {
+        OrgId::new(name).unwrap()
+    }
+
+    fn peer(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    /// How many calls of this kind an organisation gets under way, beside those that are.
+    fn fill(places: &Arc<Places>, name: &str, kind: Kind, kept: &mut Vec<Place>) -> usize {
+        let before = kept.len();
+        loop {
+            let place = Places::arrive(places, peer(1), kind).expect("room to arrive");
+            if !place.settle(&org(name)) {
+                return kept.len() - before;
+            }
+            kept.push(place);
+        }
+    }
+
+    #[test]
+    fn one_alone_gets_three_quarters_and_the_next_finds_room() {
+        let (places, mut kept) = (Arc::new(Places::new(512, 512)), Vec::new());
+        assert_eq!(fill(&places, "A", Kind::Fact, &mut kept), 384);
+        assert_eq!(fill(&places, "B", Kind::Fact, &mut kept), 96, "the other side is served at once");
+        assert_eq!(fill(&places, "A", Kind::Fact, &mut kept), 0);
+        // As the first one's calls end and both want all, they meet in the middle.
+        kept.drain(..200);
+        fill(&places, "B", Kind::Fact, &mut kept);
+        assert_eq!(fill(&places, "C", Kind::Fact, &mut kept), 54, "and a third still finds room");
+        drop(kept);
+        assert_eq!(fill(&places, "A", Kind::Fact, &mut Vec::new()), 384, "every place is given back");
+    }
+
+    #[test]
+    fn two_that_both_want_all_hold_the_same() {
+        let (places, mut kept) = (Arc::new(Places::new(512, 512)), Vec::new());
+        let mut counts = [0; 2];
+        loop {
+            let before = kept.len();
+            for (at, name) in ["A", "B"].into_iter().enumerate() {
+                let place = Places::arrive(&places, peer(1), Kind::Fact).expect("room to arrive");
+                if place.settle(&org(name)) {
+                    counts[at] += 1;
+                    kept.push(place);
+                }
+            }
+            if kept.len() == before {
+                break;
+            }
+        }
+        assert_eq!(counts, [220, 219]);
+    }
+
+    #[test]
+    fn facts_still_find_a_place_when_everything_else_is_refused() {
+        let (places, mut kept) = (Arc::new(Places::new(512, 512)), Vec::new());
+        assert_eq!(fill(&places, "A", Kind::Other, &mut kept), 288, "three quarters of three quarters");
+        assert_eq!(fill(&places, "A", Kind::Other, &mut kept), 0);
+        assert_eq!(fill(&places, "A", Kind::Fact, &mut kept), 96, "facts of the same organisation go on");
+    }
+
+    #[test]
+    fn who_is_not_known_takes_no_place_from_who_is() {
+        let (places, mut kept) = (Arc::new(Places::new(512, 4)), Vec::new());
+        let strangers: Vec<_> = std::iter::from_fn(|| Places::arrive(&places, peer(9), Kind::Fact)).collect();
+        assert_eq!(strangers.len(), 384, "one address never takes all");
+        assert_eq!(fill(&places, "A", Kind::Fact, &mut kept), 3);
+        drop(strangers);
+        assert_eq!(places.taken.lock().unwrap().arriving.held.len(), 0, "no name is kept");
+    }
+
+    #[test]
+    fn a_place_is_given_back_once_whatever_happens() {
+        let places = Arc::new(Places::new(4, 4));
+        let place = Places::arrive(&places, peer(1), Kind::Fact).unwrap();
+        assert!(place.settle(&org("A")) && place.settle(&org("A")), "said twice");
+        assert_eq!(places.taken.lock().unwrap().under_way.taken, 1);
+        place.leave();
+        place.leave();
+        assert!(place.settle(&org("A")), "too late to count");
+        drop(place);
+        let taken = places.taken.lock().unwrap();
+        assert_eq!((taken.arriving.taken, taken.under_way.taken), (0, 0));
+    }
+
+    proptest! {
+        /// Whatever the others do: no place is taken twice, nobody holds more than three quarters, and whoever holds
+        /// none finds a place as long as one is free.
+        #[test]
+        fn nobody_is_shut_out(moves in prop::collection::vec((0_u8..4, prop::bool::weighted(0.7)), 1..300)) {
+            const MAX: usize = 40;
+            let mut shares = Shares::new();
+            for (who, enters) in moves {
+                let held = shares.held.get(&who).copied().unwrap_or(0);
+                if enters {
+                    let free = MAX - shares.taken;
+                    let entered = shares.enter(&who, MAX);
+                    prop_assert!(entered || held > 0 || free == 0);
+                    prop_assert!(!entered || held < MAX * 3 / 4);
+                } else if held > 0 {
+                    shares.leave(&who);
+                }
+                prop_assert_eq!(shares.held.values().sum::<usize>(), shares.taken);
+                prop_assert!(shares.taken <= MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Limits of the listener against the running program: who asks too often, connects too often or sends what no client
+//! sends gets an answer with a reason or none at all, and everybody else goes on.
+
+use futures_util::future::join_all;
+use handoff_tests::app::{LIMIT, TestApp};
+use handoff_tests::play::{id, intake, note, receive};
+use handoff_tests::raw::RawClient;
+use handoff_tests::refusal::{Refusal, refused};
+use prost::Message;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+const NOTE: &str = "IncidentService/Note";
+const POSITION: &str = "FeedService/GetPosition";
+
+/// A running, furnished service with these limits.
+async fn limited(limits: &[(&str, u32)]) -> anyhow::Result<TestApp> {
+    let mut app = TestApp::prepare()?;
+    for (name, value) in limits {
+        app.limit(name, *value)?;
+    }
+    app.start()?;
+    Ok(app)
+}
+
+/// How often this happened, as the service counts it.
+async fn counted(app: &TestApp, line: &str) -> anyhow::Result<u64> {
+    let text = app.metrics().await?;
+    let found = text.lines().find_map(|known| known.strip_prefix(line)?.strip_prefix(' '));
+    Ok(found.map_or(Ok(0), str::parse)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_too_often_is_told_when_to_come_back_and_nobody_else_is() -> anyhow::Result<()> {
+    // Nothing comes back within the test: one call a second is the slowest there is, and a burst of three is used up.
+    let app = limited(&[("person_calls_per_s", 1), ("person_calls_burst", 3)]).await?;
+    let officer = RawClient::of(&app, "a-dispatcher")?;
+    let answers = join_all((0..20).map(|_| officer.call(POSITION, Vec::new(), &[]))).await;
+    let refusals: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert!((10..=17).contains(&refusals.len()), "{} of 20", refusals.len());
+    for status in &refusals {
+        let found = Refusal::of(status);
+        assert_eq!((found.code, found.reason.as_str()), (Code::ResourceExhausted, "RATE_LIMITED"), "{found:?}");
+        assert_eq!(found.domain, "handoff.v1");
+        let values = ["max", "scope"].map(|name| found.values.get(name).map(String::as_str));
+        assert_eq!(values, [Some("1"), Some("person")]);
+        assert!(["en", "zh-CN"].iter().all(|language| found.languages.contains(*language)), "{found:?}");
+        let wait = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+        assert!(wait.is_some_and(|wait| !wait.is_zero()), "it says when to come back: {found:?}");
+        assert_eq!(handoff_client::definite(status), handoff_client::Attempt::AskAgain, "the client asks again");
+    }
+    // A colleague at the same client, the own dispatch system and the other side.
+    for name in ["a-duty", "a-system", "b-dispatcher", "b-system"] {
+        RawClient::of(&app, name)?
+            .call(POSITION, Vec::new(), &[])
+            .await
+            .map_err(|status| anyhow::anyhow!("{name}: {status}"))?;
+    }
+    let many = u64::try_from(refusals.len())?;
+    assert_eq!(counted(&app, r#"handoff_rate_limited_total{code="person"}"#).await?, many);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_organisation_uses_up_its_own_calls_and_not_the_other_sides() -> anyhow::Result<()> {
+    let app = limited(&[("organisation_calls_per_s", 1), ("organisation_calls_burst", 10)]).await?;
+    let callers = ["a-system", "a-second-system", "a-dispatcher", "a-duty"].map(|name| RawClient::of(&app, name));
+    let callers = callers.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let answers = join_all((0..40).map(|at| callers[at % 4].call(POSITION, Vec::new(), &[]))).await;
+    let refusals: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).map(Refusal::of).collect();
+    assert!(refusals.len() >= 20, "{} of 40", refusals.len());
+    assert!(refusals.iter().all(|found| found.values.get("scope").is_some_and(|scope| scope == "organisation")));
+    let other = RawClient::of(&app, "b-system")?;
+    for answer in join_all((0..8).map(|_| other.call(POSITION, Vec::new(), &[]))).await {
+        answer?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_bad_tokens_is_not_listened_to_and_others_are() -> anyhow::Result<()> {
+    let app = limited(&[("denied_calls_per_s", 1), ("denied_calls_burst", 5)]).await?;
+    let stranger = RawClient::with_token(&app, "no.token.atall".to_owned())?;
+    let mut codes = Vec::new();
+    for _ in 0..10 {
+        let status = stranger.call(POSITION, Vec::new(), &[]).await.expect_err("not a token");
+        codes.push((status.code(), Refusal::of(&status).reason));
+    }
+    assert!(codes[..5].iter().all(|(code, _)| *code == Code::Unauthenticated), "{codes:?}");
+    assert!(codes[5..].iter().any(|(_, reason)| reason == "RATE_LIMITED"), "{codes:?}");
+    RawClient::of(&app, "a-dispatcher")?.call(POSITION, Vec::new(), &[]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_too_many_from_one_peer_is_closed_and_the_others_go_on() -> anyhow::Result<()> {
+    let app = limited(&[]).await?;
+    let working = RawClient::of(&app, "a-dispatcher")?;
+    working.call(POSITION, Vec::new(), &[]).await?;
+    // One is the client's; these say nothing, and their handshakes have five seconds.
+    let mut silent = Vec::new();
+    for _ in 0..31 {
+        silent.push(TcpStream::connect(app.address()).await?);
+    }
+    let mut one_more = TcpStream::connect(app.address()).await?;
+    let read = tokio::time::timeout(LIMIT, one_more.read(&mut [0])).await?;
+    assert!(matches!(read, Ok(0)) || read.is_err(), "closed at once");
+    assert_eq!(counted(&app, r#"handoff_connections_refused_total{code="peer"}"#).await?, 1);
+    working.call(POSITION, Vec::new(), &[]).await?;
+    // A place is given back: by one that is closed, and by all whose handshake does not come.
+    for stream in &mut silent {
+        let read = tokio::time::timeout(LIMIT, stream.read(&mut [0])).await?;
+        assert!(matches!(read, Ok(0)) || read.is_err(), "a handshake that does not come");
+    }
+    RawClient::of(&app, "b-dispatcher")?.call(POSITION, Vec::new(), &[]).await?;
+    assert_eq!(counted(&app, r#"handoff_connections_refused_total{code="peer"}"#).await?, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callers_own_time_must_be_one_and_holds_where_it_is_shorter() -> anyhow::Result<()> {
+    let app = limited(&[]).await?;
+    let raw = RawClient::of(&app, "a-dispatcher")?;
+    for malformed in ["soon", "5", "S", "123456789S", "5s", "-1S", "1.5S"] {
+        let found = refused(raw.call(POSITION, Vec::new(), &[("grpc-timeout", malformed)]).await)?;
+        assert_eq!((found.code, found.reason.as_str()), (Code::InvalidArgument, "INVALID_FIELD"), "{malformed}");
+        assert!(found.names("grpc-timeout"), "{malformed}: {found:?}");
+        assert!(["en", "zh-CN"].iter().all(|language| found.languages.contains(*language)), "{found:?}");
+    }
+    for good in ["5S", "1H", "99999999H", "4000m"] {
+        raw.call(POSITION, Vec::new(), &[("grpc-timeout", good)]).await?;
+    }
+    // Over before it began: in our words, with the way on, and not the transport's bare CANCELLED.
+    let found = refused(raw.call(POSITION, Vec::new(), &[("grpc-timeout", "1n")]).await)?;
+    assert_eq!((found.code, found.reason.as_str()), (Code::Unavailable, "OUTCOME_UNKNOWN"), "{found:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_messages_are_refused_before_they_are_unpacked() -> anyhow::Result<()> {
+    let app = TestApp::furnished(false).await?;
+    let incident = receive(&app, intake(44.1, 86.1)).await?;
+    let before = app.events().await?;
+    let raw = RawClient::of(&app, "a-dispatcher")?;
+    let message = note(&incident, "x").encode_to_vec();
+    for encoding in ["gzip", "deflate", "zstd", "br", "snappy"] {
+        let found = refused(raw.call(NOTE, message.clone(), &[("grpc-encoding", encoding)]).await)?;
+        assert_eq!((found.code, found.reason.as_str()), (Code::Unimplemented, "NOT_IMPLEMENTED"), "{encoding}");
+    }
+    assert_eq!(app.events().await?, before);
+    // And no answer is compressed for somebody who would like it so.
+    let answer = raw.call(POSITION, Vec::new(), &[("grpc-accept-encoding", "gzip, zstd, identity")]).await?;
+    assert!(answer.metadata().get("grpc-encoding").is_none_or(|encoding| encoding == "identity"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_beyond_the_limit_end_the_call_and_nothing_else() -> anyhow::Result<()> {
+    let app = limited(&[]).await?;
+    let raw = RawClient::of(&app, "a-dispatcher")?;
+    let filler: &'static str = "x".repeat(4_000).leak();
+    let names = ["x-1", "x-2", "x-3", "x-4", "x-5", "x-6", "x-7", "x-8"];
+    let headers = |count: usize| names[..count].iter().map(|name| (*name, filler)).collect::<Vec<_>>();
+    raw.call(POSITION, Vec::new(), &headers(3)).await?;
+    let status = raw.call(POSITION, Vec::new(), &headers(8)).await.expect_err("32 KB of headers");
+    assert_ne!(status.code(), Code::Ok, "{status}");
+    raw.call(POSITION, Vec::new(), &headers(3)).await?;
+    RawClient::of(&app, "b-dispatcher")?.call(POSITION, Vec::new(), &[]).await?;
+    let found = refused(raw.call(NOTE, note(&id(), "x").encode_to_vec(), &[]).await)?;
+    assert_eq!(found.reason, "INCIDENT_NOT_FOUND", "the service goes on");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_is_shown() -> anyhow::Result<()> {
+    let app = TestApp::prepare()?;
+    let shown = app.done(&["config", "show", "--config", &app.config_file()])?;
+    for (name, ..) in handoff_server::config::Limits::default().all() {
+        assert!(shown.lines().any(|line| line.starts_with(&format!("{name} = "))), "{name}: {shown}");
+    }
+    Ok(())
+}
