@@ -18,8 +18,7 @@ fn marked() -> api::Intake {
     if let Some(place) = &mut intake.place {
         place.address = format!("{CANARY}-address");
     }
-    intake.caller =
-        Some(api::CallerInput { phone: format!("{CANARY}-phone"), details: format!("{CANARY}-details") });
+    intake.caller = Some(api::CallerInput { phone: format!("{CANARY}-phone"), details: format!("{CANARY}-details") });
     intake
 }
 
