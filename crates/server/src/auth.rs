@@ -12,21 +12,27 @@ mod cache;
 mod claims;
 mod denied;
 pub mod jwks;
+pub mod keys;
 #[cfg(test)]
 mod tests;
 
 pub use denied::Denied;
 
-use crate::config::{Alg, Organisation, TOKEN_LIFE_PERSON_S_MAX};
+use crate::config::{Alg, Config, KeysFrom, Organisation, Profile, TOKEN_LIFE_PERSON_S_MAX};
 use crate::dev_ca;
-use cache::Cache;
+use crate::outbound::address::Network;
+use crate::outbound::{OutboundError, Target};
+use crate::tasks::Tasks;
+use cache::{Cache, Verified};
 use claims::{Claims, Once};
 use handoff_domain::caller::{Caller, OrgKind, Role};
 use handoff_domain::ids::{ClientId, OfficerId, StationId};
 use handoff_domain::time::{Millis, SECOND};
+use handoff_engine::clock::Clock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, Validation};
+use keys::{FileSource, Keys, LoadError, Owners, Source, Times};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -58,7 +64,21 @@ pub enum AuthError {
         /// The organisation.
         org: String,
         /// Why.
-        source: jwks::JwksError,
+        source: LoadError,
+    },
+    /// An organisation's keys have no one source.
+    #[error("organisation {org} does not have exactly one of a file and an address of its keys")]
+    NoSource {
+        /// The organisation.
+        org: String,
+    },
+    /// The address of an organisation's keys is none.
+    #[error("address of the keys of organisation {org}")]
+    Address {
+        /// The organisation.
+        org: String,
+        /// Why.
+        source: OutboundError,
     },
     /// Two organisations name one issuer.
     #[error("issuer of organisation {org} is another organisation's too")]
@@ -75,53 +95,97 @@ pub struct Authenticator {
     cache: Cache,
 }
 
+/// What holds for the keys of every organisation.
+#[derive(Clone, Debug)]
+pub struct KeyRules {
+    /// Whether keys made by `dev-ca` are taken.
+    pub development: bool,
+    /// Private networks in which keys may be fetched.
+    pub private_networks_allowed: Vec<Network>,
+}
+
+impl KeyRules {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            development: config.profile == Profile::Development,
+            private_networks_allowed: config.server.private_networks_allowed.clone(),
+        }
+    }
+
+    /// The keys of an organisation: read, where they are in a file, and still to be fetched where they are not.
+    fn keys(&self, organisation: &Organisation, owners: &Arc<Owners>) -> Result<Keys, AuthError> {
+        let org = || organisation.id.to_string();
+        let of = |source: Box<dyn Source>, times| {
+            let issuer = (organisation.id.clone(), organisation.alg);
+            Keys::new(issuer, self.development, source, times, Arc::clone(owners))
+        };
+        match organisation.keys_from() {
+            Some(KeysFrom::File(file)) => {
+                let keys = of(Box::new(FileSource(file.to_owned())), Times::FILE);
+                keys.read_now(file).map_err(|source| AuthError::Keys { org: org(), source })?;
+                Ok(keys)
+            }
+            Some(KeysFrom::Url { url, ca_file }) => {
+                let target = Target::new(url, ca_file, &self.private_networks_allowed)
+                    .map_err(|source| AuthError::Address { org: org(), source })?;
+                Ok(of(Box::new(target), Times::URL))
+            }
+            None => Err(AuthError::NoSource { org: org() }),
+        }
+    }
+}
+
 /// What is known of one issuer, and the one organisation it speaks for.
 #[derive(Debug)]
 struct Issuer {
     organisation: Organisation,
-    keys: jwks::KeySet,
+    keys: Arc<Keys>,
     validation: Validation,
     development: bool,
 }
 
 impl Authenticator {
-    /// Reads the keys of all organisations.
+    /// Reads the keys of all organisations that have them in a file. Those with an address have none until
+    /// [`Self::follow`] fetched them.
     ///
     /// # Errors
-    /// Keys cannot be read or used; two organisations share an issuer.
-    pub fn new(organisations: &[Organisation]) -> Result<Self, AuthError> {
+    /// Keys cannot be read or used; two organisations share an issuer or a key.
+    pub fn new(organisations: &[Organisation], rules: &KeyRules) -> Result<Self, AuthError> {
         crate::tls::install_provider();
+        let owners = Arc::default();
         let mut issuers = HashMap::with_capacity(organisations.len());
         for organisation in organisations {
-            let org = || organisation.id.to_string();
-            let keys = jwks::read(&organisation.jwks_file, organisation.alg)
-                .map_err(|source| AuthError::Keys { org: org(), source })?;
-            let issuer = Issuer {
-                organisation: organisation.clone(),
-                keys,
-                validation: validation(organisation),
-                development: dev_ca::is_development_issuer(&organisation.issuer),
-            };
+            let issuer = Issuer::new(organisation.clone(), Arc::new(rules.keys(organisation, &owners)?));
             if issuers.insert(organisation.issuer.clone(), issuer).is_some() {
-                return Err(AuthError::SharedIssuer { org: org() });
+                return Err(AuthError::SharedIssuer { org: organisation.id.to_string() });
             }
         }
         Ok(Self { issuers, cache: Cache::default() })
+    }
+
+    /// Renews the keys of every issuer, each by a task of its own, until the service stops.
+    pub fn follow(&self, tasks: &Tasks, clock: &Arc<dyn Clock>) {
+        for issuer in self.issuers.values() {
+            tasks.spawn(Arc::clone(&issuer.keys).follow(Arc::clone(clock), tasks.stopping()));
+        }
     }
 
     /// Who sends these headers (of a request, or tonic's metadata by its `as_ref`). `now` is the service's clock.
     ///
     /// # Errors
     /// Anything but one token that holds. Outside it is always [`TOKEN_INVALID`](Denied::report) and nothing else.
-    pub fn authenticate(&self, headers: &HeaderMap, now: Millis) -> Result<Arc<Session>, Denied> {
-        self.verify(bearer(headers)?, now)
+    pub async fn authenticate(&self, headers: &HeaderMap, now: Millis) -> Result<Arc<Session>, Denied> {
+        self.verify(bearer(headers)?, now).await
     }
 
-    /// Verifies one token.
+    /// Verifies one token. It waits for something only where its key id is unknown and its issuer's keys are fetched
+    /// once more.
     ///
     /// # Errors
     /// The token does not hold.
-    pub fn verify(&self, token: &str, now: Millis) -> Result<Arc<Session>, Denied> {
+    pub async fn verify(&self, token: &str, now: Millis) -> Result<Arc<Session>, Denied> {
         if token.len() > AUTHORIZATION_BYTES_MAX {
             return Err(Denied::TooLong);
         }
@@ -136,11 +200,14 @@ impl Authenticator {
         if alg != issuer.organisation.alg.as_str() {
             return Err(Denied::Algorithm);
         }
-        let key = issuer.keys.get(kid).ok_or(Denied::KeyUnknown)?;
+        let loaded = issuer.keys.find(kid, now).await?;
+        let key = loaded.key(kid).ok_or(Denied::KeyUnknown)?;
         let claims: Claims =
             jsonwebtoken::decode(token, key, &issuer.validation).map_err(|_| Denied::Signature)?.claims;
         let session = Arc::new(issuer.judge(&claims, now)?);
-        self.cache.put(digest, Arc::clone(&session), now);
+        let verified =
+            Verified { session: Arc::clone(&session), keys: Arc::clone(&issuer.keys), generation: loaded.generation() };
+        self.cache.put(digest, verified, now);
         Ok(session)
     }
 }
@@ -191,6 +258,15 @@ fn read_header(header: &Once) -> Result<(&str, &str), Denied> {
 }
 
 impl Issuer {
+    fn new(organisation: Organisation, keys: Arc<Keys>) -> Self {
+        Self {
+            keys,
+            validation: validation(&organisation),
+            development: dev_ca::is_development_issuer(&organisation.issuer),
+            organisation,
+        }
+    }
+
     /// Judges claims whose signature holds.
     fn judge(&self, claims: &Claims, now: Millis) -> Result<Session, Denied> {
         let organisation = &self.organisation;

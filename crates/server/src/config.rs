@@ -15,6 +15,7 @@ pub use check::roles_of;
 pub use limits::Limits;
 pub use source::Problem;
 
+use crate::outbound::address::Network;
 use handoff_domain::caller::{OrgKind, Role};
 use handoff_domain::ids::OrgId;
 use handoff_store::Durability;
@@ -85,6 +86,9 @@ pub struct Server {
     /// Web origins that may call by gRPC-Web; none unless named.
     #[serde(default)]
     pub cors_origins: Vec<String>,
+    /// Private networks into which the service may connect by itself, to fetch an issuer's keys; none unless named.
+    #[serde(default)]
+    pub private_networks_allowed: Vec<Network>,
     /// Limits of connections, streams, messages and load.
     #[serde(default)]
     pub limits: Limits,
@@ -182,8 +186,15 @@ pub struct Organisation {
     pub name: String,
     /// Its token issuer: the exact `iss` of its tokens.
     pub issuer: String,
-    /// The issuer's public keys, a JWK set.
-    pub jwks_file: PathBuf,
+    /// The issuer's public keys, a JWK set. Either this file or [`jwks_url`](Self::jwks_url).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// The https address at which the issuer publishes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// With the address: the authorities, PEM, one of which its certificate must come from. No other one is trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_ca_file: Option<PathBuf>,
     /// The one signature algorithm of its tokens.
     pub alg: Alg,
     /// The exact `aud` of its tokens.
@@ -194,6 +205,32 @@ pub struct Organisation {
     /// Longest life of an adapter's token, and in development of every token; a person's never exceeds 900 s otherwise.
     #[serde(default = "token_life_max_s")]
     pub token_life_max_s: u32,
+}
+
+/// Where an issuer's public keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysFrom<'a> {
+    /// A file, read again when it changes.
+    File(&'a Path),
+    /// An address, fetched again and again.
+    Url {
+        /// The https address.
+        url: &'a str,
+        /// The authorities its certificate may come from, PEM.
+        ca_file: &'a Path,
+    },
+}
+
+impl Organisation {
+    /// Where its issuer's keys come from; `None` where the configuration does not say exactly one place.
+    #[must_use]
+    pub fn keys_from(&self) -> Option<KeysFrom<'_>> {
+        match (&self.jwks_file, &self.jwks_url, &self.jwks_ca_file) {
+            (Some(file), None, None) => Some(KeysFrom::File(file)),
+            (None, Some(url), Some(ca_file)) => Some(KeysFrom::Url { url, ca_file }),
+            _ => None,
+        }
+    }
 }
 
 /// Signature algorithm of an organisation's tokens.
@@ -353,7 +390,9 @@ impl Config {
             &mut self.evidence.log_key_file,
         ];
         paths.extend(self.database.password_file.as_mut());
-        paths.extend(self.organisations.iter_mut().map(|organisation| &mut organisation.jwks_file));
+        for organisation in &mut self.organisations {
+            paths.extend(organisation.jwks_file.as_mut().into_iter().chain(organisation.jwks_ca_file.as_mut()));
+        }
         for path in paths {
             *path = folder.join(&*path);
         }

@@ -110,9 +110,9 @@ impl Gate {
     }
 
     /// Who calls; every method begins here.
-    fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
+    async fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
         let now = self.engine().clock().now();
-        self.0.auth.authenticate(request.metadata().as_ref(), now).map_err(|denied| {
+        self.0.auth.authenticate(request.metadata().as_ref(), now).await.map_err(|denied| {
             self.engine().denied(None, None, method, Reason::TokenInvalid);
             denied.report()
         })
@@ -123,7 +123,7 @@ impl Gate {
     where
         M: IntoCommand,
     {
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         self.command_of(&session, method, request.into_inner(), Sealing::new()).await
     }
 
@@ -165,7 +165,7 @@ impl Gate {
     where
         M: IntoOrder,
     {
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         let message = request.into_inner();
         let content = comparable(method, &message);
         let DecodedOrder { request_id, claimed_at, order } = message.into_order().map_err(violations)?;

@@ -3,7 +3,7 @@
 //! Shutdown: stop accepting, end the feeds with their tokens, let the queue run dry, close the store. SIGKILL at any
 //! point is equally safe; this is only the polite way.
 
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::{AuthError, Authenticator, KeyRules};
 use crate::config::files::{self, SecretError};
 use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
@@ -142,7 +142,8 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
     tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
-    let auth = Authenticator::new(&config.organisations).map_err(ServeError::Auth)?;
+    let auth = Authenticator::new(&config.organisations, &KeyRules::of(config)).map_err(ServeError::Auth)?;
+    auth.follow(&tasks, &options.clock);
     let cursor = files::read_key(&config.server.resume_key_file).map_err(ServeError::Secret)?;
     let cursors = CursorKey::new(cursor.expose_secret());
     let map_max = config.server.limits.map_decode_bytes_max as usize;

@@ -59,7 +59,7 @@ impl FeedService for Gate {
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::FeedPosition>, Status> {
-        let session = self.session(&request, "FeedService/commit")?;
+        let session = self.session(&request, "FeedService/commit").await?;
         let token = request.into_inner().resume_token;
         let place = self.resume(&session.caller.org, &token).await?;
         match self.engine().commit(&session.caller, place.number).await {
@@ -73,7 +73,7 @@ impl FeedService for Gate {
         &self,
         request: Request<v1::GetPositionRequest>,
     ) -> Result<Response<v1::FeedPosition>, Status> {
-        let session = self.session(&request, "FeedService/get_position")?;
+        let session = self.session(&request, "FeedService/get_position").await?;
         self.position(&session).await
     }
 }
@@ -81,7 +81,7 @@ impl FeedService for Gate {
 impl Gate {
     /// Begins to follow a feed.
     pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
-        let session = self.session(&request, "FeedService/watch")?;
+        let session = self.session(&request, "FeedService/watch").await?;
         super::reads::may_list(&session.caller)?;
         let asked = request.into_inner();
         let place = self.place(&session.caller.org, &asked).await?;
