@@ -33,6 +33,8 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Longest file of certificate authorities, in bytes.
 const CA_BYTES_MAX: u64 = 256 * 1024;
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 4;
 /// Port of an address that names none.
 const HTTPS_PORT: u16 = 443;
 
@@ -149,7 +151,7 @@ impl Target {
         // Read for each request, so that a renewed authority is taken without a restart.
         let tls = TlsConnector::from(Arc::new(self.tls()?));
         let name = ServerName::try_from(self.host.clone()).map_err(|_| OutboundError::Url(self.uri.to_string()))?;
-        let stream = connect(&self.resolve().await?).await.map_err(OutboundError::Connect)?;
+        let stream = self.connect(&self.resolve().await?).await.map_err(OutboundError::Connect)?;
         let stream = tls.connect(name, stream).await.map_err(OutboundError::Tls)?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
@@ -194,8 +196,24 @@ impl Target {
         let found = tokio::net::lookup_host((self.host.as_str(), port))
             .await
             .map_err(|source| OutboundError::Name { name: self.host.clone(), source })?;
-        let reached: Vec<_> = found.filter(|at| address::allowed(at.ip(), &self.allowed)).collect();
+        let reached = found.filter(|at| address::allowed(at.ip(), &self.allowed));
+        let reached: Vec<_> = reached.take(ADDRESSES_MAX).collect();
         if reached.is_empty() { Err(OutboundError::Private(self.host.clone())) } else { Ok(reached) }
+    }
+
+    /// The first of the addresses that answers. Each has its share of the time, so that one that swallows everything
+    /// does not hide the others.
+    async fn connect(&self, addresses: &[SocketAddr]) -> std::io::Result<TcpStream> {
+        let share = self.time_max / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+        let mut failed = std::io::ErrorKind::TimedOut.into();
+        for at in addresses {
+            match tokio::time::timeout(share, TcpStream::connect(at)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failed = error,
+                Err(_) => {}
+            }
+        }
+        Err(failed)
     }
 
     /// TLS that trusts the pinned authority and nobody else.
@@ -214,16 +232,4 @@ impl Target {
         }
         Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
     }
-}
-
-/// The first of the addresses that answers.
-async fn connect(addresses: &[SocketAddr]) -> std::io::Result<TcpStream> {
-    let mut failed = std::io::ErrorKind::AddrNotAvailable.into();
-    for at in addresses {
-        match TcpStream::connect(at).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
 }

@@ -302,7 +302,7 @@ fn keys_come_from_a_file_or_from_an_address_with_its_authority() {
     assert_eq!(config.organisations[0].keys_from(), Some(expected));
     assert!(config.show().contains("jwks_url = \"https://idp.corps.example/jwks\""), "{}", config.show());
     let both = ("# jwks_url = ", "jwks_url = ");
-    let cases: [(&[(&str, &str)], &str); 8] = [
+    let cases: [(&[(&str, &str)], &str); 7] = [
         (&[both], "jwks_url: stands beside `jwks_file`; keep one of the two"),
         (&[by_ca], "jwks_ca_file: stands beside `jwks_file`; leave it out"),
         (&[by_url], "jwks_ca_file: is missing beside `jwks_url`; add the certificate authority"),
@@ -312,7 +312,6 @@ fn keys_come_from_a_file_or_from_an_address_with_its_authority() {
             "jwks_url: `http://idp.corps.example/jwks` is not",
         ),
         (&[by_url, by_ca, ("pki/ca.pem", "pki/no.pem")], "jwks_ca_file: cannot read pki/no.pem: No such file"),
-        (&[by_url, by_ca, ("pki/ca.pem", "pki/log.key")], "jwks_ca_file: cannot read pki/log.key"),
         (&[by_url, by_ca, ("pki/ca.pem", "pki/A.jwks.json")], "jwks_ca_file: pki/A.jwks.json holds no usable"),
     ];
     for (changes, expected) in cases {
