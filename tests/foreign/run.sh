@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Clients of other makers against the built service: a Python client plays a whole transfer, Python's standard library
-# speaks gRPC-Web, `buf curl` asks by reflection. `tests/run foreign` starts this file and gives it HANDOFF_BIN,
-# HANDOFF_FOREIGN_PYTHON and HANDOFF_FOREIGN_BUF. Its last line counts: `N passed, N failed`.
+# speaks gRPC-Web, `buf curl` asks by reflection, and tokens come from an identity provider over the network.
+# `tests/run foreign` starts this file and gives it HANDOFF_BIN, HANDOFF_FOREIGN_PYTHON, HANDOFF_FOREIGN_BUF and
+# HANDOFF_FOREIGN_OIDC. Its last line counts: `N passed, N failed`.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 : "${HANDOFF_BIN:?the built service}" "${HANDOFF_FOREIGN_PYTHON:?a Python with requirements.txt}"
-: "${HANDOFF_FOREIGN_BUF:?the program buf}"
+: "${HANDOFF_FOREIGN_BUF:?the program buf}" "${HANDOFF_FOREIGN_OIDC:?a folder with oidc-provider installed}"
 
 folder=$(mktemp -d)
 results=$folder/results
@@ -177,6 +178,8 @@ main() {
   part "a transfer in Python" python "$here/client.py"
   part "gRPC-Web over HTTP/1.1" python "$here/web.py"
   part "buf curl by reflection" reflected
+  mkdir "$folder/oidc"
+  part "a foreign identity provider" python "$here/oidc.py" "$folder/oidc"
 
   local passed failed
   passed=$(grep -c '^ok ' "$results" || true)

@@ -15,32 +15,35 @@ mod cache;
 mod claims;
 pub mod clients;
 mod denied;
+mod holding;
 pub mod jwks;
+pub mod keys;
 pub mod revoked;
 #[cfg(test)]
 mod tests;
 
 pub use denied::Denied;
 
-use crate::config::{Alg, ClientCertificates, Organisation, TOKEN_LIFE_PERSON_S_MAX};
-use crate::{dev_ca, metrics};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use cache::Cache;
+use crate::config::{Alg, ClientCertificates, Config, KeysFrom, Organisation, Profile, TOKEN_LIFE_PERSON_S_MAX};
+use crate::dev_ca;
+use crate::outbound::address::Network;
+use crate::outbound::{OutboundError, Target};
+use crate::tasks::Tasks;
+use cache::{Cache, Verified};
 use claims::{Claims, Once};
 use clients::{Clients, Machine, Thumbprint};
 use handoff_domain::caller::{Caller, OrgKind, Role};
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_domain::time::{Millis, SECOND};
-use handoff_engine::causes::chain as chain_of;
 use handoff_engine::clock::Clock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, Validation};
+use keys::{FileSource, Keys, LoadError, Owners, Source, Times};
 use revoked::RevokedFile;
 use rustls::pki_types::CertificateDer;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// Longest `authorization` value, in bytes.
 pub const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
@@ -86,7 +89,21 @@ pub enum AuthError {
         /// The organisation.
         org: String,
         /// Why.
-        source: jwks::JwksError,
+        source: LoadError,
+    },
+    /// An organisation's keys have no one source.
+    #[error("organisation {org} does not have exactly one of a file and an address of its keys")]
+    NoSource {
+        /// The organisation.
+        org: String,
+    },
+    /// The address of an organisation's keys is none.
+    #[error("address of the keys of organisation {org}")]
+    Address {
+        /// The organisation.
+        org: String,
+        /// Why.
+        source: OutboundError,
     },
     /// An organisation's authorities cannot be used.
     #[error("client certificates of organisation {org}")]
@@ -122,22 +139,69 @@ pub struct Authenticator {
     revoked: HashMap<OrgId, RevokedFile>,
 }
 
+/// What holds for every organisation.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Whether clients show certificates.
+    pub certificates: ClientCertificates,
+    /// Whether keys made by `dev-ca` are taken.
+    pub development: bool,
+    /// Private networks in which keys may be fetched.
+    pub private_networks_allowed: Vec<Network>,
+}
+
+impl Rules {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            certificates: config.server.client_certificates,
+            development: config.profile == Profile::Development,
+            private_networks_allowed: config.server.private_networks_allowed.clone(),
+        }
+    }
+
+    /// The keys of an organisation: read, where they are in a file, and still to be fetched where they are not.
+    fn keys(&self, organisation: &Organisation, owners: &Arc<Owners>) -> Result<Keys, AuthError> {
+        let org = || organisation.id.to_string();
+        let of = |source: Box<dyn Source>, times| {
+            let issuer = (organisation.id.clone(), organisation.alg);
+            Keys::new(issuer, self.development, source, times, Arc::clone(owners))
+        };
+        match organisation.keys_from() {
+            Some(KeysFrom::File(file)) => {
+                let keys = of(Box::new(FileSource(file.to_owned())), Times::FILE);
+                keys.read_now(file).map_err(|source| AuthError::Keys { org: org(), source })?;
+                Ok(keys)
+            }
+            Some(KeysFrom::Url { url, ca_file }) => {
+                let target = Target::new(url, ca_file, &self.private_networks_allowed)
+                    .map_err(|source| AuthError::Address { org: org(), source })?;
+                Ok(of(Box::new(target), Times::URL))
+            }
+            None => Err(AuthError::NoSource { org: org() }),
+        }
+    }
+}
+
 /// What is known of one issuer, and the one organisation it speaks for.
 #[derive(Debug)]
 struct Issuer {
     organisation: Organisation,
-    keys: jwks::KeySet,
+    keys: Arc<Keys>,
     validation: Validation,
     development: bool,
 }
 
 impl Authenticator {
-    /// Reads keys, authorities and lists of all organisations.
+    /// Reads authorities and lists of all organisations, and the keys of those that have them in a file. Those with an
+    /// address have none until [`Self::follow`] fetched them.
     ///
     /// # Errors
-    /// Something cannot be read or used; two organisations share an issuer.
-    pub fn new(organisations: &[Organisation], certificates: ClientCertificates) -> Result<Self, AuthError> {
+    /// Something cannot be read or used; two organisations share an issuer or a key.
+    pub fn new(organisations: &[Organisation], rules: &Rules) -> Result<Self, AuthError> {
         crate::tls::install_provider();
+        let owners = Arc::default();
         let mut issuers = HashMap::with_capacity(organisations.len());
         let mut revoked = HashMap::with_capacity(organisations.len());
         for organisation in organisations {
@@ -145,19 +209,12 @@ impl Authenticator {
             let list = RevokedFile::open(organisation.revoked_file.as_deref())
                 .map_err(|source| AuthError::Revoked { org: org(), source })?;
             revoked.insert(organisation.id.clone(), list);
-            let keys = jwks::read(&organisation.jwks_file, organisation.alg)
-                .map_err(|source| AuthError::Keys { org: org(), source })?;
-            let issuer = Issuer {
-                organisation: organisation.clone(),
-                keys,
-                validation: validation(organisation),
-                development: dev_ca::is_development_issuer(&organisation.issuer),
-            };
+            let issuer = Issuer::new(organisation.clone(), Arc::new(rules.keys(organisation, &owners)?));
             if issuers.insert(organisation.issuer.clone(), issuer).is_some() {
-                return Err(AuthError::SharedIssuer { org: org() });
+                return Err(AuthError::SharedIssuer { org: organisation.id.to_string() });
             }
         }
-        let clients = match certificates {
+        let clients = match rules.certificates {
             ClientCertificates::Off => None,
             ClientCertificates::Required => Some(
                 Clients::new(organisations)
@@ -167,82 +224,35 @@ impl Authenticator {
         Ok(Self { issuers, cache: Cache::default(), clients, revoked })
     }
 
+    /// Renews the keys of every issuer, each by a task of its own, and looks at the lists of what was taken back, until the
+    /// service stops.
+    pub fn follow(self: &Arc<Self>, tasks: &Tasks, clock: &Arc<dyn Clock>) {
+        for issuer in self.issuers.values() {
+            tasks.spawn(Arc::clone(&issuer.keys).follow(Arc::clone(clock), tasks.stopping()));
+        }
+        tasks.spawn(Arc::clone(self).follow_lists(Arc::clone(clock), tasks.stopping()));
+    }
+
     /// Who sends these headers (of a request, or tonic's metadata by its `as_ref`) over a connection that showed this
     /// chain. `now` is the service's clock.
     ///
     /// # Errors
     /// Anything but one token that holds, over the certificate it is bound to. Outside it is always
     /// [`TOKEN_INVALID`](Denied::report) and nothing else.
-    pub fn authenticate(&self, headers: &HeaderMap, chain: &Chain, now: Millis) -> Result<Arc<Session>, Denied> {
+    pub async fn authenticate(&self, headers: &HeaderMap, chain: &Chain, now: Millis) -> Result<Arc<Session>, Denied> {
         let machine = self.machine(chain, now)?;
         match (bearer(headers), &machine) {
             (Err(Denied::Missing), Some(machine)) => machine.session.clone().ok_or(Denied::Missing),
-            (token, machine) => self.verify(token?, machine.as_deref(), now),
+            (token, machine) => self.verify(token?, machine.as_deref(), now).await,
         }
     }
 
-    /// Whether a session that began earlier still holds: asked at every heartbeat of a stream.
-    ///
-    /// # Errors
-    /// The token is over or taken back, or the certificate is.
-    pub fn still(&self, session: &Session, chain: &Chain, now: Millis) -> Result<(), Denied> {
-        let machine = self.machine(chain, now)?;
-        // A machine may have got another station, or none, since.
-        let same = |machine: &Machine| machine.session.as_ref().is_some_and(|now| now.caller == session.caller);
-        match &session.token {
-            None if machine.as_deref().is_some_and(same) => Ok(()),
-            None => Err(Denied::MachineUnknown),
-            Some(_) if now >= session.expires.plus(LEEWAY_MS) => Err(Denied::Expired),
-            Some(_) => self.holds(session, machine.as_deref()),
-        }
-    }
-
-    /// Reads lists again that have changed. What was verified under an older list is verified again; what cannot be read
-    /// is reported and changes nothing.
-    pub fn refresh(&self) {
-        let mut changed = false;
-        for (org, list) in &self.revoked {
-            match list.refresh() {
-                Ok(new) => changed |= new,
-                Err(error) => {
-                    metrics::revoked_unreadable(org.as_str());
-                    tracing::error!(%org, error = %chain_of(&error), "a changed list of what was taken back is not used");
-                }
-            }
-        }
-        if changed {
-            tracing::info!("the list of what was taken back has changed");
-        }
-    }
-
-    /// The machine at the other end, where certificates are asked for.
-    fn machine(&self, chain: &Chain, now: Millis) -> Result<Option<Arc<Machine>>, Denied> {
-        let Some(clients) = &self.clients else { return Ok(None) };
-        let machine = clients.machine(chain, now)?;
-        let list = self.revoked.get(&machine.org).map(RevokedFile::list).unwrap_or_default();
-        if list.has_certificate(&machine.thumbprint) { Err(Denied::CertificateRevoked) } else { Ok(Some(machine)) }
-    }
-
-    /// What is judged of a verified token on every call, from the cache or not.
-    fn holds(&self, session: &Session, machine: Option<&Machine>) -> Result<(), Denied> {
-        let list = self.revoked.get(&session.caller.org).map(RevokedFile::list).unwrap_or_default();
-        if session.token.as_ref().is_some_and(|token| list.has_token(&token.id, &token.subject)) {
-            return Err(Denied::Revoked);
-        }
-        let Some(machine) = machine else { return Ok(()) };
-        let bound = session.bound.as_ref().ok_or(Denied::Unbound)?;
-        verify_slices_are_equal(bound, &machine.thumbprint).map_err(|_| Denied::Unbound)?;
-        if session.caller.org != machine.org {
-            return Err(Denied::OtherSide);
-        }
-        if session.caller.client == machine.client { Ok(()) } else { Err(Denied::Client) }
-    }
-
-    /// Verifies one token over the machine that brought it.
+    /// Verifies one token over the machine that brought it. It waits for something only where its key id is unknown and
+    /// its issuer's keys are fetched once more.
     ///
     /// # Errors
     /// The token does not hold.
-    pub fn verify(&self, token: &str, machine: Option<&Machine>, now: Millis) -> Result<Arc<Session>, Denied> {
+    pub async fn verify(&self, token: &str, machine: Option<&Machine>, now: Millis) -> Result<Arc<Session>, Denied> {
         if token.len() > AUTHORIZATION_BYTES_MAX {
             return Err(Denied::TooLong);
         }
@@ -258,24 +268,16 @@ impl Authenticator {
         if alg != issuer.organisation.alg.as_str() {
             return Err(Denied::Algorithm);
         }
-        let key = issuer.keys.get(kid).ok_or(Denied::KeyUnknown)?;
+        let loaded = issuer.keys.find(kid, now).await?;
+        let key = loaded.key(kid).ok_or(Denied::KeyUnknown)?;
         let claims: Claims =
             jsonwebtoken::decode(token, key, &issuer.validation).map_err(|_| Denied::Signature)?.claims;
         let session = Arc::new(issuer.judge(claims, machine, now)?);
         self.holds(&session, machine)?;
-        self.cache.put(digest, Arc::clone(&session), now);
+        let verified =
+            Verified { session: Arc::clone(&session), keys: Arc::clone(&issuer.keys), generation: loaded.generation() };
+        self.cache.put(digest, verified, now);
         Ok(session)
-    }
-}
-
-/// Looks at the lists of what was taken back every [`revoked::LOOK_MS`] until the service stops.
-pub async fn follow(auth: Arc<Authenticator>, clock: Arc<dyn Clock>, stop: CancellationToken) {
-    loop {
-        let next = clock.sleep_until(clock.now().plus(revoked::LOOK_MS));
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = next => auth.refresh(),
-        }
     }
 }
 
@@ -325,6 +327,15 @@ fn read_header(header: &Once) -> Result<(&str, &str), Denied> {
 }
 
 impl Issuer {
+    fn new(organisation: Organisation, keys: Arc<Keys>) -> Self {
+        Self {
+            keys,
+            validation: validation(&organisation),
+            development: dev_ca::is_development_issuer(&organisation.issuer),
+            organisation,
+        }
+    }
+
     /// Judges claims whose signature holds. Over a machine a person's token without a client is that machine's.
     fn judge(&self, claims: Claims, machine: Option<&Machine>, now: Millis) -> Result<Session, Denied> {
         let organisation = &self.organisation;

@@ -17,6 +17,7 @@ pub use clients::{ClientCertificates, Clients, Machine};
 pub use limits::Limits;
 pub use source::Problem;
 
+use crate::outbound::address::Network;
 use handoff_domain::caller::{OrgKind, Role};
 use handoff_domain::ids::OrgId;
 use handoff_store::Durability;
@@ -92,6 +93,9 @@ pub struct Server {
     /// Web origins that may call by gRPC-Web; none unless named.
     #[serde(default)]
     pub cors_origins: Vec<String>,
+    /// Private networks into which the service may connect by itself, to fetch an issuer's keys; none unless named.
+    #[serde(default)]
+    pub private_networks_allowed: Vec<Network>,
     /// Limits of connections, streams, messages and load.
     #[serde(default)]
     pub limits: Limits,
@@ -200,8 +204,15 @@ pub struct Organisation {
     pub name: String,
     /// Its token issuer: the exact `iss` of its tokens.
     pub issuer: String,
-    /// The issuer's public keys, a JWK set.
-    pub jwks_file: PathBuf,
+    /// The issuer's public keys, a JWK set. Either this file or [`jwks_url`](Self::jwks_url).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// The https address at which the issuer publishes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// With the address: the authorities, PEM, one of which its certificate must come from. No other one is trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_ca_file: Option<PathBuf>,
     /// The one signature algorithm of its tokens.
     pub alg: Alg,
     /// The exact `aud` of its tokens.
@@ -226,6 +237,32 @@ impl Organisation {
     #[must_use]
     pub fn machine_prefix(&self) -> String {
         self.clients.prefix.clone().unwrap_or_else(|| format!("handoff://{}/machine/", self.id))
+    }
+}
+
+/// Where an issuer's public keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysFrom<'a> {
+    /// A file, read again when it changes.
+    File(&'a Path),
+    /// An address, fetched again and again.
+    Url {
+        /// The https address.
+        url: &'a str,
+        /// The authorities its certificate may come from, PEM.
+        ca_file: &'a Path,
+    },
+}
+
+impl Organisation {
+    /// Where its issuer's keys come from; `None` where the configuration does not say exactly one place.
+    #[must_use]
+    pub fn keys_from(&self) -> Option<KeysFrom<'_>> {
+        match (&self.jwks_file, &self.jwks_url, &self.jwks_ca_file) {
+            (Some(file), None, None) => Some(KeysFrom::File(file)),
+            (None, Some(url), Some(ca_file)) => Some(KeysFrom::Url { url, ca_file }),
+            _ => None,
+        }
     }
 }
 
@@ -389,7 +426,8 @@ impl Config {
         paths.extend(self.database.password_file.as_mut());
         paths.extend(&mut self.sealing.previous_key_files);
         for organisation in &mut self.organisations {
-            paths.push(&mut organisation.jwks_file);
+            paths.extend(organisation.jwks_file.as_mut());
+            paths.extend(organisation.jwks_ca_file.as_mut());
             paths.extend(organisation.revoked_file.as_mut());
             paths.extend(organisation.clients.ca_file.as_mut());
         }

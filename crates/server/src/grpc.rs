@@ -117,9 +117,10 @@ impl Gate {
     }
 
     /// Who calls; every method begins here.
-    fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
+    async fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
         let (chain, now) = (request.peer_certs(), self.now());
-        let session = self.0.auth.authenticate(request.metadata().as_ref(), shown(&chain), now).map_err(|denied| {
+        let session = self.0.auth.authenticate(request.metadata().as_ref(), shown(&chain), now).await;
+        let session = session.map_err(|denied| {
             self.engine().denied(None, None, method, Reason::TokenInvalid);
             denied.report()
         })?;
@@ -141,7 +142,7 @@ impl Gate {
     where
         M: IntoCommand,
     {
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         self.command_of(&session, method, request.into_inner(), Sealing::new()).await
     }
 
@@ -183,7 +184,7 @@ impl Gate {
     where
         M: IntoOrder,
     {
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         let message = request.into_inner();
         let content = comparable(method, &message);
         let DecodedOrder { request_id, claimed_at, order } = message.into_order().map_err(violations)?;

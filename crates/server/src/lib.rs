@@ -6,12 +6,13 @@
 //! 2. [`auth`]: from a bearer token to a [`Caller`](handoff_domain::caller::Caller).
 //! 3. [`error`]: the only table from a refusal to a gRPC status, with its texts in both languages.
 //! 4. [`tls`]: the certificate, the crypto provider and the accepting side of a connection.
-//! 5. [`connections`] and [`edge`]: what stands before every method: limits, counting, a reason for every refusal;
+//! 5. [`outbound`]: the few requests the service makes by itself, and the addresses it never connects to.
+//! 6. [`connections`] and [`edge`]: what stands before every method: limits, counting, a reason for every refusal;
 //!    [`rates`]: how often somebody may call.
-//! 6. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
-//! 7. [`database`]: made, copied, checked.
-//! 8. [`telemetry`] and [`metrics`]: what operators see.
-//! 9. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
+//! 7. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
+//! 8. [`database`]: made, copied, checked.
+//! 9. [`telemetry`] and [`metrics`]: what operators see.
+//! 10. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
 
 pub mod auth;
 pub mod config;
@@ -24,6 +25,7 @@ pub mod error;
 pub mod gauges;
 pub mod grpc;
 pub mod metrics;
+pub mod outbound;
 pub mod rates;
 pub mod serve;
 pub mod tasks;

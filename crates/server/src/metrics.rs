@@ -15,6 +15,8 @@
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
 //! | `handoff_denials_unrecorded_total` | counter | | denied attempts that have no audit row |
 //! | `handoff_token_cache_total` | counter | `code` (`hit`, `miss`) | tokens found verified before |
+//! | `handoff_key_loads_total` | counter | `code` (`changed`, `same`, `failed`) | issuers' key sets read or fetched |
+//! | `handoff_issuers_closed` | gauge | | issuers without usable keys: their tokens are refused |
 //! | `handoff_commit_seconds` | histogram | | time of one batch's durable commit |
 //! | `handoff_commit_batch_commands` | histogram | | commands in one batch |
 //! | `handoff_writer_queue_commands` | gauge | `code` (`facts`, `decisions`) | commands waiting for the writer |
@@ -61,6 +63,10 @@ pub const SEALED_UNREADABLE_TOTAL: &str = "handoff_sealed_unreadable_total";
 pub const DENIALS_UNRECORDED_TOTAL: &str = "handoff_denials_unrecorded_total";
 /// Tokens found verified before, or not.
 pub const TOKEN_CACHE_TOTAL: &str = "handoff_token_cache_total";
+/// Issuers' key sets read or fetched.
+pub const KEY_LOADS_TOTAL: &str = "handoff_key_loads_total";
+/// Issuers whose tokens are refused, because their keys were never fetched or not for too long.
+pub const ISSUERS_CLOSED: &str = "handoff_issuers_closed";
 /// Time of one batch's durable commit.
 pub const COMMIT_SECONDS: &str = "handoff_commit_seconds";
 /// Commands in one batch.
@@ -79,7 +85,7 @@ pub const HEAD_POSITION: &str = "handoff_head_position";
 pub const READY: &str = "handoff_ready";
 
 /// Kind, unit and meaning of each name, in the order of the table above.
-const NAMES: [(&str, Kind, Unit, &str); 20] = [
+const NAMES: [(&str, Kind, Unit, &str); 22] = [
     (RPC_TOTAL, Kind::Counter, Unit::Count, "calls answered, by gRPC code"),
     (RPC_SECONDS, Kind::Histogram, Unit::Seconds, "time to the answer of a unary call"),
     (RPC_IN_FLIGHT, Kind::Gauge, Unit::Count, "unary calls under way"),
@@ -92,6 +98,8 @@ const NAMES: [(&str, Kind, Unit, &str); 20] = [
     (SEALED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "reads that withheld texts because they do not open"),
     (DENIALS_UNRECORDED_TOTAL, Kind::Counter, Unit::Count, "denied attempts that have no audit row"),
     (TOKEN_CACHE_TOTAL, Kind::Counter, Unit::Count, "tokens found verified before"),
+    (KEY_LOADS_TOTAL, Kind::Counter, Unit::Count, "issuers' key sets read or fetched"),
+    (ISSUERS_CLOSED, Kind::Gauge, Unit::Count, "issuers without usable keys: their tokens are refused"),
     (COMMIT_SECONDS, Kind::Histogram, Unit::Seconds, "time of one batch's durable commit"),
     (COMMIT_BATCH_COMMANDS, Kind::Histogram, Unit::Count, "commands in one batch"),
     (WRITER_QUEUE_COMMANDS, Kind::Gauge, Unit::Count, "commands waiting for the writer"),
@@ -296,6 +304,16 @@ pub(crate) fn sealed_unreadable() {
 /// A token was found verified before, or not.
 pub(crate) fn token_cache(hit: bool) {
     counter!(TOKEN_CACHE_TOTAL, "code" => if hit { "hit" } else { "miss" }).increment(1);
+}
+
+/// An issuer's key set was read or fetched, or could not be.
+pub(crate) fn keys_loaded(code: &'static str) {
+    counter!(KEY_LOADS_TOTAL, "code" => code).increment(1);
+}
+
+/// One more issuer is without usable keys, or one less.
+pub(crate) fn issuer_closed(closed: bool) {
+    gauge!(ISSUERS_CLOSED).increment(if closed { 1.0 } else { -1.0 });
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! point is equally safe; this is only the polite way.
 
 use crate::auth::clients::{ClientCaError, handshake_verifier};
-use crate::auth::{self, AuthError, Authenticator};
+use crate::auth::{AuthError, Authenticator, Rules};
 use crate::config::files::{self, SecretError};
 use crate::config::{ClientCertificates, Config, Server};
 use crate::cursors::CursorKey;
@@ -161,9 +161,8 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
     tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
-    let auth = Authenticator::new(&config.organisations, config.server.client_certificates);
-    let auth = Arc::new(auth.map_err(ServeError::Auth)?);
-    tasks.spawn(auth::follow(auth.clone(), options.clock.clone(), tasks.stopping()));
+    let auth = Arc::new(Authenticator::new(&config.organisations, &Rules::of(config)).map_err(ServeError::Auth)?);
+    auth.follow(&tasks, &options.clock);
     let cursor = files::read_key(&config.server.resume_key_file).map_err(ServeError::Secret)?;
     let cursors = CursorKey::new(cursor.expose_secret());
     let map_max = config.server.limits.map_decode_bytes_max as usize;

@@ -46,6 +46,8 @@ denied! {
     Issuer = "issuer",
     /// No key of that id among this issuer's.
     KeyUnknown = "key_unknown",
+    /// The issuer has no keys that may be used: never fetched, or not for too long.
+    KeysAway = "keys_away",
     /// The signature does not hold, or issuer, audience or a required claim is missing or of another type.
     Signature = "signature",
     /// Over.

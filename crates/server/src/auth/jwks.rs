@@ -3,6 +3,7 @@
 use super::KID_BYTES_MAX;
 use super::claims::Once;
 use crate::config::{Alg, files};
+use crate::dev_ca;
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use base64::Engine as _;
@@ -67,6 +68,12 @@ impl KeySet {
     #[must_use]
     pub fn get(&self, kid: &str) -> Option<&DecodingKey> {
         self.0.get(kid).map(|(key, _)| key)
+    }
+
+    /// Whether one of the keys was made by `handoff dev-ca`.
+    #[must_use]
+    pub fn has_development_key(&self) -> bool {
+        self.0.keys().any(|kid| kid.starts_with(dev_ca::KID_PREFIX))
     }
 
     /// Key ids with their RFC 7638 thumbprints.

@@ -7,6 +7,7 @@ mod machines;
 use super::*;
 use crate::config::Alg;
 use crate::dev_ca::{self, Plan};
+use futures_util::FutureExt;
 use handoff_domain::ids::OrgId;
 use http::HeaderValue;
 use jsonwebtoken::EncodingKey;
@@ -44,7 +45,9 @@ fn organisation(folder: &std::path::Path, id: &str, kind: OrgKind, alg: Alg) -> 
         kind,
         name: "side".to_owned(),
         issuer: if id.as_str() == "A" { A_ISSUER.to_owned() } else { dev_ca::issuer_of(&id) },
-        jwks_file: dev_ca::jwks_file(folder, &id),
+        jwks_file: Some(dev_ca::jwks_file(folder, &id)),
+        jwks_url: None,
+        jwks_ca_file: None,
         alg,
         audience: "handoff".to_owned(),
         grantable_roles: crate::config::roles_of(kind).to_vec(),
@@ -58,7 +61,7 @@ fn organisation(folder: &std::path::Path, id: &str, kind: OrgKind, alg: Alg) -> 
 fn signer(folder: &std::path::Path, organisation: &Organisation) -> Signer {
     let pem = std::fs::read_to_string(dev_ca::issuer_key_file(folder, &organisation.id)).unwrap();
     let public = KeyPair::from_pem(&pem).unwrap();
-    let set = jwks::read(&organisation.jwks_file, organisation.alg).unwrap();
+    let set = jwks::read(organisation.jwks_file.as_deref().unwrap(), organisation.alg).unwrap();
     let (kid, _) = set.thumbprints().next().unwrap();
     let (alg, key) = match organisation.alg {
         Alg::EdDsa => (Algorithm::EdDSA, EncodingKey::from_ed_der(public.serialized_der())),
@@ -134,13 +137,26 @@ fn parts() -> (World, [Organisation; 3]) {
     dev_ca::write(&Plan { folder: pki.clone(), organisations: keys, machines: Vec::new(), replace: false }, NOW)
         .unwrap();
     let [a, b, sup] = organisations.each_ref().map(|organisation| signer(&pki, organisation));
-    let auth = Authenticator::new(&organisations, ClientCertificates::Off).unwrap();
+    let auth = Authenticator::new(&organisations, &rules(ClientCertificates::Off)).unwrap();
     (World { auth, _folder: folder, a, b, sup }, organisations)
 }
 
+fn rules(certificates: ClientCertificates) -> Rules {
+    Rules { certificates, development: true, private_networks_allowed: Vec::new() }
+}
+
+/// What is there at once: a check with keys from a file waits for nothing.
+fn now<T>(ready: impl Future<Output = T>) -> T {
+    ready.now_or_never().expect("it waits for nothing")
+}
+
 impl World {
+    fn verify(&self, token: &str, at: Millis) -> Result<Arc<Session>, Denied> {
+        now(self.auth.verify(token, at))
+    }
+
     fn denied(&self, token: &str) -> Option<Denied> {
-        self.auth.verify(token, None, NOW).err()
+        self.verify(token, NOW).err()
     }
 }
 
@@ -156,7 +172,7 @@ fn a_good_token_names_organisation_station_officer_and_roles() {
         (&world.b, "B", OrgKind::Party, Some("S1"), Role::DutyOfficer),
         (&world.sup, "SUP", OrgKind::Superior, None, Role::Superior),
     ] {
-        let session = world.auth.verify(&signer.good(), None, NOW).unwrap();
+        let session = world.verify(&signer.good(), NOW).unwrap();
         let caller = &session.caller;
         assert_eq!((caller.org.as_str(), caller.kind), (org, kind));
         assert_eq!(caller.station.as_ref().map(StationId::as_str), station);
@@ -165,14 +181,14 @@ fn a_good_token_names_organisation_station_officer_and_roles() {
         assert_eq!(session.expires, Millis((NOW_S + 600) * SECOND));
     }
     let named = world.a.with(r#""jti""#, r#""client":"desk-2","jti""#);
-    assert_eq!(world.auth.verify(&named, None, NOW).unwrap().caller.client.as_str(), "desk-2");
+    assert_eq!(world.verify(&named, NOW).unwrap().caller.client.as_str(), "desk-2");
 }
 
 #[test]
 fn a_dispatch_system_has_a_client_and_a_station_and_no_officer() {
     let world = world();
     let adapter = world.a.with(r#"["duty_officer"]"#, r#"["adapter"],"client":"cad""#);
-    let caller = world.auth.verify(&adapter, None, NOW).unwrap().caller.clone();
+    let caller = world.verify(&adapter, NOW).unwrap().caller.clone();
     assert_eq!((caller.client.as_str(), caller.officer, caller.roles), ("cad", None, vec![Role::Adapter]));
     assert_eq!(caller.station.as_ref().map(StationId::as_str), Some("S1"));
     for (claims, denied) in [
@@ -188,7 +204,7 @@ fn a_dispatch_system_has_a_client_and_a_station_and_no_officer() {
 fn an_admin_may_be_without_a_station_nobody_else_of_a_party() {
     let world = world();
     let roles = r#""roles":["duty_officer"],"station":"S1""#;
-    assert!(world.auth.verify(&world.a.with(roles, r#""roles":["admin"]"#), None, NOW).is_ok());
+    assert!(world.verify(&world.a.with(roles, r#""roles":["admin"]"#), NOW).is_ok());
     for roles_without in [r#""roles":["supervisor"]"#, r#""roles":["admin","dispatcher"]"#] {
         assert_eq!(world.denied(&world.a.with(roles, roles_without)), Some(Denied::Station), "{roles_without}");
     }
@@ -216,8 +232,8 @@ fn times_are_judged_by_the_clock_that_is_passed_in() {
         assert_eq!(world.denied(&a.timed(iat, nbf, exp)), denied, "iat {iat} nbf {nbf} exp {exp}");
     }
     let old = a.good();
-    assert!(world.auth.verify(&old, None, NOW.plus(629_999)).is_ok());
-    assert_eq!(world.auth.verify(&old, None, NOW.plus(630_000)).err(), Some(Denied::Expired));
+    assert!(world.verify(&old, NOW.plus(629_999)).is_ok());
+    assert_eq!(world.verify(&old, NOW.plus(630_000)).err(), Some(Denied::Expired));
 }
 
 #[test]
@@ -237,7 +253,7 @@ fn an_adapter_lives_as_long_as_configured_and_a_person_900_seconds() {
 fn exactly_one_authorization_value_is_taken() {
     let world = world();
     let token = world.a.good();
-    let ask = |values: &[&str]| world.auth.authenticate(&headers(values), &[], NOW).err();
+    let ask = |values: &[&str]| now(world.auth.authenticate(&headers(values), &[], NOW)).err();
     let bearer = format!("Bearer {token}");
     assert_eq!(ask(&[&bearer]), None);
     assert_eq!(ask(&[&format!("bEARER {token}")]), None);
@@ -250,23 +266,23 @@ fn exactly_one_authorization_value_is_taken() {
     assert_eq!(ask(&[&format!("{bearer}, {bearer}")]), Some(Denied::Malformed));
     assert_eq!(ask(&[&format!("Bearer {}", "x".repeat(AUTHORIZATION_BYTES_MAX))]), Some(Denied::TooLong));
     let metadata = tonic::metadata::MetadataMap::from_headers(headers(&[&bearer]));
-    assert!(world.auth.authenticate(metadata.as_ref(), &[], NOW).is_ok());
+    assert!(now(world.auth.authenticate(metadata.as_ref(), &[], NOW)).is_ok());
 }
 
 #[test]
 fn the_cache_keeps_tokens_that_held_until_they_end() {
     let world = world();
     let token = world.a.good();
-    let first = world.auth.verify(&token, None, NOW).unwrap();
-    let second = world.auth.verify(&token, None, NOW.plus(599_999)).unwrap();
+    let first = world.verify(&token, NOW).unwrap();
+    let second = world.verify(&token, NOW.plus(599_999)).unwrap();
     assert!(Arc::ptr_eq(&first, &second));
-    let late = world.auth.verify(&token, None, NOW.plus(600_000)).unwrap();
+    let late = world.verify(&token, NOW.plus(600_000)).unwrap();
     assert!(!Arc::ptr_eq(&first, &late), "in its leeway a token is verified each time");
     assert_eq!(world.auth.cache.len(), 0);
-    assert!(world.auth.verify(&format!("{token}A"), None, NOW).is_err());
+    assert!(world.verify(&format!("{token}A"), NOW).is_err());
     assert_eq!(world.auth.cache.len(), 0, "what did not hold is not kept");
     for n in 0..3 {
-        world.auth.verify(&world.a.with("t-1", &format!("t-{n}")), None, NOW).unwrap();
+        world.verify(&world.a.with("t-1", &format!("t-{n}")), NOW).unwrap();
     }
     assert_eq!(world.auth.cache.len(), 3);
 }

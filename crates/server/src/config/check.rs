@@ -2,8 +2,9 @@
 
 mod clients;
 
-use super::{Config, LogLevel, Organisation, Profile, TOKEN_LIFE_PERSON_S_MAX, files};
+use super::{Config, KeysFrom, LogLevel, Organisation, Profile, TOKEN_LIFE_PERSON_S_MAX, files};
 use crate::auth::jwks;
+use crate::outbound::{OutboundError, Target};
 use crate::{dev_ca, tls};
 use handoff_domain::caller::{OPERATOR, OrgKind, Role};
 use handoff_engine::causes::chain;
@@ -145,15 +146,18 @@ fn check_organisations(findings: &mut Findings<'_>) {
         findings.add("organisation", "there is no organisation of kind `party`", "add one [[organisation]] per side");
     }
     let same = |what: &str| format!("is the {what} of another organisation too");
-    unique(findings, "id", |it| it.id.as_str().to_ascii_lowercase(), &same("id"));
-    unique(findings, "issuer", |it| it.issuer.trim_end_matches('/').to_ascii_lowercase(), &same("issuer"));
-    unique(findings, "jwks_file", |it| real_path(&it.jwks_file), &same("JWK set"));
+    let address = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
+    unique(findings, "id", |it| Some(it.id.as_str().to_ascii_lowercase()), &same("id"));
+    unique(findings, "issuer", |it| Some(address(&it.issuer)), &same("issuer"));
+    unique(findings, "jwks_file", |it| it.jwks_file.as_deref().map(real_path), &same("JWK set"));
+    unique(findings, "jwks_url", |it| it.jwks_url.as_deref().map(address), &same("JWK set"));
     let mut owners: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     for (at, organisation) in organisations.iter().enumerate() {
-        let Ok(keys) = jwks::read(&organisation.jwks_file, organisation.alg) else { continue };
+        let Some(KeysFrom::File(file)) = organisation.keys_from() else { continue };
+        let Ok(keys) = jwks::read(file, organisation.alg) else { continue };
         for (kid, thumbprint) in keys.thumbprints() {
             let owner = *owners.entry(thumbprint).or_insert(at);
-            let doubled_file = real_path(&organisations[owner].jwks_file) == real_path(&organisation.jwks_file);
+            let doubled_file = organisations[owner].jwks_file.as_deref().map(real_path) == Some(real_path(file));
             if owner != at && !doubled_file {
                 let what = format!("key `{kid}` is a key of organisation {} too", organisations[owner].id);
                 findings.add(&format!("organisation[{at}].jwks_file"), what, "give each organisation keys of its own");
@@ -163,10 +167,11 @@ fn check_organisations(findings: &mut Findings<'_>) {
 }
 
 /// Reports every organisation after the first that has the same value of something.
-fn unique(findings: &mut Findings<'_>, name: &str, value: impl Fn(&Organisation) -> String, what: &str) {
+fn unique(findings: &mut Findings<'_>, name: &str, value: impl Fn(&Organisation) -> Option<String>, what: &str) {
     let mut seen = BTreeMap::new();
     for (at, organisation) in findings.config.organisations.iter().enumerate() {
-        if seen.insert(value(organisation), at).is_some() {
+        let Some(value) = value(organisation) else { continue };
+        if seen.insert(value, at).is_some() {
             findings.add(&format!("organisation[{at}].{name}"), what, "give each organisation one of its own");
         }
     }
@@ -199,11 +204,52 @@ fn check_organisation(findings: &mut Findings<'_>, at: usize) {
         let what = format!("is not 60 to {TOKEN_LIFE_S_MAX} seconds");
         findings.add(&key("token_life_max_s"), what, format!("{TOKEN_LIFE_PERSON_S_MAX} is the default"));
     }
-    match jwks::read(&organisation.jwks_file, organisation.alg) {
-        Ok(keys) if !development && keys.thumbprints().any(|(kid, _)| kid.starts_with(dev_ca::KID_PREFIX)) => findings
-            .add(&key("jwks_file"), "holds a key of `handoff dev-ca`", "use the keys of the organisation's own issuer"),
-        Ok(_) => {}
-        Err(error) => findings.add(&key("jwks_file"), chain(&error), error.remedy()),
+    check_keys(findings, at);
+}
+
+/// The source of an issuer's keys. A file is read; an address is not asked, because it may be away just now.
+fn check_keys(findings: &mut Findings<'_>, at: usize) {
+    let organisation = &findings.config.organisations[at];
+    let key = |name: &str| format!("organisation[{at}].{name}");
+    match organisation.keys_from() {
+        Some(KeysFrom::File(file)) => match jwks::read(file, organisation.alg) {
+            Ok(keys) if findings.config.profile == Profile::Production && keys.has_development_key() => findings.add(
+                &key("jwks_file"),
+                "holds a key of `handoff dev-ca`",
+                "use the keys of the organisation's own issuer",
+            ),
+            Ok(_) => {}
+            Err(error) => findings.add(&key("jwks_file"), chain(&error), error.remedy()),
+        },
+        Some(KeysFrom::Url { url, ca_file }) => {
+            let target = Target::new(url, ca_file, &findings.config.server.private_networks_allowed);
+            let ca = target.as_ref().ok().and_then(|target| target.check_ca().err());
+            if target.as_ref().is_ok_and(|target| !target.may_be_reached()) {
+                let remedy = "name its network in server.private_networks_allowed, if the issuer is inside";
+                findings.add(&key("jwks_url"), OutboundError::Private(url.to_owned()).to_string(), remedy);
+            }
+            if let Err(error) = target {
+                findings.add(&key("jwks_url"), chain(&error), "write it as https://idp.example/jwks");
+            }
+            if let Some(error) = ca {
+                let remedy = "name the certificate authority of the issuer's web server, PEM";
+                findings.add(&key("jwks_ca_file"), chain(&error), remedy);
+            }
+        }
+        None if organisation.jwks_file.is_some() && organisation.jwks_url.is_some() => {
+            findings.add(&key("jwks_url"), "stands beside `jwks_file`", "keep one of the two");
+        }
+        None if organisation.jwks_url.is_some() => {
+            let remedy = "add the certificate authority of the issuer's web server, PEM; no other is trusted";
+            findings.add(&key("jwks_ca_file"), "is missing beside `jwks_url`", remedy);
+        }
+        None if organisation.jwks_file.is_some() => {
+            findings.add(&key("jwks_ca_file"), "stands beside `jwks_file`", "leave it out; it belongs to `jwks_url`");
+        }
+        None => {
+            let remedy = "name the issuer's JWK set: `jwks_file`, or `jwks_url` with `jwks_ca_file`";
+            findings.add(&key("jwks_file"), "is missing, and there is no `jwks_url`", remedy);
+        }
     }
 }
 

@@ -84,7 +84,7 @@ fn the_example_names_every_key() {
     let table: toml::Table = desk.load(&[]).unwrap().show().parse().unwrap();
     let mut names = Vec::new();
     collect_names(&toml::Value::Table(table), &mut names);
-    names.push("password_file".to_owned());
+    names.extend(["password_file", "jwks_url", "jwks_ca_file"].map(str::to_owned));
     for name in names {
         let there = EXAMPLE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} = ")));
         assert!(there, "the example does not name `{name}`");
@@ -284,6 +284,72 @@ fn one_key_under_two_organisations_is_refused() {
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert!(problems[0].contains("organisation[2].jwks_file: key `dev-"), "{problems:#?}");
     assert!(problems[0].contains("is a key of organisation A too; give each organisation keys"), "{problems:#?}");
+}
+
+/// How the example's first organisation looks with an address in place of its file.
+const BY_ADDRESS: [(&str, &str); 2] = [
+    ("jwks_file = \"pki/A.jwks.json\"\n", "jwks_url = \"https://idp.corps.example/jwks\"\n"),
+    ("# jwks_ca_file = \"pki/idp-ca.pem\"", "jwks_ca_file = \"pki/ca.pem\""),
+];
+
+#[test]
+fn keys_come_from_a_file_or_from_an_address_with_its_authority() {
+    let desk = Desk::new();
+    let [by_url, by_ca] = BY_ADDRESS;
+    let config = desk.load(&BY_ADDRESS).unwrap();
+    assert_eq!(config.check(), []);
+    let ca_file = desk.path("pki/ca.pem");
+    let expected = KeysFrom::Url { url: "https://idp.corps.example/jwks", ca_file: &ca_file };
+    assert_eq!(config.organisations[0].keys_from(), Some(expected));
+    assert!(config.show().contains("jwks_url = \"https://idp.corps.example/jwks\""), "{}", config.show());
+    let both = ("# jwks_url = ", "jwks_url = ");
+    let cases: [(&[(&str, &str)], &str); 7] = [
+        (&[both], "jwks_url: stands beside `jwks_file`; keep one of the two"),
+        (&[by_ca], "jwks_ca_file: stands beside `jwks_file`; leave it out"),
+        (&[by_url], "jwks_ca_file: is missing beside `jwks_url`; add the certificate authority"),
+        (&[(by_url.0, "")], "jwks_file: is missing, and there is no `jwks_url`; name the issuer's JWK set"),
+        (
+            &[by_url, by_ca, ("https://idp.corps", "http://idp.corps")],
+            "jwks_url: `http://idp.corps.example/jwks` is not",
+        ),
+        (&[by_url, by_ca, ("pki/ca.pem", "pki/no.pem")], "jwks_ca_file: cannot read pki/no.pem: No such file"),
+        (&[by_url, by_ca, ("pki/ca.pem", "pki/A.jwks.json")], "jwks_ca_file: pki/A.jwks.json holds no usable"),
+    ];
+    for (changes, expected) in cases {
+        let problems = desk.problems(changes);
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].contains(&format!(": organisation[0].{expected}")), "{expected}\n{problems:#?}");
+    }
+}
+
+#[test]
+fn an_address_inside_needs_its_network_named() {
+    let desk = Desk::new();
+    let [by_url, by_ca] = BY_ADDRESS;
+    let inside = ("https://idp.corps.example/jwks", "https://10.20.0.7:8443/jwks");
+    let problems = desk.problems(&[by_url, by_ca, inside]);
+    assert!(problems[0].contains("organisation[0].jwks_url: `https://10.20.0.7:8443/jwks` leads into a network"));
+    assert!(problems[0].ends_with("in server.private_networks_allowed, if the issuer is inside"), "{problems:#?}");
+    let named = ("private_networks_allowed = []", "private_networks_allowed = [\"10.20.0.0/16\", \"fd00::/8\"]");
+    assert_eq!(desk.problems(&[by_url, by_ca, inside, named]), Vec::<String>::new());
+    assert!(desk.load(&[named]).unwrap().show().contains("\"10.20.0.0/16\", \"fd00::/8\""));
+    let wrong = desk.problems(&[("private_networks_allowed = []", "private_networks_allowed = [\"10.20.0.7/16\"]")]);
+    assert!(
+        wrong[0].contains("server.private_networks_allowed") && wrong[0].contains("is not a network"),
+        "{wrong:#?}"
+    );
+}
+
+#[test]
+fn two_organisations_never_share_an_address_of_keys() {
+    let desk = Desk::new();
+    let b = (
+        "jwks_file = \"pki/B.jwks.json\"",
+        "jwks_url = \"https://IDP.corps.example/jwks/\"\njwks_ca_file = \"pki/ca.pem\"",
+    );
+    let problems = desk.problems(&[BY_ADDRESS[0], BY_ADDRESS[1], b]);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].contains("organisation[1].jwks_url: is the JWK set of another organisation too"));
 }
 
 #[test]

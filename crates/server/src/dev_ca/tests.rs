@@ -1,7 +1,7 @@
 //! What `dev-ca` leaves on disk, and what a client makes of it.
 
 use super::*;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Rules};
 use crate::config::{ClientCertificates, Clients, Organisation};
 use crate::tls;
 use handoff_domain::caller::{OrgKind, Role};
@@ -108,8 +108,8 @@ fn development_issuers_are_recognised_by_their_host() {
     assert!(is_development_issuer(&issuer_of(&OrgId::new("A").unwrap())));
 }
 
-#[test]
-fn a_token_made_here_is_taken_there() {
+#[tokio::test]
+async fn a_token_made_here_is_taken_there() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(folder.path());
     write(&plan, now()).unwrap();
@@ -119,7 +119,9 @@ fn a_token_made_here_is_taken_there() {
             kind: OrgKind::Party,
             name: "a side".to_owned(),
             issuer: issuer_of(org),
-            jwks_file: jwks_file(&plan.folder, org),
+            jwks_file: Some(jwks_file(&plan.folder, org)),
+            jwks_url: None,
+            jwks_ca_file: None,
             alg: *alg,
             audience: AUDIENCE.to_owned(),
             grantable_roles: vec![Role::DutyOfficer],
@@ -137,8 +139,10 @@ fn a_token_made_here_is_taken_there() {
         };
         let key = issuer_key_file(&plan.folder, org);
         let bearer = token(&organisation, &key, &request, now()).unwrap();
-        let auth = Authenticator::new(std::slice::from_ref(&organisation), ClientCertificates::Off).unwrap();
-        let session = auth.verify(&bearer, None, now()).unwrap();
+        let certificates = ClientCertificates::Off;
+        let rules = Rules { certificates, development: true, private_networks_allowed: Vec::new() };
+        let auth = Authenticator::new(std::slice::from_ref(&organisation), &rules).unwrap();
+        let session = auth.verify(&bearer, None, now()).await.unwrap();
         assert_eq!(session.caller.officer, Some(request.subject.clone()));
         assert_eq!(session.caller.client.as_str(), crate::auth::CONSOLE_CLIENT);
         organisation.issuer = "https://idp.example/".to_owned();
@@ -158,6 +162,7 @@ async fn handshake(folder: &Path, config: ClientConfig, name: &'static str) -> s
         reflection: true,
         health: true,
         grpc_web: false,
+        private_networks_allowed: Vec::new(),
         cors_origins: Vec::new(),
         limits: crate::config::Limits::default(),
     };

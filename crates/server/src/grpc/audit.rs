@@ -27,7 +27,7 @@ impl AuditService for Gate {
     type TraceStream = ReceiverStream<Result<v1::TraceResponse, Status>>;
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
-        let session = self.session(&request, "AuditService/trace")?;
+        let session = self.session(&request, "AuditService/trace").await?;
         let (id, after_seq) = convert::trace(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
@@ -39,7 +39,7 @@ impl AuditService for Gate {
     }
 
     async fn why_open(&self, request: Request<v1::WhyOpenRequest>) -> Result<Response<v1::WhyOpenResponse>, Status> {
-        let session = self.session(&request, "AuditService/why_open")?;
+        let session = self.session(&request, "AuditService/why_open").await?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let (case, directory) = (&found.case, self.engine().directory());
@@ -75,7 +75,7 @@ impl AuditService for Gate {
         &self,
         request: Request<v1::OpenCallerDataRequest>,
     ) -> Result<Response<v1::OpenCallerDataResponse>, Status> {
-        let session = self.session(&request, "AuditService/open_caller_data")?;
+        let session = self.session(&request, "AuditService/open_caller_data").await?;
         let id = convert::incident(&request.get_ref().incident).map_err(violations)?;
         // The opening is recorded first; without the record nothing is shown.
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
@@ -105,7 +105,7 @@ impl AuditService for Gate {
         &self,
         request: Request<v1::OpenSealedRequest>,
     ) -> Result<Response<v1::OpenSealedResponse>, Status> {
-        let session = self.session(&request, "AuditService/open_sealed")?;
+        let session = self.session(&request, "AuditService/open_sealed").await?;
         let (id, asked) = convert::sealed_fields(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;

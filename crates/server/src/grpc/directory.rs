@@ -25,7 +25,7 @@ macro_rules! directory_service {
 
             $( async fn $list(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 let method = concat!("DirectoryService/", stringify!($list));
-                let session = self.session(&request, method)?;
+                let session = self.session(&request, method).await?;
                 self.see_all().await?;
                 let asked = request.into_inner();
                 let size = convert::list_directory(asked.page_size).map_err(violations)?;
@@ -40,7 +40,7 @@ macro_rules! directory_service {
                 &self,
                 request: Request<v1::GetCatalogueRequest>,
             ) -> Result<Response<v1::Catalogue>, Status> {
-                let session = self.session(&request, "DirectoryService/get_catalogue")?;
+                let session = self.session(&request, "DirectoryService/get_catalogue").await?;
                 self.see_all().await?;
                 let key = convert::catalogue(&request.into_inner()).map_err(violations)?;
                 let directory = self.engine().directory();
@@ -56,7 +56,7 @@ macro_rules! directory_service {
             }
 
             async fn get_map(&self, request: Request<v1::GetMapRequest>) -> Result<Response<v1::BoundaryMap>, Status> {
-                let session = self.session(&request, "DirectoryService/get_map")?;
+                let session = self.session(&request, "DirectoryService/get_map").await?;
                 self.see_all().await?;
                 let asked = convert::map(&request.into_inner().map, true).map_err(violations)?;
                 let found = objects::map(&self.engine().directory(), &asked, &session.caller);

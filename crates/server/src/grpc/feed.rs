@@ -67,7 +67,7 @@ impl FeedService for Gate {
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::FeedPosition>, Status> {
-        let session = self.session(&request, "FeedService/commit")?;
+        let session = self.session(&request, "FeedService/commit").await?;
         let token = request.into_inner().resume_token;
         let place = self.resume(&session.caller.org, &token).await?;
         match self.engine().commit(&session.caller, place.number).await {
@@ -81,7 +81,7 @@ impl FeedService for Gate {
         &self,
         request: Request<v1::GetPositionRequest>,
     ) -> Result<Response<v1::FeedPosition>, Status> {
-        let session = self.session(&request, "FeedService/get_position")?;
+        let session = self.session(&request, "FeedService/get_position").await?;
         self.position(&session).await
     }
 }
@@ -89,7 +89,7 @@ impl FeedService for Gate {
 impl Gate {
     /// Begins to follow a feed.
     pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
-        let session = self.session(&request, WATCH)?;
+        let session = self.session(&request, WATCH).await?;
         let chain = request.peer_certs();
         super::reads::may_list(&session.caller)?;
         let asked = request.into_inner();

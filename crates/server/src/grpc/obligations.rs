@@ -33,7 +33,7 @@ impl ObligationService for Gate {
         request: Request<v1::ListObligationsRequest>,
     ) -> Result<Response<v1::ListObligationsResponse>, Status> {
         let method = "ObligationService/list_obligations";
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         let asked = convert::list_obligations(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
         may_list(caller)?;

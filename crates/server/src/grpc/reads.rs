@@ -140,7 +140,7 @@ impl Gate {
         &self,
         request: Request<v1::GetIncidentRequest>,
     ) -> Result<Response<v1::Incident>, Status> {
-        let session = self.session(&request, "IncidentService/get_incident")?;
+        let session = self.session(&request, "IncidentService/get_incident").await?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
@@ -158,7 +158,7 @@ impl Gate {
         request: Request<v1::ListIncidentsRequest>,
     ) -> Result<Response<v1::ListIncidentsResponse>, Status> {
         let method = "IncidentService/list_incidents";
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         let asked = convert::list_incidents(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
         self.see_all().await?;
@@ -192,7 +192,7 @@ impl Gate {
         &self,
         request: Request<v1::GetHandoffRequest>,
     ) -> Result<Response<v1::Handoff>, Status> {
-        let session = self.session(&request, "HandoffService/get_handoff")?;
+        let session = self.session(&request, "HandoffService/get_handoff").await?;
         let (id, handoff) = convert::handoff(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, id).await?;
         let handoff = found.case.handoff(handoff);

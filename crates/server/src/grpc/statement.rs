@@ -54,7 +54,7 @@ impl Gate {
         method: &'static str,
         request: Request<M>,
     ) -> Result<Response<v1::MoveReply>, Status> {
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         let sealing = match request.get_ref().salt() {
             "" => Sealing::new(),
             salt => Sealing::with_salt(self.salt_of(&session.caller.org, request.get_ref().incident(), salt)?),
@@ -80,7 +80,7 @@ impl Gate {
         &self,
         request: Request<v1::GetStatementRequest>,
     ) -> Result<Response<v1::GetStatementResponse>, Status> {
-        let session = self.session(&request, "HandoffService/get_statement")?;
+        let session = self.session(&request, "HandoffService/get_statement").await?;
         let caller = &session.caller;
         let salt = handoff_engine::ids::salt();
         let mut sealer = Sealer(Sealing::with_salt(salt));

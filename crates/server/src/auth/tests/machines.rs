@@ -90,19 +90,19 @@ fn guarded() -> Guarded {
     organisations[0].clients.machines = vec![machine("cad-a", Some("S1")), machine("desk-a", None)];
     organisations[1].clients.ca_file = Some(b.file.clone());
     organisations[1].clients.machines = vec![machine("cad-b", Some("S2"))];
-    world.auth = Authenticator::new(&organisations, ClientCertificates::Required).unwrap();
+    world.auth = Authenticator::new(&organisations, &rules(ClientCertificates::Required)).unwrap();
     Guarded { world, a, b, revoked }
 }
 
 impl Guarded {
-    fn alone(&self, chain: &Chain, now: Millis) -> Result<Arc<Session>, Denied> {
-        self.world.auth.authenticate(&HeaderMap::new(), chain, now)
+    fn alone(&self, chain: &Chain, when: Millis) -> Result<Arc<Session>, Denied> {
+        now(self.world.auth.authenticate(&HeaderMap::new(), chain, when))
     }
 
-    fn with(&self, token: &str, chain: &Chain, now: Millis) -> Result<Arc<Session>, Denied> {
+    fn with(&self, token: &str, chain: &Chain, when: Millis) -> Result<Arc<Session>, Denied> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        self.world.auth.authenticate(&headers, chain, now)
+        now(self.world.auth.authenticate(&headers, chain, when))
     }
 }
 

@@ -35,7 +35,7 @@ impl Gate {
         request: Request<v1::PublishMapRequest>,
     ) -> Result<Response<v1::MoveReply>, Status> {
         let method = "DirectoryService/publish_map";
-        let session = self.session(&request, method)?;
+        let session = self.session(&request, method).await?;
         let message = request.into_inner();
         let content = comparable(method, &message);
         let MapUpload { request_id, claimed_at, map, geojson } = MapUpload::read(message).map_err(violations)?;
@@ -87,7 +87,7 @@ impl Gate {
         &self,
         request: Request<v1::DownloadMapRequest>,
     ) -> Result<Response<ReceiverStream<Result<v1::DownloadMapResponse, Status>>>, Status> {
-        self.session(&request, "DirectoryService/download_map")?;
+        self.session(&request, "DirectoryService/download_map").await?;
         let map = convert::map(&request.into_inner().map, false).map_err(violations)?;
         let row = self.engine().reader().map(map).await.map_err(|error| store_away(&error))?;
         let row = row.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
@@ -118,7 +118,7 @@ impl Gate {
         &self,
         request: Request<v1::ResolveTerritoryRequest>,
     ) -> Result<Response<v1::ResolveTerritoryResponse>, Status> {
-        let session = self.session(&request, "DirectoryService/resolve_territory")?;
+        let session = self.session(&request, "DirectoryService/resolve_territory").await?;
         let asked = convert::territory(&request.into_inner()).map_err(violations)?;
         let directory = self.engine().directory();
         let station = asking(&directory, &session.caller, asked.acting_for)?;

@@ -1,0 +1,82 @@
+//! What is judged on every call, whether the token was verified before or not; and of a stream again and again.
+
+use super::clients::Machine;
+use super::revoked::{LOOK_MS, RevokedFile};
+use super::{Authenticator, Chain, Denied, LEEWAY_MS, Session};
+use crate::metrics;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use handoff_domain::time::Millis;
+use handoff_engine::causes::chain as chain_of;
+use handoff_engine::clock::Clock;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+impl Authenticator {
+    /// Whether a session that began earlier still holds: asked at every heartbeat of a stream.
+    ///
+    /// # Errors
+    /// The token is over or taken back, or the certificate is.
+    pub fn still(&self, session: &Session, chain: &Chain, now: Millis) -> Result<(), Denied> {
+        let machine = self.machine(chain, now)?;
+        // A machine may have got another station, or none, since.
+        let same = |machine: &Machine| machine.session.as_ref().is_some_and(|now| now.caller == session.caller);
+        match &session.token {
+            None if machine.as_deref().is_some_and(same) => Ok(()),
+            None => Err(Denied::MachineUnknown),
+            Some(_) if now >= session.expires.plus(LEEWAY_MS) => Err(Denied::Expired),
+            Some(_) => self.holds(session, machine.as_deref()),
+        }
+    }
+
+    /// Reads lists again that have changed. What was verified under an older list is verified again; what cannot be read
+    /// is reported and changes nothing.
+    pub fn refresh(&self) {
+        let mut changed = false;
+        for (org, list) in &self.revoked {
+            match list.refresh() {
+                Ok(new) => changed |= new,
+                Err(error) => {
+                    metrics::revoked_unreadable(org.as_str());
+                    tracing::error!(%org, error = %chain_of(&error), "a changed list of what was taken back is not used");
+                }
+            }
+        }
+        if changed {
+            tracing::info!("the list of what was taken back has changed");
+        }
+    }
+
+    /// The machine at the other end, where certificates are asked for.
+    pub(super) fn machine(&self, chain: &Chain, now: Millis) -> Result<Option<Arc<Machine>>, Denied> {
+        let Some(clients) = &self.clients else { return Ok(None) };
+        let machine = clients.machine(chain, now)?;
+        let list = self.revoked.get(&machine.org).map(RevokedFile::list).unwrap_or_default();
+        if list.has_certificate(&machine.thumbprint) { Err(Denied::CertificateRevoked) } else { Ok(Some(machine)) }
+    }
+
+    /// What is judged of a verified token on every call, from the cache or not.
+    pub(super) fn holds(&self, session: &Session, machine: Option<&Machine>) -> Result<(), Denied> {
+        let list = self.revoked.get(&session.caller.org).map(RevokedFile::list).unwrap_or_default();
+        if session.token.as_ref().is_some_and(|token| list.has_token(&token.id, &token.subject)) {
+            return Err(Denied::Revoked);
+        }
+        let Some(machine) = machine else { return Ok(()) };
+        let bound = session.bound.as_ref().ok_or(Denied::Unbound)?;
+        verify_slices_are_equal(bound, &machine.thumbprint).map_err(|_| Denied::Unbound)?;
+        if session.caller.org != machine.org {
+            return Err(Denied::OtherSide);
+        }
+        if session.caller.client == machine.client { Ok(()) } else { Err(Denied::Client) }
+    }
+
+    /// Looks at the lists of what was taken back every [`LOOK_MS`] until the service stops.
+    pub(super) async fn follow_lists(self: Arc<Self>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+        loop {
+            let next = clock.sleep_until(clock.now().plus(LOOK_MS));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = next => self.refresh(),
+            }
+        }
+    }
+}
