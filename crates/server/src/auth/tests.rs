@@ -152,7 +152,7 @@ fn now<T>(ready: impl Future<Output = T>) -> T {
 
 impl World {
     fn verify(&self, token: &str, at: Millis) -> Result<Arc<Session>, Denied> {
-        now(self.auth.verify(token, at))
+        now(self.auth.verify(token, None, at))
     }
 
     fn denied(&self, token: &str) -> Option<Denied> {

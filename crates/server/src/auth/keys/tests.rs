@@ -313,12 +313,19 @@ fn issuer(org: &str, keys: &Arc<Keys>) -> (String, Issuer) {
         audience: "handoff".to_owned(),
         grantable_roles: roles_of(OrgKind::Party).to_vec(),
         token_life_max_s: 900,
+        revoked_file: None,
+        clients: crate::config::Clients::default(),
     };
     (organisation.issuer.clone(), Issuer::new(organisation, Arc::clone(keys)))
 }
 
+/// Tokens of these two issuers, over no certificates.
+fn authenticator(issuers: [(String, Issuer); 2]) -> Authenticator {
+    Authenticator { issuers: issuers.into(), cache: Cache::default(), clients: None, revoked: HashMap::new() }
+}
+
 async fn verify(auth: &Authenticator, token: &str, now: Millis) -> Result<Arc<Session>, Denied> {
-    auth.verify(token, now).await
+    auth.verify(token, None, now).await
 }
 
 #[tokio::test]
@@ -327,7 +334,7 @@ async fn a_rotation_costs_no_call_and_ends_the_tokens_of_the_key_that_went() {
     let (owners, clock) = (Arc::default(), Arc::new(ManualClock::new(NOW)));
     let a = Desk::beside("A", Some(set(&[&old])), &owners, &clock);
     let b = Desk::beside("B", Some(set(&[&other])), &owners, &clock);
-    let auth = Authenticator { issuers: [issuer("A", &a.keys), issuer("B", &b.keys)].into(), cache: Cache::default() };
+    let auth = authenticator([issuer("A", &a.keys), issuer("B", &b.keys)]);
     let (before, after, beside) = (old.token("A", "1"), new.token("A", "2"), other.token("B", "3"));
     let first = verify(&auth, &before, NOW).await.unwrap();
     let first_b = verify(&auth, &beside, NOW).await.unwrap();
@@ -356,7 +363,7 @@ async fn a_kept_token_ends_when_its_issuers_keys_are_too_old_and_no_other() {
     a.settle().await;
     a.says(None);
     a.at(0).await;
-    let auth = Authenticator { issuers: [issuer("A", &a.keys), issuer("B", &b.keys)].into(), cache: Cache::default() };
+    let auth = authenticator([issuer("A", &a.keys), issuer("B", &b.keys)]);
     let (token, beside) = (one.token("A", "1"), other.token("B", "2"));
     assert!(verify(&auth, &token, NOW).await.is_ok());
     assert!(verify(&auth, &beside, NOW).await.is_ok());
