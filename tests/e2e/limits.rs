@@ -96,10 +96,10 @@ async fn a_connection_with_bad_tokens_is_not_listened_to_and_others_are() -> any
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_connection_too_many_from_one_peer_is_closed_and_the_others_go_on() -> anyhow::Result<()> {
-    let app = limited(&[]).await?;
+    let app = limited(&[("tls_handshake_ms", 2_000)]).await?;
     let working = RawClient::of(&app, "a-dispatcher")?;
     working.call(POSITION, Vec::new(), &[]).await?;
-    // One is the client's; these say nothing, and their handshakes have five seconds.
+    // One is the client's; these say nothing, and their handshakes have two seconds.
     let mut silent = Vec::new();
     for _ in 0..31 {
         silent.push(TcpStream::connect(app.address()).await?);
