@@ -1,7 +1,7 @@
 // An identity provider nobody here wrote (oidc-provider), over TLS, with two ES256 keys: oidc.py starts it.
 //
 // Arguments: folder with server.pem and server.key, folder with node_modules, port. It reads one word a line and
-// answers each with one line:
+// answers each with one line, `word: answer`:
 //   overlap   publish the second key beside the first, and sign with it
 //   second    publish the second key alone
 //   asked     how often the keys were asked for
@@ -47,6 +47,7 @@ function provider(published, signing) {
       id_token_signed_response_alg: 'ES256',
     })),
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    ttl: { ClientCredentials: 600 },
     cookies: { keys: ['only for this test'] },
     features: {
       clientCredentials: { enabled: true },
@@ -94,5 +95,5 @@ function order(word) {
 
 server.listen(Number(port), '127.0.0.1', () => console.log('ready'));
 createInterface({ input: process.stdin })
-  .on('line', (word) => console.log(order(word)))
+  .on('line', (word) => console.log(`${word}: ${order(word)}`))
   .on('close', () => process.exit(0));

@@ -105,7 +105,7 @@ class Child:
         """Says one word and returns the answer."""
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
-        return self.lines.readline().strip()
+        return self.until(f"^{word}: (.*)").group(1)
 
     def end(self):
         self.process.kill()
@@ -226,12 +226,15 @@ def late(world, tally):
 
 def roles(world, tally):
     """What the provider says about people and machines is what they may do."""
-    station = orders.SetStationRequest(
-        request_id=fresh(), station=objects.Station(id="A-01", name="Station A-01", dispatch_client="cad-a")
-    )
-    denied = refused(world.signed_on("a-duty").directory.SetStation, station)
+    station = objects.Station(id="A-01", name="Station A-01", dispatch_client="cad-a")
+
+    def enter(client):
+        request = orders.SetStationRequest(request_id=fresh(), station=station)
+        return refused(world.signed_on(client).directory.SetStation, request)
+
+    denied = enter("a-duty")
     tally.equal("a duty officer's token changes no directory", denied and denied.code, "PERMISSION_DENIED")
-    tally.equal("an admin's does", refused(world.signed_on("a-admin").directory.SetStation, station), None)
+    tally.equal("an admin's does", enter("a-admin"), None)
     tally.equal("a machine's token is taken", position(world.signed_on("cad-a")), None)
 
 
