@@ -13,6 +13,8 @@
 //! | `handoff_connections` | gauge | | open connections, handshakes among them |
 //! | `handoff_connections_refused_total` | counter | `code` (`all`, `peer`) | connections closed at once, by limit |
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
+//! | `handoff_revoked_unreadable_total` | counter | `org` | changed revocation lists that could not be used |
+//! | `handoff_sealed_unreadable_total` | counter | | reads that withheld texts because they do not open |
 //! | `handoff_denials_unrecorded_total` | counter | | denied attempts that have no audit row |
 //! | `handoff_token_cache_total` | counter | `code` (`hit`, `miss`) | tokens found verified before |
 //! | `handoff_key_loads_total` | counter | `code` (`changed`, `same`, `failed`) | issuers' key sets read or fetched |

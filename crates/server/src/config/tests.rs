@@ -359,6 +359,7 @@ fn a_secret_open_to_group_or_world_is_refused() {
         ("pki/server.key", "server.tls_key_file", 0o640),
         ("pki/resume.key", "server.resume_key_file", 0o604),
         ("pki/log.key", "evidence.log_key_file", 0o620),
+        ("pki/sealing.key", "sealing.key_file", 0o644),
     ] {
         fs::set_permissions(desk.path(file), Permissions::from_mode(mode)).unwrap();
         let problems = desk.problems(&[]);
@@ -373,6 +374,70 @@ fn a_secret_open_to_group_or_world_is_refused() {
 }
 
 #[test]
+fn client_certificates_that_let_in_the_other_side_or_nobody_are_refused() {
+    let desk = Desk::new();
+    fs::write(desk.path("broken.toml"), "token = []").unwrap();
+    let superior = "name = \"Prefecture command\"";
+    for (from, to, problem) in [
+        (
+            "\"pki/B.client-ca.pem\"",
+            "\"pki/A.client-ca.pem\"",
+            "organisation[1].clients.ca_file: holds an authority of organisation A too; give",
+        ),
+        (
+            "\"pki/B.client-ca.pem\"",
+            "\"pki/absent.pem\"",
+            "organisation[1].clients.ca_file: cannot read pki/absent.pem",
+        ),
+        (
+            "\"pki/B.client-ca.pem\"",
+            "\"pki/B.jwks.json\"",
+            "organisation[1].clients.ca_file: pki/B.jwks.json holds 0 certificates in PEM form",
+        ),
+        (
+            "ca_file = \"pki/B.client-ca.pem\"",
+            "prefix = \"handoff://B/\"",
+            "organisation[1].clients.ca_file: is missing, so that nobody of it could connect",
+        ),
+        (
+            "ca_file = \"pki/B.client-ca.pem\"",
+            "ca_file = \"pki/B.client-ca.pem\"\nprefix = \"handoff://A/machine/cad-a/\"",
+            "organisation[1].clients.prefix: overlaps the prefix of organisation A; give",
+        ),
+        (
+            "ca_file = \"pki/B.client-ca.pem\"",
+            "ca_file = \"pki/B.client-ca.pem\"\nprefix = \"B\"",
+            "organisation[1].clients.prefix: `B` is no beginning of a name; write",
+        ),
+        (
+            "name = \"cad-b\"",
+            "name = \"cad-b\"\n\n[[organisation.clients.machine]]\nname = \"cad-b\"",
+            "organisation[1].clients.machine[1].name: is the name of another machine too",
+        ),
+        (
+            superior,
+            &format!("{superior}\nclients.machine = [{{ name = \"desk\", station = \"S\" }}]"),
+            "organisation[2].clients.machine[0].station: only a party has stations; leave it out",
+        ),
+        (
+            "kind = \"party\"",
+            "kind = \"party\"\nrevoked_file = \"broken.toml\"",
+            "organisation[0].revoked_file: broken.toml is not a list of what was taken back: unknown field",
+        ),
+    ] {
+        let problems = desk.problems(&[(from, to)]);
+        assert!(problems.len() == 1 && problems[0].contains(problem), "{to}: {problems:#?}");
+    }
+    let off = ("client_certificates = \"required\"", "client_certificates = \"off\"");
+    assert!(desk.problems(&[off]).is_empty(), "development may go without");
+    let production = desk.problems(&[off, ("profile = \"development\"", "profile = \"production\"")]);
+    assert!(
+        production.iter().any(|problem| problem.contains("server.client_certificates: is `off`")),
+        "{production:#?}"
+    );
+}
+
+#[test]
 fn production_refuses_everything_dev_ca_makes() {
     let desk = Desk::new();
     let problems = desk.problems(&[("profile = \"development\"", "profile = \"production\"")]);
@@ -380,9 +445,10 @@ fn production_refuses_everything_dev_ca_makes() {
     assert_eq!(of("is the development issuer"), 5, "{problems:#?}");
     assert_eq!(of("holds a key of `handoff dev-ca`"), 5, "{problems:#?}");
     assert_eq!(of("the certificate is one of `handoff dev-ca`"), 1, "{problems:#?}");
-    assert_eq!(problems.len(), 11, "{problems:#?}");
+    assert_eq!(of("holds an authority of `handoff dev-ca`"), 2, "{problems:#?}");
+    assert_eq!(problems.len(), 13, "{problems:#?}");
     let silent = desk.problems(&[("profile = \"development\"", "")]);
-    assert_eq!(silent.len(), 11, "the profile is production unless the file says otherwise");
+    assert_eq!(silent.len(), 13, "the profile is production unless the file says otherwise");
 }
 
 #[test]

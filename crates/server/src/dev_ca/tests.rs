@@ -39,7 +39,7 @@ fn contents(made: &[Made]) -> Vec<(String, Vec<u8>)> {
 fn everything_is_written_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let made = write(&plan(folder.path()), now()).unwrap();
-    assert_eq!(made.len(), 10);
+    assert_eq!(made.len(), 17);
     for made in &made {
         let mode = made.file.metadata().unwrap().permissions().mode() & 0o777;
         assert!(made.new && mode == 0o600, "{made:?} {mode:o}");
@@ -47,11 +47,11 @@ fn everything_is_written_for_its_owner_alone() {
     let mode = folder.path().join("pki").metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o700);
     assert_eq!(std::fs::read(folder.path().join("pki/resume.key")).unwrap().len(), 32);
-    assert_eq!(std::fs::read_dir(folder.path().join("pki")).unwrap().count(), 10, "nothing half-written is left");
+    assert_eq!(std::fs::read_dir(folder.path().join("pki")).unwrap().count(), 17, "nothing half-written is left");
 }
 
 #[test]
-fn nothing_is_overwritten_unless_asked_and_the_log_key_never() {
+fn nothing_is_overwritten_unless_asked_and_the_keys_of_what_is_stored_never() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan(folder.path());
     let first = contents(&write(&plan, now()).unwrap());
@@ -61,8 +61,9 @@ fn nothing_is_overwritten_unless_asked_and_the_log_key_never() {
     plan.replace = true;
     let third = write(&plan, now()).unwrap();
     let (kept, changed): (Vec<_>, Vec<_>) = contents(&third).into_iter().partition(|one| first.contains(one));
-    assert_eq!((kept.len(), changed.len()), (1, 9));
-    assert_eq!(kept[0].0, "log.key");
+    assert_eq!((kept.len(), changed.len()), (2, 15));
+    let kept: Vec<_> = kept.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(kept, ["sealing.key", "log.key"]);
 }
 
 #[test]
