@@ -1,5 +1,6 @@
 //! End-to-end tests: one binary, one link. All but the walls run the built program.
 
+mod authz;
 mod command_line;
 mod crashes;
 mod database;

@@ -11,6 +11,7 @@
 //! 9. [`pair`]: a replicated database that fails over.
 //! 10. [`replicas`]: two replicas on one database, and a keeper that starts them again.
 //! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
+//! 12. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
@@ -18,6 +19,7 @@ pub mod app;
 pub mod desk;
 pub mod history;
 pub mod load;
+pub mod matrix;
 pub mod pair;
 pub mod play;
 pub mod raw;
