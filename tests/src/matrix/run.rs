@@ -139,10 +139,16 @@ async fn scene_for(world: &World, cell: &Cell) -> anyhow::Result<Scene> {
 
 /// A permitted move, on a case of its own.
 async fn permitted(world: &World, cell: Cell) -> anyhow::Result<Found> {
-    let scene = scene_for(world, &cell).await.with_context(|| cell.name())?;
+    let mut found = Found { tried: 1, ..Found::default() };
+    let scene = match scene_for(world, &cell).await {
+        Ok(scene) => scene,
+        Err(error) => {
+            found.faults.push(format!("{}: {error:#}", cell.name()));
+            return Ok(found);
+        }
+    };
     let bytes = request(cell.method, &scene, cell.caller)?;
     let answer = world.call(cell.caller, &cell.path(), bytes).await;
-    let mut found = Found { tried: 1, ..Found::default() };
     found.faults.extend(difference(&cell, &answer));
     Ok(found)
 }
@@ -156,17 +162,23 @@ async fn refuse_and_read(world: &World, cells: &[Cell]) -> anyhow::Result<Found>
     let groups: Vec<Vec<Cell>> = groups.into_values().collect();
     // One case for each method and state: should a refused move happen after all, no other method's cells suffer.
     let scenes = stream::iter(groups).map(async |cells: Vec<Cell>| {
-        let scene = scene_for(world, &cells[0]).await.with_context(|| cells[0].name())?;
-        anyhow::Ok((scene, cells))
+        let scene = scene_for(world, &cells[0]).await;
+        (scene, cells)
     });
     let scenes: Vec<_> = scenes.buffer_unordered(CALLS_AT_ONCE).collect().await;
     let mut calls: Vec<(Scene, Cell)> = Vec::new();
-    for group in scenes {
-        let (scene, cells) = group?;
+    let mut found = Found::default();
+    for (scene, cells) in scenes {
+        let scene = match scene {
+            Ok(scene) => scene,
+            Err(error) => {
+                found.faults.push(format!("{}: {error:#}", cells[0].name()));
+                continue;
+            }
+        };
         calls.extend(cells.into_iter().map(|cell| (scene.clone(), cell)));
     }
     let (head, counted) = (world.app.events().await?, world.denials().await?);
-    let mut found = Found::default();
     let mut tried =
         stream::iter(calls).map(|(scene, cell)| refused(world, scene, cell)).buffer_unordered(CALLS_AT_ONCE);
     while let Some(one) = tried.next().await {

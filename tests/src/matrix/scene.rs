@@ -102,9 +102,8 @@ fn steps(state: &str) -> Option<Vec<Step>> {
         "support_lent" => then("support_asked", &[by(B_DUTY, "AnswerSupport")]),
         "joint" => Some([on_scene(), vec![by(A_DUTY, "DeclareJoint")]].concat()),
         "joint_asked" => then("joint", &[by(A_DUTY, "AskLead"), by(A_DUTY, "ProposeJointEnd")]),
-        "twin" => Some(
-            [on_scene(), vec![by(A_DUTY, "Alert"), by(B_SYSTEM, "other Receive"), by(B_DUTY, "other Alert")]].concat(),
-        ),
+        // B's call is about A's ground, so A is alerted by itself.
+        "twin" => Some([on_scene(), vec![by(A_DUTY, "Alert"), by(B_SYSTEM, "other Receive")]].concat()),
         "merge_proposed" => then("twin", &[by(A_DUTY, "ProposeMerge")]),
         "merged" => then("merge_proposed", &[by(B_DUTY, "AnswerMerge")]),
         _ => None,
