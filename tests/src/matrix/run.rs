@@ -231,6 +231,8 @@ fn tells(cell: &Cell, scene: &Scene, status: &Status) -> Option<String> {
     let values = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
     let told = match cell.expected {
         Outcome::PermissionDenied | Outcome::FailedPrecondition => TOLD_TO_READERS,
+        // `absent` sees to it that whoever hears this reads the case.
+        Outcome::NotFound if handoff_client::reason(status).as_deref() == Some("OBJECT_NOT_FOUND") => TOLD_TO_READERS,
         Outcome::Ok | Outcome::NotFound | Outcome::Unauthenticated => TOLD_TO_ANYBODY,
     };
     // The right person at the wrong moment may be told what is wrong with the moment.

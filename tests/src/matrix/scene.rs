@@ -148,6 +148,9 @@ impl Scene {
         for step in steps(state).with_context(|| format!("no way leads to {state}"))? {
             scene.step(world, step).await.with_context(|| format!("on the way to {state}: {step:?}"))?;
         }
+        if scene.form_state == "AGREED" && scene.statement.is_empty() {
+            scene.read_statement(world, Caller::new(Seat::A, Identity::Responder)).await?;
+        }
         scene.is_set = true;
         Ok(scene)
     }

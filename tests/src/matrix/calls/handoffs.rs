@@ -83,7 +83,8 @@ fn receive(name: &str, scene: &Scene, caller: Caller) -> Option<Vec<u8>> {
             wire(&api::DeclineRequest { request_id, incident, expected, handoff, version, code, ..Default::default() })
         }
         "Agree" => {
-            let signer = signer(caller);
+            // Only an officer on a unit can be named without a reason; B's is on its way in later states alone.
+            let signer = if scene.is_set { None } else { signer(caller) };
             wire(&api::AgreeRequest { request_id, incident, expected, handoff, version, signer, ..Default::default() })
         }
         "TakeOver" => {
