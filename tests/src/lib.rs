@@ -12,7 +12,7 @@
 //! 10. [`replicas`]: two replicas on one database, and a keeper that starts them again.
 //! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
 //! 12. [`certified`]: the service with client certificates, its machines and their tokens.
-//! 12. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
+//! 13. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 

@@ -48,7 +48,7 @@ pub(crate) const DESK: &[Role] = &[Role::Adapter, Role::Dispatcher, Role::DutyOf
 /// Nothing a machine does by itself.
 pub(crate) const DISPATCH: &[Role] = &[Role::Dispatcher, Role::DutyOfficer, Role::Supervisor];
 pub(crate) const PERSON: &[Role] = &[Role::Dispatcher, Role::Responder, Role::DutyOfficer, Role::Supervisor];
-const DECIDE: &[Role] = &[Role::DutyOfficer, Role::Supervisor];
+pub(crate) const DECIDE: &[Role] = &[Role::DutyOfficer, Role::Supervisor];
 const REOPEN: &[Role] = &[Role::DutyOfficer, Role::Supervisor, Role::Auditor];
 const ERASE: &[Role] = &[Role::Auditor, Role::Service];
 const SERVICE: &[Role] = &[Role::Service];
@@ -337,6 +337,13 @@ pub fn may_see(case: &Case, caller: &Caller) -> bool {
     let reads = caller.roles.iter().any(|role| !matches!(role, Role::Admin));
     let party = case.parties.keys().any(|seat| is_at(caller, seat));
     reads && (party || case.open_handoff().is_some_and(|open| named_signer(open, caller)))
+}
+
+/// Whether a caller may list the pseudonyms of its own organisation: who registers officers, and who names them on a form
+/// or a unit. Nobody else has a use for them (security, 7).
+#[must_use]
+pub fn may_list_officers(caller: &Caller) -> bool {
+    [Role::Admin, Role::DutyOfficer, Role::Supervisor].iter().any(|role| caller.has(*role))
 }
 
 /// Number of the last entry a caller may see of a case it may know of; `None` where it sees every one. A station that

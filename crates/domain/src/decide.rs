@@ -11,7 +11,7 @@ mod together;
 
 use crate::access;
 use crate::apply::{Violation, apply};
-use crate::caller::{Actor, Caller};
+use crate::caller::{Actor, Caller, Role};
 use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffName};
 use crate::command::{Act, Command, Expected};
@@ -288,6 +288,13 @@ impl<'a> Draft<'a> {
         access::choose(self.case()?, body, self.caller, self.command.acting_for.as_ref()).map_err(Refusal::new)
     }
 
+    /// Whether the caller holds a role for the move at all. Asked first where a rule about the state is looked at before
+    /// the event is drawn up: whoever may never do this is told so, whatever state the case is in.
+    fn needs(&self, roles: &[Role]) -> Result<(), Refusal> {
+        let has = roles.iter().any(|role| self.caller.has(*role));
+        if has { Ok(()) } else { Err(Refusal::new(Reason::RoleNotAllowed)) }
+    }
+
     /// The caller's own seat in this case: the named station, the token's, or the supervisor's side.
     fn seat(&self) -> Result<StationRef, Refusal> {
         let own = |station: &StationId| {
@@ -297,7 +304,7 @@ impl<'a> Draft<'a> {
         };
         match (&self.command.acting_for, &self.caller.station) {
             (Some(station), token) => {
-                let supervisor = self.caller.has(crate::caller::Role::Supervisor);
+                let supervisor = self.caller.has(Role::Supervisor);
                 if supervisor || token.as_ref() == Some(station) {
                     own(station)
                 } else {
@@ -305,7 +312,7 @@ impl<'a> Draft<'a> {
                 }
             }
             (None, Some(station)) => own(station),
-            (None, None) if self.caller.has(crate::caller::Role::Supervisor) => {
+            (None, None) if self.caller.has(Role::Supervisor) => {
                 Err(Refusal::new(Reason::WrongSide).field("acting_for"))
             }
             (None, None) => Err(Refusal::new(Reason::RoleNotAllowed)),

@@ -209,23 +209,26 @@ impl Gate {
                 replayed,
                 ..v1::MoveReply::default()
             })),
-            Ok(Reply { answer: Answer::Refused(refusal), .. }) => {
-                if denies(refusal.reason) {
-                    let (org, client) = (caller.org.clone(), caller.client.clone());
-                    self.engine().denied(Some(org), Some(client), method, refusal.reason);
-                }
-                Err(status(&refusal))
-            }
+            Ok(Reply { answer: Answer::Refused(refusal), .. }) => Err(self.denied(caller, method, &refusal)),
             Err(NoAnswer::NotAccepted(reason)) => Err(status(&Refusal::new(reason))),
             Err(NoAnswer::Unknown) => Err(status(&Refusal::new(Reason::OutcomeUnknown))),
             Err(NoAnswer::Reused) => Err(status(&Refusal::new(Reason::RequestIdReused).field("request_id"))),
         }
     }
 
+    /// A read that was refused: recorded where it says that the caller had no right.
+    fn denied(&self, caller: &Caller, method: &'static str, refusal: &Refusal) -> Status {
+        if denies(refusal.reason) {
+            let (org, client) = (caller.org.clone(), caller.client.clone());
+            self.engine().denied(Some(org), Some(client), method, refusal.reason);
+        }
+        status(refusal)
+    }
+
     /// A case the caller may see, or NOT_FOUND: the same answer as for one that does not exist. Whoever has no part any
     /// more keeps the case as it last saw it, and sees nothing new.
-    async fn visible(&self, caller: &Caller, incident: IncidentId) -> Result<Entry, Status> {
-        let missing = || status(&Refusal::new(Reason::IncidentNotFound).field("incident"));
+    async fn visible(&self, caller: &Caller, method: &'static str, incident: IncidentId) -> Result<Entry, Status> {
+        let missing = || self.denied(caller, method, &Refusal::new(Reason::IncidentNotFound).field("incident"));
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
         found.ok_or_else(missing)
     }

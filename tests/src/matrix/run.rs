@@ -84,11 +84,9 @@ impl Found {
         }
     }
 
-    fn count(&mut self, cell: &Cell, answer: &Answer) {
+    fn count(&mut self, answer: &Answer) {
         let reason = answer.reason();
-        // Reads are not among what the service counts, except that nobody knows who asks.
-        let counted = DENIALS.contains(&reason.as_str()) && (!cell.method.reads || reason == "TOKEN_INVALID");
-        if counted {
+        if DENIALS.contains(&reason.as_str()) {
             *self.denied.entry(reason).or_default() += 1;
         }
     }
@@ -202,7 +200,7 @@ async fn refused(world: &World, scene: Scene, cell: Cell) -> anyhow::Result<Foun
     let bytes = request(cell.method, &scene, cell.caller)?;
     let answer = world.call(cell.caller, &cell.path(), bytes).await;
     let mut found = Found { tried: 1, ..Found::default() };
-    found.count(&cell, &answer);
+    found.count(&answer);
     if let Some(fault) = difference(&cell, &answer) {
         found.faults.push(fault);
         return Ok(found);
@@ -262,7 +260,7 @@ async fn absent(world: &World, scene: &Scene, cell: &Cell, answer: &Answer) -> a
     }
     let nowhere = Scene { incident: id(), ..scene.clone() };
     let there = world.call(cell.caller, &cell.path(), request(cell.method, &nowhere, cell.caller)?).await;
-    found.count(cell, &there);
+    found.count(&there);
     if !answer.is_same_as(&there) {
         found.faults.push(format!("{}: not the bytes of an absent incident", cell.name()));
     }

@@ -42,7 +42,8 @@ pub(super) fn support_answered(case: &mut Case, event: &Event, body: &SupportAns
 }
 
 pub(super) fn support_recalled(case: &mut Case, body: &SupportRecalled) -> Verdict {
-    support(case, body.support).map(|_| ())
+    // Before the answer nothing was lent that could be called back.
+    need(support(case, body.support)?.answer.is_some(), Reason::MoveNotLegal)
 }
 
 pub(super) fn support_ended(case: &mut Case, body: &SupportEnded) -> Verdict {

@@ -1,6 +1,7 @@
 //! Every move and what draws its events up. Where nothing stands between, the command's body is the event.
 
 use super::Draft;
+use crate::access;
 use crate::case::handoff::Asked;
 use crate::command::Act;
 use crate::event::Body;
@@ -35,7 +36,10 @@ impl Draft<'_> {
                 self.report_unit(*deployment, unit, of.as_ref(), *status, crew, *support)
             }
             Act::DeclareHandled(body) => self.push(body.clone()),
-            Act::Strike(body) => self.push(body.clone()),
+            Act::Strike(body) => {
+                self.needs(access::DESK)?;
+                self.push(body.clone())
+            }
             Act::Close { code, case_number } => self.close(code, case_number.clone()),
             Act::Object(body) => self.push(body.clone()),
             Act::Reopen { code, to, note } => self.reopen(code, *to, *note),
@@ -56,11 +60,18 @@ impl Draft<'_> {
             Act::AnswerLead(body) => self.push(body.clone()),
             Act::ProposeJointEnd(body) => self.push(body.clone()),
             Act::AnswerJointEnd(body) => self.push(body.clone()),
-            Act::ProposeMerge { other, survivor } => self.propose_merge(*other, *survivor),
+            Act::ProposeMerge { other, survivor } => {
+                self.needs(access::DECIDE)?;
+                self.propose_merge(*other, *survivor)
+            }
             Act::AnswerMerge { other, yes, survivor, code } => {
+                self.needs(access::DECIDE)?;
                 self.answer_merge(*other, *yes, *survivor, code.as_ref())
             }
-            Act::Unmerge { other, code } => self.unmerge(*other, code),
+            Act::Unmerge { other, code } => {
+                self.needs(access::DECIDE)?;
+                self.unmerge(*other, code)
+            }
             Act::Split { part, received, code } => self.split(*part, received, code),
             Act::Link { other, link } => {
                 self.of_one_kind(*other)?;

@@ -29,7 +29,7 @@ impl AuditService for Gate {
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
         let session = self.session(&request, "AuditService/trace").await?;
         let (id, after_seq) = convert::trace(&request.into_inner()).map_err(violations)?;
-        let found = self.visible(&session.caller, id).await?;
+        let found = self.visible(&session.caller, "AuditService/trace", id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let survivor = self.survivor(&found).await?;
         let (out, stream) = mpsc::channel(TRACE_BUFFER_PAGES);
@@ -41,7 +41,7 @@ impl AuditService for Gate {
     async fn why_open(&self, request: Request<v1::WhyOpenRequest>) -> Result<Response<v1::WhyOpenResponse>, Status> {
         let session = self.session(&request, "AuditService/why_open").await?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
-        let found = self.visible(&session.caller, id).await?;
+        let found = self.visible(&session.caller, "AuditService/why_open", id).await?;
         let (case, directory) = (&found.case, self.engine().directory());
         let shifts = &directory.shifts;
         let open_handoff = case.open_handoff().map(|open| v1::HandoffRef {
@@ -79,13 +79,14 @@ impl AuditService for Gate {
         let id = convert::incident(&request.get_ref().incident).map_err(violations)?;
         // The opening is recorded first; without the record nothing is shown.
         let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
-        let found = self.visible(&session.caller, id).await?;
+        let found = self.visible(&session.caller, "AuditService/open_caller_data", id).await?;
         // A repeat is the opening it repeats: for the officer who made it, and for what was there then.
         let until = if reply.replayed { self.opened_by(&session.caller, id, &reply).await? } else { u64::MAX };
         // The caller of an alias is for whoever may open its survivor's.
         let answers = self.survivor(&found).await?;
         if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
-            return Err(status(&Refusal::new(Reason::WrongSide)));
+            let refusal = Refusal::new(Reason::WrongSide);
+            return Err(self.denied(&session.caller, "AuditService/open_caller_data", &refusal));
         }
         let kept = self.engine().personal(id, found.case.version).await.map_err(|error| unreadable(&error))?;
         let mut callers: Vec<v1::CallerData> = Vec::new();
@@ -107,7 +108,7 @@ impl AuditService for Gate {
     ) -> Result<Response<v1::OpenSealedResponse>, Status> {
         let session = self.session(&request, "AuditService/open_sealed").await?;
         let (id, asked) = convert::sealed_fields(&request.into_inner()).map_err(violations)?;
-        let found = self.visible(&session.caller, id).await?;
+        let found = self.visible(&session.caller, "AuditService/open_sealed", id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let mut fields = Vec::with_capacity(asked.len());
         for (at, (seq, path)) in asked.iter().enumerate() {

@@ -26,6 +26,9 @@ macro_rules! directory_service {
             $( async fn $list(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 let method = concat!("DirectoryService/", stringify!($list));
                 let session = self.session(&request, method).await?;
+                if !objects::shown(stringify!($field), &session.caller) {
+                    return Err(self.denied(&session.caller, method, &Refusal::new(Reason::RoleNotAllowed)));
+                }
                 self.see_all().await?;
                 let asked = request.into_inner();
                 let size = convert::list_directory(asked.page_size).map_err(violations)?;

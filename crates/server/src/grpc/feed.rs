@@ -91,7 +91,8 @@ impl Gate {
     pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
         let session = self.session(&request, WATCH).await?;
         let chain = request.peer_certs();
-        super::reads::may_list(&session.caller)?;
+        let allowed = super::reads::may_list(&session.caller);
+        allowed.map_err(|refusal| self.denied(&session.caller, WATCH, &refusal))?;
         let asked = request.into_inner();
         let place = self.place(&session.caller.org, &asked).await?;
         let (out, stream) = mpsc::channel(SEND_BUFFER_MESSAGES);

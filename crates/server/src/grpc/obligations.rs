@@ -36,9 +36,10 @@ impl ObligationService for Gate {
         let session = self.session(&request, method).await?;
         let asked = convert::list_obligations(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
-        may_list(caller)?;
+        may_list(caller).map_err(|refusal| self.denied(caller, method, &refusal))?;
         self.see_all().await?;
-        let station = station_asked(&self.engine().directory(), caller, asked.station.clone())?;
+        let station = station_asked(&self.engine().directory(), caller, asked.station.clone());
+        let station = station.map_err(|refusal| self.denied(caller, method, &refusal))?;
         let filter = format!("{}/{station:?}/{:?}", asked.other, asked.incident);
         let pages = self.pages(method, caller, &filter);
         let after = pages.after(&asked.page_token)?;
@@ -46,7 +47,7 @@ impl ObligationService for Gate {
         let look = Look { caller, station, theirs: asked.other, size: asked.page_size as usize };
         let Found { rows, next } = match asked.incident {
             Some(incident) => {
-                let found = self.visible(caller, incident).await?;
+                let found = self.visible(caller, method, incident).await?;
                 // Whose part has ended is told what was owed then, which is all it may know.
                 if access::sees_until(&found.case, caller).is_some() {
                     let shifts = &self.engine().directory().shifts;

@@ -142,7 +142,7 @@ impl Gate {
     ) -> Result<Response<v1::Incident>, Status> {
         let session = self.session(&request, "IncidentService/get_incident").await?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
-        let found = self.visible(&session.caller, id).await?;
+        let found = self.visible(&session.caller, "IncidentService/get_incident", id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let survivor = self.survivor(&found).await?;
         let directory = self.engine().directory();
@@ -162,7 +162,8 @@ impl Gate {
         let asked = convert::list_incidents(request.into_inner()).map_err(violations)?;
         let caller = &session.caller;
         self.see_all().await?;
-        let filter = list_filter(&self.engine().directory(), caller, &asked)?;
+        let filter = list_filter(&self.engine().directory(), caller, &asked);
+        let filter = filter.map_err(|refusal| self.denied(caller, method, &refusal))?;
         let pages = self.pages(method, caller, &format!("{filter:?}"));
         let after = pages.after(&asked.page_token)?.map(|place| case_cursor(&place)).transpose()?;
         let page = self.engine().reader().cases(filter, after, asked.page_size).await;
@@ -171,7 +172,7 @@ impl Gate {
         let mut incidents = Vec::with_capacity(page.cases.len());
         for row in &page.cases {
             if asked.former {
-                if let Ok(found) = self.visible(caller, row.incident).await {
+                if let Ok(Some(found)) = self.engine().case(caller, row.incident).await {
                     incidents.push(summary_then(&found.case));
                 }
                 continue;
@@ -194,7 +195,7 @@ impl Gate {
     ) -> Result<Response<v1::Handoff>, Status> {
         let session = self.session(&request, "HandoffService/get_handoff").await?;
         let (id, handoff) = convert::handoff(&request.into_inner()).map_err(violations)?;
-        let found = self.visible(&session.caller, id).await?;
+        let found = self.visible(&session.caller, "HandoffService/get_handoff", id).await?;
         let handoff = found.case.handoff(handoff);
         let handoff = handoff.ok_or_else(|| status(&Refusal::new(Reason::HandoffNotFound).field("handoff")))?;
         let opened = self.opened(&session.caller, &found).await?;
@@ -225,12 +226,12 @@ pub(super) fn station_asked(
     directory: &Directory,
     caller: &Caller,
     asked: Option<StationId>,
-) -> Result<Option<StationId>, Status> {
-    let refused = |reason| Err(status(&Refusal::new(reason).field("station")));
+) -> Result<Option<StationId>, Refusal> {
+    let refused = |reason| Err(Refusal::new(reason).field("station"));
     let everywhere = [Role::Supervisor, Role::Superior, Role::Auditor].iter().any(|role| caller.has(*role));
     let Some(asked) = asked else { return Ok(if everywhere { None } else { caller.station.clone() }) };
     let Some(seat) = directory.seat(&asked) else {
-        return Err(status(&Refusal::new(Reason::StationNotFound).field("station").with("station", &asked)));
+        return Err(Refusal::new(Reason::StationNotFound).field("station").with("station", &asked));
     };
     if seat.org != caller.org && !caller.has(Role::Auditor) {
         return refused(Reason::OtherOrganisation);
@@ -243,15 +244,15 @@ pub(super) fn station_asked(
 }
 
 /// Whoever only keeps the directory has no business in incidents.
-pub(super) fn may_list(caller: &Caller) -> Result<(), Status> {
+pub(super) fn may_list(caller: &Caller) -> Result<(), Refusal> {
     if caller.roles.iter().all(|role| *role == Role::Admin) {
-        return Err(status(&Refusal::new(Reason::RoleNotAllowed)));
+        return Err(Refusal::new(Reason::RoleNotAllowed));
     }
     Ok(())
 }
 
 /// An auditor sees every organisation's cases; everybody else those the own organisation has a part in.
-fn list_filter(directory: &Directory, caller: &Caller, asked: &ListQuery) -> Result<CaseFilter, Status> {
+fn list_filter(directory: &Directory, caller: &Caller, asked: &ListQuery) -> Result<CaseFilter, Refusal> {
     may_list(caller)?;
     let station = station_asked(directory, caller, asked.station.clone())?;
     let org = if caller.has(Role::Auditor) {

@@ -86,7 +86,7 @@ impl Gate {
         let mut sealer = Sealer(Sealing::with_salt(salt));
         let asked = convert::statement(&request.into_inner(), &mut sealer).map_err(violations)?;
         let sealed = sealer.0.finish().map_err(super::unsealable)?;
-        let found = self.visible(caller, asked.incident).await?;
+        let found = self.visible(caller, "HandoffService/get_statement", asked.incident).await?;
         let act = match asked.action {
             StatementAction::Transfer(id) => {
                 let handoff = found.case.handoff(id);

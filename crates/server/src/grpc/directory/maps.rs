@@ -4,7 +4,7 @@ use super::super::feed::NO_PROGRESS_MS;
 use super::objects::map_ref;
 use crate::error::status;
 use crate::grpc::{Gate, store_away, violations};
-use handoff_domain::caller::Caller;
+use handoff_domain::caller::{Caller, OrgKind};
 use handoff_domain::command::Order;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::{MapPublished, Site as SiteOf};
@@ -121,7 +121,9 @@ impl Gate {
         let session = self.session(&request, "DirectoryService/resolve_territory").await?;
         let asked = convert::territory(&request.into_inner()).map_err(violations)?;
         let directory = self.engine().directory();
-        let station = asking(&directory, &session.caller, asked.acting_for)?;
+        let station = asking(&directory, &session.caller, asked.acting_for);
+        let method = "DirectoryService/resolve_territory";
+        let station = station.map_err(|refusal| self.denied(&session.caller, method, &refusal))?;
         let position = Position::new(asked.longitude, asked.latitude);
         let datum = Datum::from_name(&asked.datum);
         let precision = f64::from(asked.precision_m);
@@ -159,13 +161,16 @@ impl Gate {
 }
 
 /// The station that asks: the token's, or another of the own organisation.
-fn asking(directory: &Directory, caller: &Caller, named: Option<StationId>) -> Result<StationRef, Status> {
+fn asking(directory: &Directory, caller: &Caller, named: Option<StationId>) -> Result<StationRef, Refusal> {
     let refused = |reason| Refusal::new(reason).field("acting_for");
+    if caller.kind != OrgKind::Party {
+        return Err(Refusal::new(Reason::RoleNotAllowed));
+    }
     let station = named.or_else(|| caller.station.clone());
-    let station = station.ok_or_else(|| status(&refused(Reason::StationNotFound)))?;
+    let station = station.ok_or_else(|| refused(Reason::StationNotFound))?;
     let seat = directory.seat(&station);
-    let seat = seat.ok_or_else(|| status(&refused(Reason::StationNotFound).with("station", &station)))?;
-    if seat.org == caller.org { Ok(seat) } else { Err(status(&refused(Reason::OtherOrganisation))) }
+    let seat = seat.ok_or_else(|| refused(Reason::StationNotFound).with("station", &station))?;
+    if seat.org == caller.org { Ok(seat) } else { Err(refused(Reason::OtherOrganisation)) }
 }
 
 fn areas_digest(areas: &[String]) -> Digest {
