@@ -170,7 +170,7 @@ async fn the_same_command_sent_many_times_at_once_is_recorded_once() -> anyhow::
     told(client.incidents().receive(received.clone()).await)?;
     let sent = note(&received.incident, "all at once");
     let mut calls = JoinSet::new();
-    for _ in 0..32 {
+    for _ in 0..AT_ONCE {
         let (client, sent) = (app.client("a-system")?, sent.clone());
         calls.spawn(async move { client.incidents().note(sent).await });
     }

@@ -38,14 +38,22 @@ listen = "127.0.0.1:0"
 metrics_listen = "127.0.0.1:0"
 tls_cert_file = "server.pem"
 tls_key_file = "server.key"
+client_certificates = "off"
 resume_key_file = "resume.key"
 private_networks_allowed = ["127.0.0.0/8", "::1/128"]
+
+[server.limits]
+person_calls_per_s = 100000
+person_calls_burst = 100000
 
 [database]
 url = "sqlite:handoff.db"
 
 [evidence]
 log_key_file = "log.key"
+
+[sealing]
+key_file = "sealing.key"
 
 [log]
 level = "info"

@@ -6,7 +6,7 @@
 //! them here. What a method answered passes untouched.
 //!
 //! The order: whether the connection sends too many bad tokens, the caller's own deadline, a place among those that
-//! arrive; then, once the caller is verified ([`admit`]), its rates and a place among its organisation's calls.
+//! arrive; then, once the caller is verified (`admit`), its rates and a place among its organisation's calls.
 
 mod origins;
 mod places;
