@@ -162,6 +162,9 @@ async fn a_crash_step_nobody_knows_is_refused() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Connections of one caller: as many as one address may have, less those of the test itself.
+const AT_ONCE: usize = 24;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_command_sent_many_times_at_once_is_recorded_once() -> anyhow::Result<()> {
     let app = TestApp::furnished(false).await?;

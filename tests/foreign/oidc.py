@@ -45,6 +45,8 @@ private_networks_allowed = ["127.0.0.0/8", "::1/128"]
 [server.limits]
 person_calls_per_s = 100000
 person_calls_burst = 100000
+denied_calls_per_s = 100000
+denied_calls_burst = 100000
 
 [database]
 url = "sqlite:handoff.db"
