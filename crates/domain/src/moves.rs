@@ -320,7 +320,7 @@ impl Hands<'_> {
         for support in self.case.supports.values().filter(|support| !support.ended) {
             let (lends, asks) = (self.has(&support.to), self.has(&support.from));
             moves.extend((self.decides && lends && support.answer.is_none()).then_some("answer_support"));
-            moves.extend((dispatches && lends).then_some("recall_support"));
+            moves.extend((dispatches && lends && support.answer.is_some()).then_some("recall_support"));
             moves.extend((dispatches && asks).then_some("end_support"));
         }
         moves

@@ -52,7 +52,13 @@ mod tonic_status {
 
     /// A status as an error of the command line: refusals end with their own exit code.
     pub(crate) fn explain(status: &handoff_client::Status) -> anyhow::Error {
-        let text = told(status);
+        let mut text = told(status);
+        // A refusal has none; a connection that failed says here that it was a certificate, a name, a closed port.
+        let mut cause = std::error::Error::source(status);
+        while let Some(error) = cause {
+            text.push_str(&format!("\n  because: {error}"));
+            cause = error.source();
+        }
         match handoff_client::definite(status) {
             handoff_client::Attempt::Definite => anyhow::Error::new(Refused(text)),
             handoff_client::Attempt::AskAgain => anyhow::anyhow!(text),
