@@ -95,7 +95,7 @@ async fn a_machine_that_is_taken_back_loses_its_feed_and_every_call() -> anyhow:
     let name = handoff_domain::ids::ClientId::new("cad-a").context("a machine")?;
     let thumbprint = handoff_server::auth::clients::read_thumbprint(&machine_cert_file(&app.path(""), &org, &name))?;
     let hex: String = thumbprint.context("a certificate")?.iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(app.path(REVOKED), format!("certificates = [\"{hex}\"]\n"))?;
+    std::fs::write(app.path(REVOKED), format!("tokens = []\nsubjects = []\ncertificates = [\"{hex}\"]\n"))?;
     let end = loop {
         match tokio::time::timeout(LIMIT, stream.message()).await.context("the feed goes on")? {
             Ok(Some(_)) => {}

@@ -15,6 +15,7 @@ const MACHINES: &[(&str, &str, Option<&str>)] = &[
     ("A", "lost-a", None),
     ("B", "cad-b", Some("B-07")),
     ("SUP", "desk-s", None),
+    ("AUD", "desk-au", None),
 ];
 /// The one that is registered nowhere.
 const UNREGISTERED: &str = "lost-a";
@@ -41,7 +42,9 @@ pub async fn start() -> anyhow::Result<TestApp> {
         let before = format!("\n[[organisation]]\nid = \"{next}\"");
         app.configure(&before, &format!("{}{before}", section(org)))?;
     }
-    std::fs::write(app.path(REVOKED), "")?;
+    let text = std::fs::read_to_string(app.config_file())?;
+    std::fs::write(app.config_file(), text + &section("AUD"))?;
+    std::fs::write(app.path(REVOKED), "tokens = []\nsubjects = []\ncertificates = []\n")?;
     app.configure("id = \"A\"", &format!("id = \"A\"\nrevoked_file = \"{REVOKED}\""))?;
     app.start()?;
     Ok(app)

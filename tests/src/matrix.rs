@@ -8,7 +8,7 @@
 //! 3. [`methods`]: what each method of the protocol is about, held against the protocol's own descriptor.
 //! 4. [`grid`]: reads the file; every fault of it is an error.
 //! 5. [`cast`]: a service with three sides, and a token for every identity.
-//! 6. [`line`]: one call by bytes, and its answer.
+//! 6. [`mod@line`]: one call by bytes, and its answer.
 //! 7. [`scene`]: brings an incident to a state, by the moves that lead there.
 //! 8. [`calls`]: the request of each method.
 //! 9. [`errand`]: what has to be there for a call about no incident.

@@ -265,6 +265,10 @@ impl Authenticator {
         let (alg, kid) = read_header(&header)?;
         // The issuer's name is read before the signature holds, to choose whose keys to try; nothing else is.
         let issuer = claims.text("iss").and_then(|name| self.issuers.get(name)).ok_or(Denied::Issuer)?;
+        // Before anything is done for it: a machine of one side starts no fetch of the other's keys.
+        if machine.is_some_and(|machine| machine.org != issuer.organisation.id) {
+            return Err(Denied::OtherSide);
+        }
         if alg != issuer.organisation.alg.as_str() {
             return Err(Denied::Algorithm);
         }

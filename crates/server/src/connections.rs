@@ -90,7 +90,7 @@ impl Drop for Permit {
 }
 
 /// Whose connections are counted together.
-fn peer(address: IpAddr) -> IpAddr {
+pub(crate) fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

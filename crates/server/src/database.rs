@@ -58,12 +58,13 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
     let file = &config.evidence.log_key_file;
     let made = !file.exists();
     if made {
-        write_key(file).map_err(DatabaseError::Key)?;
-        // With a new log only: beside an old one a new key would hide that the right one is missing.
+        // With a new log only: beside an old one a new key would hide that the right one is missing. First, so that a
+        // death in between leaves no log without it.
         let sealing = &config.sealing.key_file;
         if !sealing.exists() {
             write_key(sealing).map_err(DatabaseError::Key)?;
         }
+        write_key(file).map_err(DatabaseError::Key)?;
     }
     let url = address(config)?;
     let url = url.expose_secret();

@@ -14,7 +14,9 @@ mod timeout;
 
 pub use origins::{OriginsLayer, OriginsService};
 
+use crate::auth::Authenticator;
 use crate::config::Limits;
+use crate::connections::peer;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::metrics::{RPC_IN_FLIGHT, RPC_SECONDS, RPC_TOTAL, SHED_TOTAL};
 use crate::rates::{RateLimits, Rates};
@@ -24,6 +26,7 @@ use handoff_domain::time::Millis;
 use handoff_engine::clock::Clock;
 use http::{Extensions, HeaderMap, Request, Response};
 use places::{Kind, Place, Places};
+use rustls::pki_types::CertificateDer;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -73,6 +76,7 @@ struct Edge {
     places: Arc<Places>,
     rates: Rates,
     clock: Arc<dyn Clock>,
+    auth: Arc<Authenticator>,
     /// Names of our methods: what is counted under its own name.
     methods: Vec<String>,
 }
@@ -84,7 +88,13 @@ pub struct EdgeLayer(Arc<Edge>);
 impl EdgeLayer {
     /// With the limits of the configuration; `map_message_max` is the largest message that holds a boundary map.
     #[must_use]
-    pub fn new(limits: &Limits, map_message_max: usize, clock: Arc<dyn Clock>, methods: Vec<String>) -> Self {
+    pub fn new(
+        limits: &Limits,
+        map_message_max: usize,
+        clock: Arc<dyn Clock>,
+        auth: Arc<Authenticator>,
+        methods: Vec<String>,
+    ) -> Self {
         Self(Arc::new(Edge {
             message_max: limits.message_decode_bytes_max,
             map_message_max,
@@ -92,6 +102,7 @@ impl EdgeLayer {
             places: Arc::new(Places::new(limits.unary_arriving_max as usize, limits.unary_in_flight_max as usize)),
             rates: Rates::new(RateLimits::of(limits)),
             clock,
+            auth,
             methods,
         }))
     }
@@ -176,7 +187,13 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
         if !path.starts_with(OURS) {
-            return Box::pin(self.inner.call(request));
+            // Health and reflection know no callers; but the handshake alone lets in a machine that was taken back.
+            let chain = chain(request.extensions());
+            let chain = chain.as_deref().map(Vec::as_slice).unwrap_or_default();
+            return match self.edge.auth.connected(chain, self.edge.clock.now()) {
+                Ok(()) => Box::pin(self.inner.call(request)),
+                Err(denied) => Box::pin(std::future::ready(Ok(denied.report().into_http()))),
+            };
         }
         let path = path.to_owned();
         let (method, begun) = (self.edge.method(&path), self.edge.clock.now());
@@ -226,7 +243,7 @@ impl Edge {
         let kind = if SHED_LAST.contains(&path) { Kind::Fact } else { Kind::Other };
         let place = if STREAMS.contains(&path) {
             None
-        } else if let Some(place) = Places::arrive(&edge.places, connection.ip(), kind) {
+        } else if let Some(place) = Places::arrive(&edge.places, peer(connection.ip()), kind, path.starts_with(MAPS)) {
             Some(place)
         } else {
             return Err(Self::shed(&edge.method(path)));
@@ -275,6 +292,11 @@ impl Edge {
 fn code(response: &Response<Body>) -> Code {
     let code = response.headers().get(STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
     Code::from_i32(code.unwrap_or(0))
+}
+
+/// What the connection of a call showed.
+fn chain(extensions: &Extensions) -> Option<Arc<Vec<CertificateDer<'static>>>> {
+    extensions.get::<TlsConnectInfo<TcpConnectInfo>>().and_then(TlsConnectInfo::peer_certs)
 }
 
 /// The other end of the connection a call came over; address and port name the connection as long as it is there.

@@ -89,6 +89,11 @@ impl Gate {
         self.engine().clock()
     }
 
+    /// Who may call.
+    pub(crate) fn auth(&self) -> Arc<Authenticator> {
+        self.0.auth.clone()
+    }
+
     fn cursors(&self) -> &CursorKey {
         &self.0.cursors
     }

@@ -311,7 +311,7 @@ fn spawn_listener(
     let incoming = tls::incoming(listener, acceptor, limits);
     let routes = services(server, gate, tasks)?;
     let map_message_max = gate.map_bytes_max() + limits.message_decode_bytes_max as usize;
-    let edge = EdgeLayer::new(limits, map_message_max, gate.clock(), handoff_proto::methods());
+    let edge = EdgeLayer::new(limits, map_message_max, gate.clock(), gate.auth(), handoff_proto::methods());
     let transport = Transport::builder()
         .accept_http1(server.grpc_web)
         .max_concurrent_streams(Some(limits.max_concurrent_streams))

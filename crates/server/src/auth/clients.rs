@@ -1,8 +1,8 @@
 //! From a client certificate to the machine that shows it: whose it is, and what it may do by itself.
 //!
-//! The handshake proves only that some organisation's authority vouches for the certificate. Whose, is decided here:
-//! the chain is verified again against each organisation's roots apart, with the service's own clock, and the name in it
-//! must lie under that organisation's prefix (security, 2). So an authority that issues a certificate in the other
+//! The handshake proves only that some organisation's authority vouches for the certificate. Whose, is decided here: the
+//! name in it lies under one organisation's prefix, and the chain is verified again against that organisation's roots
+//! alone, with the service's own clock (security, 2). So an authority that issues a certificate in the other
 //! side's name gains nothing. A verdict holds for [`VERDICT_MS`] and is then made again, also inside one connection:
 //! connections outlive certificates.
 
@@ -217,24 +217,15 @@ impl Clients {
         now: Millis,
     ) -> Result<Machine, Denied> {
         let at = UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now.0).unwrap_or(0)));
-        let mut cause = Denied::CertificateUnknown;
-        let mut owners = self.trusts.iter().filter(|trust| match trust.verifier.verify_client_cert(leaf, rest, at) {
-            Ok(_) => true,
-            Err(error) => {
-                if is_time(&error) {
-                    cause = Denied::CertificateTime;
-                }
-                false
-            }
-        });
-        let (owner, second) = (owners.next(), owners.next());
-        drop(owners);
-        let trust = owner.ok_or(cause)?;
-        // The configuration refuses an authority under two organisations; a chain that leads to both is nobody's.
-        if second.is_some() {
-            return Err(Denied::CertificateUnknown);
-        }
-        trust.machine(name_of(leaf)?.as_str(), thumbprint)
+        // The name only chooses whose roots the chain is held against; no prefix begins with another one. So nothing an
+        // organisation puts among its own authorities matters to another's machines.
+        let name = name_of(leaf)?;
+        let trust = self.trusts.iter().find(|trust| name.starts_with(&trust.prefix)).ok_or(Denied::MachineUnknown)?;
+        trust
+            .verifier
+            .verify_client_cert(leaf, rest, at)
+            .map_err(|error| if is_time(&error) { Denied::CertificateTime } else { Denied::CertificateUnknown })?;
+        trust.machine(&name, thumbprint)
     }
 }
 

@@ -46,6 +46,14 @@ impl Authenticator {
         }
     }
 
+    /// Whether a connection is one of a registered machine whose certificate holds, where certificates are asked for.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn connected(&self, chain: &Chain, now: Millis) -> Result<(), Denied> {
+        self.machine(chain, now).map(drop)
+    }
+
     /// The machine at the other end, where certificates are asked for.
     pub(super) fn machine(&self, chain: &Chain, now: Millis) -> Result<Option<Arc<Machine>>, Denied> {
         let Some(clients) = &self.clients else { return Ok(None) };

@@ -116,22 +116,24 @@ impl Times {
         Self { every: FRESH_MS, retry: ASK_PAUSE_MS, stale: Some(STALE_MS), ask_pause: Some(ASK_PAUSE_MS) };
 }
 
-/// Whose key is whose, by thumbprint. Whoever has it first keeps it.
+/// Whose key is whose, by thumbprint: whoever had it first.
 #[derive(Debug, Default)]
 pub(super) struct Owners(Mutex<HashMap<[u8; 32], OrgId>>);
 
 impl Owners {
-    /// Makes the keys of the set, and no others, the organisation's.
-    fn claim(&self, org: &OrgId, set: &KeySet) -> Result<(), LoadError> {
+    /// Makes the keys of the set, and no others, the organisation's; the first that is another organisation's too stays
+    /// that one's and is told.
+    fn claim(&self, org: &OrgId, set: &KeySet) -> Option<LoadError> {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        owners.retain(|_, owner| owner != org);
+        let mut shared = None;
         for (kid, thumbprint) in set.thumbprints() {
-            if let Some(owner) = owners.get(&thumbprint).filter(|owner| *owner != org) {
-                return Err(LoadError::Shared { kid: kid.to_owned(), owner: owner.clone() });
+            let owner = owners.entry(thumbprint).or_insert_with(|| org.clone());
+            if owner != org {
+                shared.get_or_insert_with(|| LoadError::Shared { kid: kid.to_owned(), owner: owner.clone() });
             }
         }
-        owners.retain(|_, owner| owner != org);
-        owners.extend(set.thumbprints().map(|(_, thumbprint)| (thumbprint, org.clone())));
-        Ok(())
+        shared
     }
 }
 
@@ -224,7 +226,12 @@ impl Keys {
     /// # Errors
     /// The set is refused.
     pub(super) fn read_now(&self, file: &Path) -> Result<(), LoadError> {
-        self.take(jwks::read(file, self.alg).map_err(LoadError::Jwks)?, Millis(0)).map(drop)
+        let set = jwks::read(file, self.alg).map_err(LoadError::Jwks)?;
+        // Before anybody was served it is an operator's mistake, and refused.
+        if let Some(shared) = self.owners.claim(&self.org, &set) {
+            return Err(shared);
+        }
+        self.take(set, Millis(0)).map(drop)
     }
 
     /// Whether keys of that generation are still the ones in force, and taken at that time. Looks at two numbers.
@@ -330,7 +337,11 @@ impl Keys {
         let before = Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner));
         let same = before.set.as_ref().is_some_and(|before| before.thumbprints().eq(set.thumbprints()));
         if !same {
-            self.owners.claim(&self.org, &set)?;
+            // Public keys are public: whoever lists another's must not take them away from it. It harms itself alone:
+            // the owner of the key could sign in its name, though only over its own machines.
+            if let Some(shared) = self.owners.claim(&self.org, &set) {
+                tracing::error!(org = %self.org, error = %shared, "an issuer lists another organisation's key");
+            }
             let generation = before.generation + 1;
             let loaded = Arc::new(Loaded { set: Some(set), generation });
             *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;

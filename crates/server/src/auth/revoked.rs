@@ -8,6 +8,7 @@ use crate::config::files;
 use handoff_domain::time::SECOND;
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -47,8 +48,9 @@ pub struct Revoked {
 }
 
 /// The file's form.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// All three have to be there: a file that is empty or cut off while somebody writes it must not let anybody back in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Listed {
     /// `jti` of tokens.
     tokens: BTreeSet<String>,
@@ -100,7 +102,7 @@ fn hex(text: &str) -> Option<Thumbprint> {
 }
 
 /// What a file looked like: changed if any of it has.
-type Look = Option<(SystemTime, u64)>;
+type Look = Option<(SystemTime, u64, u64, i64)>;
 
 /// One organisation's list, as the file has it now.
 #[derive(Debug)]
@@ -135,14 +137,12 @@ impl RevokedFile {
     pub fn refresh(&self) -> Result<bool, RevokedError> {
         let Some(file) = &self.file else { return Ok(false) };
         let now = look(file);
-        {
-            let mut seen = self.look.lock().unwrap_or_else(PoisonError::into_inner);
-            if *seen == now {
-                return Ok(false);
-            }
-            *seen = now;
+        if *self.look.lock().unwrap_or_else(PoisonError::into_inner) == now {
+            return Ok(false);
         }
+        // Looked at again, and reported again, until it can be read.
         let list = Arc::new(Revoked::read(file)?);
+        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let mut held = self.list.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *held != list;
         *held = list;
@@ -152,7 +152,8 @@ impl RevokedFile {
 
 fn look(file: &Path) -> Look {
     let metadata = file.metadata().ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    // A copy may keep time and length; the inode and the time of its last change it does not.
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino(), metadata.ctime()))
 }
 
 #[cfg(test)]
@@ -187,9 +188,11 @@ mod tests {
     fn what_is_not_a_list_is_refused_whole() {
         for (text, what) in [
             ("token = []", "unknown field"),
+            ("", "missing field"),
+            ("tokens = []\nsubjects = []", "missing field"),
             ("tokens = \"t-1\"", "invalid type"),
-            ("certificates = [\"00\"]", "64 hexadecimal digits"),
-            ("certificates = [\"zz\"]", "64 hexadecimal digits"),
+            ("tokens = []\nsubjects = []\ncertificates = [\"00\"]", "64 hexadecimal digits"),
+            ("tokens = []\nsubjects = []\ncertificates = [\"zz\"]", "64 hexadecimal digits"),
         ] {
             let (_folder, file) = written(text);
             let error = Revoked::read(&file).unwrap_err().to_string();
@@ -199,14 +202,15 @@ mod tests {
 
     #[test]
     fn a_changed_file_is_read_again_and_a_broken_one_lets_nobody_back_in() {
-        let (_folder, file) = written("tokens = [\"t-1\"]");
+        let (_folder, file) = written("tokens = [\"t-1\"]\nsubjects = []\ncertificates = []");
         let watched = RevokedFile::open(Some(&file)).unwrap();
         assert!(!watched.refresh().unwrap(), "nothing has changed");
-        std::fs::write(&file, "tokens = [\"t-1\", \"t-2\"]").unwrap();
+        std::fs::write(&file, "tokens = [\"t-1\", \"t-2\"]\nsubjects = []\ncertificates = []").unwrap();
         assert!(watched.refresh().unwrap());
         assert!(watched.list().has_token("t-2", ""));
         std::fs::write(&file, "tokens = [").unwrap();
         assert!(watched.refresh().is_err());
+        assert!(watched.refresh().is_err(), "and it is reported again");
         assert!(watched.list().has_token("t-2", ""), "the old list stays in force");
         std::fs::remove_file(&file).unwrap();
         assert!(watched.refresh().is_err());

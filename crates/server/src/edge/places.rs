@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) const PLACES_PER_FREE: usize = 3;
 /// Parts of all places under way that decisions, reads and the rest may take, in quarters; facts may take all.
 const OTHERS_QUARTERS: usize = 3;
+/// Calls at once whose message may be as long as a boundary map: with maps of 8 MiB half a gigabyte, before anybody is
+/// known.
+const LARGE_MAX: usize = 64;
 
 /// Places somebody holds, by name. Only who holds one is kept, so there are never more names than places.
 #[derive(Debug)]
@@ -58,7 +61,13 @@ impl<K: Clone + Eq + Hash> Shares<K> {
 #[derive(Debug)]
 struct Taken {
     arriving: Shares<IpAddr>,
+    /// All that are under way.
     under_way: Shares<OrgId>,
+    /// Those of them that are no facts: a share of their own, so that one organisation's facts take none of another's
+    /// decisions.
+    others: Shares<OrgId>,
+    /// Those whose message may be as long as a map.
+    large: Shares<IpAddr>,
 }
 
 /// All places of this process.
@@ -93,27 +102,50 @@ pub(super) struct Place {
     places: Arc<Places>,
     kind: Kind,
     stage: Mutex<Stage>,
+    /// Who holds one of the places for large messages with it.
+    large: Mutex<Option<IpAddr>>,
 }
 
 impl Places {
     /// All free.
     pub(super) fn new(arriving_max: usize, under_way_max: usize) -> Self {
-        let taken = Mutex::new(Taken { arriving: Shares::new(), under_way: Shares::new() });
+        let taken = Mutex::new(Taken {
+            arriving: Shares::new(),
+            under_way: Shares::new(),
+            others: Shares::new(),
+            large: Shares::new(),
+        });
         Self { arriving_max, under_way_max, taken }
     }
 
-    /// A place for a call that arrives from this address, if there is one.
-    pub(super) fn arrive(places: &Arc<Self>, peer: IpAddr, kind: Kind) -> Option<Place> {
+    /// A place for a call that arrives from this address, if there is one; for a large message one of those too, until
+    /// the call is over.
+    pub(super) fn arrive(places: &Arc<Self>, peer: IpAddr, kind: Kind, large: bool) -> Option<Place> {
         let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let stage = Mutex::new(Stage::Arriving(peer));
-        taken.arriving.enter(&peer, places.arriving_max).then(|| Place { places: places.clone(), kind, stage })
+        if large && !taken.large.enter(&peer, LARGE_MAX) {
+            return None;
+        }
+        if !taken.arriving.enter(&peer, places.arriving_max) {
+            if large {
+                taken.large.leave(&peer);
+            }
+            return None;
+        }
+        let (stage, large) = (Mutex::new(Stage::Arriving(peer)), Mutex::new(large.then_some(peer)));
+        Some(Place { places: places.clone(), kind, stage, large })
     }
 
-    fn max(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Fact => self.under_way_max,
-            Kind::Other => (self.under_way_max * OTHERS_QUARTERS).div_ceil(4),
+    /// Takes a place under way of the whole, and for what is no fact one of three quarters of it too.
+    fn enter(&self, taken: &mut Taken, org: &OrgId, kind: Kind) -> bool {
+        let others_max = (self.under_way_max * OTHERS_QUARTERS).div_ceil(4);
+        if kind == Kind::Other && !taken.others.enter(org, others_max) {
+            return false;
         }
+        let entered = taken.under_way.enter(org, self.under_way_max);
+        if !entered && kind == Kind::Other {
+            taken.others.leave(org);
+        }
+        entered
     }
 }
 
@@ -125,7 +157,7 @@ impl Place {
         let Stage::Arriving(peer) = *stage else { return true };
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.arriving.leave(&peer);
-        let entered = taken.under_way.enter(org, self.places.max(self.kind));
+        let entered = self.places.enter(&mut taken, org, self.kind);
         *stage = if entered { Stage::UnderWay(org.clone()) } else { Stage::Gone };
         entered
     }
@@ -134,9 +166,17 @@ impl Place {
     pub(super) fn leave(&self) {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(peer) = self.large.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            taken.large.leave(&peer);
+        }
         match std::mem::replace(&mut *stage, Stage::Gone) {
             Stage::Arriving(peer) => taken.arriving.leave(&peer),
-            Stage::UnderWay(org) => taken.under_way.leave(&org),
+            Stage::UnderWay(org) => {
+                taken.under_way.leave(&org);
+                if self.kind == Kind::Other {
+                    taken.others.leave(&org);
+                }
+            }
             Stage::Gone => {}
         }
     }
@@ -165,7 +205,7 @@ mod tests {
     fn fill(places: &Arc<Places>, name: &str, kind: Kind, kept: &mut Vec<Place>) -> usize {
         let before = kept.len();
         loop {
-            let place = Places::arrive(places, peer(1), kind).expect("room to arrive");
+            let place = Places::arrive(places, peer(1), kind, false).expect("room to arrive");
             if !place.settle(&org(name)) {
                 return kept.len() - before;
             }
@@ -194,7 +234,7 @@ mod tests {
         loop {
             let before = kept.len();
             for (at, name) in ["A", "B"].into_iter().enumerate() {
-                let place = Places::arrive(&places, peer(1), Kind::Fact).expect("room to arrive");
+                let place = Places::arrive(&places, peer(1), Kind::Fact, false).expect("room to arrive");
                 if place.settle(&org(name)) {
                     counts[at] += 1;
                     kept.push(place);
@@ -216,9 +256,33 @@ mod tests {
     }
 
     #[test]
+    fn the_facts_of_one_shut_out_no_decision_of_another() {
+        for first in [Kind::Fact, Kind::Other] {
+            let (places, mut kept) = (Arc::new(Places::new(512, 512)), Vec::new());
+            fill(&places, "A", first, &mut kept);
+            fill(&places, "A", Kind::Fact, &mut kept);
+            assert!(fill(&places, "B", Kind::Other, &mut kept) > 60, "{first:?}");
+            drop(kept);
+            let taken = places.taken.lock().unwrap();
+            assert_eq!((taken.under_way.taken, taken.others.taken), (0, 0), "every place is given back");
+        }
+    }
+
+    #[test]
+    fn large_messages_have_few_places_and_one_address_not_all_of_them() {
+        let places = Arc::new(Places::new(512, 512));
+        let arrive = |at| Places::arrive(&places, peer(at), Kind::Other, true);
+        let kept: Vec<_> = std::iter::from_fn(|| arrive(1)).collect();
+        assert_eq!(kept.len(), LARGE_MAX * 3 / 4);
+        assert!(arrive(2).is_some() && Places::arrive(&places, peer(1), Kind::Other, false).is_some());
+        drop(kept);
+        assert_eq!(places.taken.lock().unwrap().large.taken, 0);
+    }
+
+    #[test]
     fn who_is_not_known_takes_no_place_from_who_is() {
         let (places, mut kept) = (Arc::new(Places::new(512, 4)), Vec::new());
-        let strangers: Vec<_> = std::iter::from_fn(|| Places::arrive(&places, peer(9), Kind::Fact)).collect();
+        let strangers: Vec<_> = std::iter::from_fn(|| Places::arrive(&places, peer(9), Kind::Fact, false)).collect();
         assert_eq!(strangers.len(), 384, "one address never takes all");
         assert_eq!(fill(&places, "A", Kind::Fact, &mut kept), 3);
         drop(strangers);
@@ -228,7 +292,7 @@ mod tests {
     #[test]
     fn a_place_is_given_back_once_whatever_happens() {
         let places = Arc::new(Places::new(4, 4));
-        let place = Places::arrive(&places, peer(1), Kind::Fact).unwrap();
+        let place = Places::arrive(&places, peer(1), Kind::Fact, false).unwrap();
         assert!(place.settle(&org("A")) && place.settle(&org("A")), "said twice");
         assert_eq!(places.taken.lock().unwrap().under_way.taken, 1);
         place.leave();

@@ -28,12 +28,13 @@ impl AuditService for Gate {
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
         let session = self.session(&request, "AuditService/trace").await?;
+        let chain = request.peer_certs();
         let (id, after_seq) = convert::trace(&request.into_inner()).map_err(violations)?;
         let found = self.visible(&session.caller, "AuditService/trace", id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let survivor = self.survivor(&found).await?;
         let (out, stream) = mpsc::channel(TRACE_BUFFER_PAGES);
-        let trace = Trace { gate: self.clone(), session, found, survivor, opened, after_seq };
+        let trace = Trace { gate: self.clone(), session, chain, found, survivor, opened, after_seq };
         self.tasks().spawn(trace.run(out));
         Ok(Response::new(ReceiverStream::new(stream)))
     }

@@ -2,7 +2,7 @@
 
 use super::feed::NO_PROGRESS_MS;
 use super::reads::{Opened, recipient, show_custodian};
-use super::{Gate, unreadable};
+use super::{Gate, PeerChain, unreadable};
 use crate::auth::Session;
 use crate::error::status;
 use handoff_domain::event::Event;
@@ -29,6 +29,8 @@ const TRACE_PAGE_BYTES: usize = 256 * 1024;
 pub(super) struct Trace {
     pub(super) gate: Gate,
     pub(super) session: Arc<Session>,
+    /// What its connection showed, to be judged again.
+    pub(super) chain: Option<PeerChain>,
     /// The case as the reader last sees it.
     pub(super) found: Entry,
     /// Where the case is an alias: whose custodian it shows.
@@ -98,6 +100,7 @@ impl Trace {
         out: &mpsc::Sender<Result<v1::TraceResponse, Status>>,
         page: v1::TraceResponse,
     ) -> Result<(), Status> {
+        self.gate.still(&self.session, &self.chain, "AuditService/trace")?;
         let clock = self.gate.engine().clock();
         tokio::select! {
             sent = out.send(Ok(page)) => sent.map_err(|_| status(&Refusal::new(Reason::StreamEnded))),

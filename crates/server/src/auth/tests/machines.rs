@@ -80,7 +80,7 @@ fn guarded() -> Guarded {
     let folder = world._folder.path().to_owned();
     let (a, b) = (Authority::new(&folder, "a-clients"), Authority::new(&folder, "b-clients"));
     let revoked = folder.join("a.revoked.toml");
-    std::fs::write(&revoked, "").unwrap();
+    std::fs::write(&revoked, "tokens = []\nsubjects = []\ncertificates = []\n").unwrap();
     organisations[0].revoked_file = Some(revoked.clone());
     let machine = |name: &str, station: Option<&str>| config::Machine {
         name: ClientId::new(name).unwrap(),
@@ -142,8 +142,9 @@ fn no_certificate_leads_to_another_organisation_or_to_a_machine_nobody_registere
     let early = Wanted { from: NOW.plus(MINUTE), ..Wanted::named(&[CAD_A]) };
     for (what, chain, denied) in [
         ("none", vec![], Denied::NoCertificate),
-        ("A's authority names B's machine", guarded.a.machine(CAD_B), Denied::MachineUnknown),
-        ("B's authority names A's machine", guarded.b.machine(CAD_A), Denied::MachineUnknown),
+        ("A's authority names B's machine", guarded.a.machine(CAD_B), Denied::CertificateUnknown),
+        ("B's authority names A's machine", guarded.b.machine(CAD_A), Denied::CertificateUnknown),
+        ("a name of nobody", guarded.a.machine("handoff://C/machine/cad-a"), Denied::MachineUnknown),
         ("a machine nobody registered", guarded.a.machine("handoff://A/machine/cad-x"), Denied::MachineUnknown),
         ("a name that only begins like one", guarded.a.machine("handoff://A/machine/cad-a/x"), Denied::MachineUnknown),
         ("no name at all", guarded.a.issue(&Wanted::named(&[])), Denied::MachineUnknown),
@@ -158,6 +159,26 @@ fn no_certificate_leads_to_another_organisation_or_to_a_machine_nobody_registere
         assert_eq!(guarded.alone(&chain, NOW).err(), Some(denied), "{what}");
         assert_eq!(guarded.alone(&chain, NOW).err(), Some(denied), "{what}, asked again");
     }
+}
+
+#[test]
+fn an_authority_made_to_look_like_the_other_sides_shuts_out_nobody() {
+    let guarded = guarded();
+    let (_, mut organisations) = parts();
+    // B's file holds a certificate with the subject and the key of A's authority, besides its own.
+    let folder = guarded.world._folder.path();
+    let twin = folder.join("twin.pem");
+    let mut params = guarded.a.params.clone();
+    params.not_after = at(NOW.plus(300 * DAY));
+    let text = params.self_signed(&guarded.a.key).unwrap().pem() + &std::fs::read_to_string(&guarded.b.file).unwrap();
+    std::fs::write(&twin, text).unwrap();
+    organisations[0].clients.ca_file = Some(guarded.a.file.clone());
+    organisations[1].clients.ca_file = Some(twin);
+    let machine = |name: &str| config::Machine { name: ClientId::new(name).unwrap(), station: StationId::new("S1") };
+    organisations[0].clients.machines = vec![machine("cad-a")];
+    let auth = Authenticator::new(&organisations, &rules(ClientCertificates::Required)).unwrap();
+    let cad = guarded.a.machine(CAD_A);
+    assert!(now(auth.authenticate(&HeaderMap::new(), &cad, NOW)).is_ok());
 }
 
 #[test]
@@ -220,7 +241,9 @@ fn what_was_taken_back_ends_at_once() {
     let mut revoke = |list: String| {
         // Another length each time, whatever the file system's clock shows.
         round += 1;
-        std::fs::write(&guarded.revoked, format!("{list}\n#{}", "x".repeat(round))).unwrap();
+        let missing = ["tokens", "subjects", "certificates"].into_iter().filter(|name| !list.contains(name));
+        let rest: String = missing.map(|name| format!("{name} = []\n")).collect();
+        std::fs::write(&guarded.revoked, format!("{list}\n{rest}#{}", "x".repeat(round))).unwrap();
         auth.refresh();
     };
     for list in [r#"tokens = ["t-1"]"#, r#"subjects = ["o-17"]"#] {

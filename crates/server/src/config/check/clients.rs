@@ -22,7 +22,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
             let remedy = "name a file with tokens = [], subjects = [] and certificates = []";
             findings.add(&key("revoked_file"), chain(&error), remedy);
         }
-        if required && organisation.kind == OrgKind::Party && organisation.clients.ca_file.is_none() {
+        if required && organisation.clients.ca_file.is_none() {
             let remedy = "name the authorities that issue its client certificates";
             findings.add(&key("clients.ca_file"), "is missing, so that nobody of it could connect", remedy);
         }

@@ -87,14 +87,20 @@ impl Gate {
         &self,
         request: Request<v1::DownloadMapRequest>,
     ) -> Result<Response<ReceiverStream<Result<v1::DownloadMapResponse, Status>>>, Status> {
-        self.session(&request, "DirectoryService/download_map").await?;
+        let method = "DirectoryService/download_map";
+        let session = self.session(&request, method).await?;
+        let peer = request.peer_certs();
         let map = convert::map(&request.into_inner().map, false).map_err(violations)?;
         let row = self.engine().reader().map(map).await.map_err(|error| store_away(&error))?;
         let row = row.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
         let (out, stream) = mpsc::channel(4);
-        let (stop, clock) = (self.tasks().stopping(), self.engine().clock());
+        let (stop, clock, gate) = (self.tasks().stopping(), self.engine().clock(), self.clone());
         self.tasks().spawn(async move {
             for chunk in row.bytes.chunks(CHUNK_BYTES) {
+                if let Err(ended) = gate.still(&session, &peer, method) {
+                    let _ = out.try_send(Err(ended));
+                    return;
+                }
                 let chunk = chunk.to_vec();
                 tokio::select! {
                     biased;
