@@ -110,6 +110,14 @@ async fn a_denial_of_a_batch_that_failed_is_recorded_once_or_counted_as_unrecord
         world.fail_next(Fails::After);
         deny(&engine);
         assert_eq!(counted(&rows_of(&engine, 2).await), 2);
+        // The row is there before the writer has heard that it was not answered: what is denied in between would share
+        // the lost batch's fate.
+        let heard = async {
+            while unrecorded.0.load(Ordering::SeqCst) == 0 {
+                world.pass().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, heard).await.expect("the writer hears of it");
         world.until(&engine, Availability::Here).await;
         deny(&engine);
         assert_eq!(counted(&rows_of(&engine, 3).await), 3);

@@ -164,7 +164,7 @@ fn no_certificate_leads_to_another_organisation_or_to_a_machine_nobody_registere
 #[test]
 fn an_authority_made_to_look_like_the_other_sides_shuts_out_nobody() {
     let guarded = guarded();
-    let (_, mut organisations) = parts();
+    let (_kept, mut organisations) = parts();
     // B's file holds a certificate with the subject and the key of A's authority, besides its own.
     let folder = guarded.world._folder.path();
     let twin = folder.join("twin.pem");
