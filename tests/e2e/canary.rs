@@ -52,30 +52,39 @@ fn find(what: &str, bytes: &[u8], hits: &mut Vec<String>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_personal_value_is_found_beside_its_sealed_row() -> anyhow::Result<()> {
-    let mut app = TestApp::furnished(false).await?;
-    let incident = id();
+/// A's system receives the marked intake, twice under one request id; the incident.
+async fn received(app: &TestApp) -> anyhow::Result<String> {
+    let (incident, system) = (id(), app.client("a-system")?);
     let request = api::ReceiveRequest {
         request_id: id(),
         incident: incident.clone(),
         intake: Some(marked()),
         ..Default::default()
     };
-    let system = app.client("a-system")?;
     told(system.incidents().receive(request.clone()).await)?;
     told(system.incidents().receive(request).await)?;
+    Ok(incident)
+}
+
+/// To see the caller's number.
+fn opening(incident: &str) -> api::OpenCallerDataRequest {
+    api::OpenCallerDataRequest {
+        request_id: id(),
+        incident: incident.to_owned(),
+        code: "CALL_BACK".into(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_personal_value_is_found_beside_its_sealed_row() -> anyhow::Result<()> {
+    let mut app = TestApp::furnished(false).await?;
+    let incident = received(&app).await?;
     unit(&app, "a", &incident, "ON_SCENE").await?;
     told(app.client("a-duty")?.incidents().note(note(&incident, &format!("{CANARY}-note"))).await)?;
     offer(&app, &incident).await?;
     // Whoever may reads it, in clear: or nothing below would prove anything.
-    let opening = api::OpenCallerDataRequest {
-        request_id: id(),
-        incident: incident.clone(),
-        code: "CALL_BACK".into(),
-        ..Default::default()
-    };
-    let opened = told(app.client("a-duty")?.audit().open_caller_data(opening).await)?;
+    let opened = told(app.client("a-duty")?.audit().open_caller_data(opening(&incident)).await)?;
     let phone = opened.callers.first().and_then(|caller| caller.phone.clone()).context("the caller's number")?;
     assert_eq!(phone.value, format!("{CANARY}-phone"));
     ensure!(format!("{:?}", trace(&app, &incident).await?).len() > 100, "the trace is read");
@@ -104,14 +113,7 @@ async fn no_personal_value_is_found_beside_its_sealed_row() -> anyhow::Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn with_another_sealing_key_texts_are_withheld_and_the_case_goes_on() -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
-    let incident = id();
-    let request = api::ReceiveRequest {
-        request_id: id(),
-        incident: incident.clone(),
-        intake: Some(marked()),
-        ..Default::default()
-    };
-    told(app.client("a-system")?.incidents().receive(request).await)?;
+    let incident = received(&app).await?;
     app.stop().await?;
     let (key, old) = (app.path("sealing.key"), app.path("old.key"));
     std::fs::rename(&key, &old)?;
@@ -122,13 +124,8 @@ async fn with_another_sealing_key_texts_are_withheld_and_the_case_goes_on() -> a
     assert_eq!(case.id, incident, "who owns it is seen whatever happens to the texts");
     let address = case.places.first().and_then(|place| place.address.clone()).context("an address")?;
     assert_eq!((address.state.as_str(), address.value.as_str()), ("WITHHELD", ""), "withheld is not erased");
-    let opening = api::OpenCallerDataRequest {
-        request_id: id(),
-        incident: incident.clone(),
-        code: "CALL_BACK".into(),
-        ..Default::default()
-    };
-    ensure!(app.client("a-duty")?.audit().open_caller_data(opening).await.is_err(), "the number is not shown");
+    let opened = app.client("a-duty")?.audit().open_caller_data(opening(&incident)).await;
+    ensure!(opened.is_err(), "the number is not shown");
     ensure!(app.metrics().await?.contains("handoff_sealed_unreadable_total 1"), "an operator can see it");
     told(app.client("a-duty")?.incidents().note(note(&incident, "written under the new key")).await)?;
     app.stop().await?;

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, ensure};
 use handoff_client::{Status, api};
-use handoff_server::dev_ca::machine_cert_file;
 use handoff_tests::app::{LIMIT, TestApp};
 use handoff_tests::certified::{self, REVOKED, client, token};
 use handoff_tests::play::{id, intake, note};
@@ -91,10 +90,7 @@ async fn a_machine_that_is_taken_back_loses_its_feed_and_every_call() -> anyhow:
     let mut stream = told(lost.feed().watch(api::WatchRequest::default()).await)?;
     let first = tokio::time::timeout(LIMIT, stream.message()).await??;
     assert!(first.is_some(), "the feed has begun");
-    let org = handoff_domain::ids::OrgId::new("A").context("an organisation")?;
-    let name = handoff_domain::ids::ClientId::new("cad-a").context("a machine")?;
-    let thumbprint = handoff_server::auth::clients::read_thumbprint(&machine_cert_file(&app.path(""), &org, &name))?;
-    let hex: String = thumbprint.context("a certificate")?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = certified::thumbprint(&app, "cad-a")?.iter().map(|byte| format!("{byte:02x}")).collect();
     std::fs::write(app.path(REVOKED), format!("tokens = []\nsubjects = []\ncertificates = [\"{hex}\"]\n"))?;
     let end = loop {
         match tokio::time::timeout(LIMIT, stream.message()).await.context("the feed goes on")? {

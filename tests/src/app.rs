@@ -9,7 +9,6 @@ use handoff_engine::clock::{Clock, SystemClock};
 use handoff_server::auth::clients::Thumbprint;
 use handoff_server::config::Config;
 use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
-use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 /// Life of the tests' tokens, in seconds: longer than any run in the failover laboratory.
 const TOKEN_LIFE_S: u32 = 12 * 3_600;
 /// Roles the issuer of a party may grant.
-const PARTY_ROLES: &str =
+pub(crate) const PARTY_ROLES: &str =
     r#"["adapter", "call_taker", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
 /// Organisations: code name, kind, roles.
 const ORGS: &[(&str, &str, &str)] = &[
@@ -120,6 +119,15 @@ pub const CAST: &[(&str, Who)] = &[
 pub fn who(name: &str) -> anyhow::Result<Who> {
     let found = CAST.iter().find(|(known, _)| *known == name);
     found.map(|(_, who)| *who).with_context(|| format!("nobody is called {name}"))
+}
+
+/// What stands in a configuration of an organisation: code name, kind, roles.
+pub(crate) fn organisation((id, kind, roles): &(&str, &str, &str)) -> String {
+    format!(
+        "\n[[organisation]]\nid = \"{id}\"\nkind = \"{kind}\"\nname = \"{id}\"\n\
+         issuer = \"https://issuer.dev.invalid/{id}\"\njwks_file = \"{id}.jwks.json\"\nalg = \"EdDSA\"\n\
+         audience = \"handoff\"\ngrantable_roles = {roles}\ntoken_life_max_s = 86400\n"
+    )
 }
 
 /// A running process and what it said so far.
@@ -298,14 +306,7 @@ impl TestApp {
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
             self.listen, self.database
         );
-        for (id, kind, roles) in ORGS {
-            write!(
-                text,
-                "\n[[organisation]]\nid = \"{id}\"\nkind = \"{kind}\"\nname = \"{id}\"\n\
-                 issuer = \"https://issuer.dev.invalid/{id}\"\njwks_file = \"{id}.jwks.json\"\nalg = \"EdDSA\"\n\
-                 audience = \"handoff\"\ngrantable_roles = {roles}\ntoken_life_max_s = 86400\n"
-            )?;
-        }
+        text.extend(ORGS.iter().map(organisation));
         Ok(std::fs::write(self.path(&self.config), text)?)
     }
 

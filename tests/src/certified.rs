@@ -4,7 +4,7 @@ use crate::app::{TestApp, who};
 use anyhow::Context;
 use handoff_client::{Client, Machine, Token};
 use handoff_domain::ids::{ClientId, OrgId};
-use handoff_server::auth::clients::read_thumbprint;
+use handoff_server::auth::clients::{Thumbprint, read_thumbprint};
 use handoff_server::dev_ca::{machine_cert_file, machine_key_file};
 
 /// Machines that `dev-ca` makes: organisation, name, station it speaks for.
@@ -79,14 +79,21 @@ pub fn machine(app: &TestApp, name: &str) -> anyhow::Result<Machine> {
     Ok(Machine { cert_pem, key_pem: text(machine_key_file(&folder, &org, &name))? })
 }
 
+/// Thumbprint of a machine's certificate.
+///
+/// # Errors
+/// There is no such machine.
+pub fn thumbprint(app: &TestApp, name: &str) -> anyhow::Result<Thumbprint> {
+    let (org, name) = names(name)?;
+    read_thumbprint(&machine_cert_file(&app.path(""), &org, &name))?.context("a certificate")
+}
+
 /// A token of one of the cast, bound to a machine's certificate.
 ///
 /// # Errors
 /// There is no such machine, or nobody of that name.
 pub fn token(app: &TestApp, person: &str, machine: &str) -> anyhow::Result<String> {
-    let (org, name) = names(machine)?;
-    let bound = read_thumbprint(&machine_cert_file(&app.path(""), &org, &name))?;
-    app.token_bound_to(&who(person)?, bound)
+    app.token_bound_to(&who(person)?, Some(thumbprint(app, machine)?))
 }
 
 /// A connection over a machine's certificate, with a token or without one.

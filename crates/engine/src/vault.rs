@@ -65,12 +65,13 @@ struct Key {
 
 /// Keys that values are sealed under: the first for new ones, the others for those of before. `Debug` shows none.
 pub struct Vault {
-    ring: Vec<Key>,
+    current: Key,
+    previous: Vec<Key>,
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").field("keys", &self.ring.len()).finish_non_exhaustive()
+        f.debug_struct("Vault").field("previous", &self.previous.len()).finish_non_exhaustive()
     }
 }
 
@@ -78,13 +79,13 @@ impl Vault {
     /// A vault under `current`, which opens what was sealed under `previous` too.
     #[must_use]
     pub fn new(current: &[u8; VAULT_KEY_BYTES], previous: &[[u8; VAULT_KEY_BYTES]]) -> Self {
-        Self { ring: std::iter::once(current).chain(previous).map(Key::new).collect() }
+        Self { current: Key::new(current), previous: previous.iter().map(Key::new).collect() }
     }
 
     /// Seals a disclosure as the row kept of `path` in entry `seq` of an incident.
     #[must_use]
     pub fn seal(&self, row: PersonalRow) -> PersonalRow {
-        let Some(key) = self.ring.first() else { return row };
+        let key = &self.current;
         let nonce = ids::random::<NONCE_LEN>();
         let mut bytes = Vec::with_capacity(row.disclosure.len() + SEALED_BYTES_MORE);
         bytes.push(FORM);
@@ -107,7 +108,10 @@ impl Vault {
         let (head, rest) = row.disclosure.split_at_checked(HEAD).ok_or(VaultError::Form)?;
         let (form, id) = head.split_first().ok_or(VaultError::Form)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).filter(|_| *form == FORM).ok_or(VaultError::Form)?;
-        let key = self.ring.iter().find(|key| key.id == id).ok_or(VaultError::OtherKey)?;
+        let key = std::iter::once(&self.current)
+            .chain(&self.previous)
+            .find(|key| key.id == id)
+            .ok_or(VaultError::OtherKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VaultError::Form)?;
         let mut bytes = sealed.to_vec();
         let of = key.of(row.id.incident);

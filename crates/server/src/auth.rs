@@ -42,6 +42,7 @@ use jsonwebtoken::{Algorithm, Validation};
 use keys::{FileSource, Keys, LoadError, Owners, Source, Times};
 use revoked::RevokedFile;
 use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -79,6 +80,14 @@ pub struct TokenId {
 
 /// The chain a connection showed, the machine's own certificate first; empty where it showed none.
 pub type Chain = [CertificateDer<'static>];
+/// What the transport keeps of it; nothing where none was shown.
+pub type Shown = Option<Arc<Vec<CertificateDer<'static>>>>;
+
+/// The chain of what was shown.
+#[must_use]
+pub fn chain(shown: &Shown) -> &Chain {
+    shown.as_deref().map(Vec::as_slice).unwrap_or_default()
+}
 
 /// Why no tokens can be checked.
 #[derive(Debug, thiserror::Error)]
@@ -222,6 +231,12 @@ impl Authenticator {
             ),
         };
         Ok(Self { issuers, cache: Cache::default(), clients, revoked })
+    }
+
+    /// What the handshake asks of a client; nothing where no certificates are asked for.
+    #[must_use]
+    pub fn handshake(&self) -> Option<Arc<dyn ClientCertVerifier>> {
+        self.clients.as_ref().and_then(Clients::handshake)
     }
 
     /// Renews the keys of every issuer, each by a task of its own, and looks at the lists of what was taken back, until the

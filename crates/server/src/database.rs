@@ -49,8 +49,8 @@ impl Checked {
     }
 }
 
-/// Creates or updates the database, makes the log's key where there is none, and the sealing key with it, and writes position 0 of a new log.
-/// `true` when a key was made.
+/// Creates or updates the database, makes the log's key where there is none, and the sealing key with it, and writes
+/// position 0 of a new log. `true` when a key was made.
 ///
 /// # Errors
 /// [`DatabaseError`].

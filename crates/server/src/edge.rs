@@ -14,7 +14,7 @@ mod timeout;
 
 pub use origins::{OriginsLayer, OriginsService};
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Shown, chain};
 use crate::config::Limits;
 use crate::connections::peer;
 use crate::error::{FieldViolation, invalid_fields, status};
@@ -26,7 +26,6 @@ use handoff_domain::time::Millis;
 use handoff_engine::clock::Clock;
 use http::{Extensions, HeaderMap, Request, Response};
 use places::{Kind, Place, Places};
-use rustls::pki_types::CertificateDer;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -188,9 +187,8 @@ where
         let path = request.uri().path();
         if !path.starts_with(OURS) {
             // Health and reflection know no callers; but the handshake alone lets in a machine that was taken back.
-            let chain = chain(request.extensions());
-            let chain = chain.as_deref().map(Vec::as_slice).unwrap_or_default();
-            return match self.edge.auth.connected(chain, self.edge.clock.now()) {
+            let shown = shown(request.extensions());
+            return match self.edge.auth.connected(chain(&shown), self.edge.clock.now()) {
                 Ok(()) => Box::pin(self.inner.call(request)),
                 Err(denied) => Box::pin(std::future::ready(Ok(denied.report().into_http()))),
             };
@@ -295,7 +293,7 @@ fn code(response: &Response<Body>) -> Code {
 }
 
 /// What the connection of a call showed.
-fn chain(extensions: &Extensions) -> Option<Arc<Vec<CertificateDer<'static>>>> {
+fn shown(extensions: &Extensions) -> Shown {
     extensions.get::<TlsConnectInfo<TcpConnectInfo>>().and_then(TlsConnectInfo::peer_certs)
 }
 

@@ -13,7 +13,7 @@ mod trace;
 
 pub use frames::FramedFeed;
 
-use crate::auth::{Authenticator, Chain, Session};
+use crate::auth::{Authenticator, Session, Shown, chain};
 use crate::cursors::CursorKey;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
@@ -28,7 +28,6 @@ use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
 use handoff_proto::v1;
 use handoff_proto::view::timestamp;
 use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
-use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
@@ -123,8 +122,8 @@ impl Gate {
 
     /// Who calls; every method begins here.
     async fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
-        let (chain, now) = (request.peer_certs(), self.now());
-        let session = self.0.auth.authenticate(request.metadata().as_ref(), shown(&chain), now).await;
+        let (shown, now) = (request.peer_certs(), self.now());
+        let session = self.0.auth.authenticate(request.metadata().as_ref(), chain(&shown), now).await;
         let session = session.map_err(|denied| {
             self.engine().denied(None, None, method, Reason::TokenInvalid);
             denied.report()
@@ -134,8 +133,8 @@ impl Gate {
     }
 
     /// Whether a stream's session still holds.
-    fn still(&self, session: &Session, chain: &Option<PeerChain>, method: &'static str) -> Result<(), Status> {
-        self.0.auth.still(session, shown(chain), self.now()).map_err(|denied| {
+    fn still(&self, session: &Session, shown: &Shown, method: &'static str) -> Result<(), Status> {
+        self.0.auth.still(session, chain(shown), self.now()).map_err(|denied| {
             let (org, client) = (session.caller.org.clone(), session.caller.client.clone());
             self.engine().denied(Some(org), Some(client), method, Reason::AccessEnded);
             denied.report_ended()
@@ -237,14 +236,6 @@ impl Gate {
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
         found.ok_or_else(missing)
     }
-}
-
-/// What the transport keeps of a connection's certificates.
-type PeerChain = Arc<Vec<CertificateDer<'static>>>;
-
-/// The chain a connection showed; empty where it showed none.
-fn shown(chain: &Option<PeerChain>) -> &Chain {
-    chain.as_deref().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The station a move makes something known to, which may have nobody there to hear of it.

@@ -3,10 +3,9 @@
 //! Shutdown: stop accepting, end the feeds with their tokens, let the queue run dry, close the store. SIGKILL at any
 //! point is equally safe; this is only the polite way.
 
-use crate::auth::clients::{ClientCaError, handshake_verifier};
 use crate::auth::{AuthError, Authenticator, Rules};
 use crate::config::files::{self, SecretError};
-use crate::config::{ClientCertificates, Config, Server};
+use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
 use crate::edge::{EdgeLayer, OriginsLayer};
 use crate::grpc::{FramedFeed, Gate};
@@ -77,9 +76,6 @@ pub enum ServeError {
     /// The certificate.
     #[error("the server certificate cannot be used")]
     Tls(#[source] TlsError),
-    /// The authorities of the clients' certificates.
-    #[error("the authorities of client certificates cannot be used")]
-    ClientCa(#[source] ClientCaError),
     /// A listener.
     #[error("cannot listen on {0}; is another service there?")]
     Listen(SocketAddr, #[source] std::io::Error),
@@ -178,7 +174,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     });
     let listener = listen(config.server.listen).await?;
     let grpc = address(&listener, config.server.listen)?;
-    let listening = spawn_listener(config, &gate, listener, &tasks)?;
+    let listening = spawn_listener(&config.server, &gate, listener, &tasks)?;
     readiness.set(Ready::Serving);
     tasks.spawn(follow_availability(engine.clone(), readiness, tasks.stopping()));
     tracing::info!(grpc = %grpc, metrics = %metrics_at, "serving");
@@ -297,17 +293,13 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
 }
 
 fn spawn_listener(
-    config: &Config,
+    server: &Server,
     gate: &Gate,
     listener: TcpListener,
     tasks: &Tasks,
 ) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, ServeError> {
-    let (server, limits) = (&config.server, &config.server.limits);
-    let clients = match server.client_certificates {
-        ClientCertificates::Off => None,
-        ClientCertificates::Required => handshake_verifier(&config.organisations).map_err(ServeError::ClientCa)?,
-    };
-    let acceptor = tls::acceptor(server, clients).map_err(ServeError::Tls)?;
+    let limits = &server.limits;
+    let acceptor = tls::acceptor(server, gate.auth().handshake()).map_err(ServeError::Tls)?;
     let incoming = tls::incoming(listener, acceptor, limits);
     let routes = services(server, gate, tasks)?;
     let map_message_max = gate.map_bytes_max() + limits.message_decode_bytes_max as usize;

@@ -3,7 +3,7 @@
 use super::line::{Answer, Line};
 use super::states::Seat;
 use super::words::Identity;
-use crate::app::{TestApp, Who};
+use crate::app::{PARTY_ROLES, TestApp, Who, organisation};
 use crate::play::{furnish, id, publish_map, seat};
 use crate::refusal::told;
 use anyhow::Context;
@@ -11,13 +11,9 @@ use handoff_client::{Client, api};
 use handoff_domain::caller::Role;
 use handoff_domain::timers::{Duty, TIMER_RUNG};
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// Organisations beside those every test has: a third party, and a superior of its own.
-const MORE_ORGS: &[(&str, &str, &str)] = &[
-    ("C", "party", r#"["adapter", "call_taker", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#),
-    ("SUC", "superior", r#"["superior"]"#),
-];
+const MORE_ORGS: &[(&str, &str, &str)] = &[("C", "party", PARTY_ROLES), ("SUC", "superior", r#"["superior"]"#)];
 /// Life of a timer while the matrix is tried: nothing becomes overdue meanwhile.
 const TIMER_S: i64 = 30 * 24 * 3_600;
 /// Connections that share the calls; one takes 128 at once.
@@ -197,10 +193,7 @@ impl World {
     /// # Errors
     /// It does not say where its metrics are, or does not answer there.
     pub async fn denials(&self) -> anyhow::Result<HashMap<String, u64>> {
-        let said = self.app.said();
-        let address = said.split("metrics http://").nth(1).and_then(|rest| rest.split(')').next());
-        let url = format!("http://{}/metrics", address.context("the service names its metrics")?);
-        let text = reqwest::get(url).await?.text().await?;
+        let text = self.app.metrics().await?;
         let mut counted = HashMap::new();
         for line in text.lines() {
             let Some(rest) = line.strip_prefix("handoff_denied_total{reason=\"") else { continue };
@@ -213,13 +206,6 @@ impl World {
 
 fn add_organisations(app: &TestApp) -> anyhow::Result<()> {
     let mut text = std::fs::read_to_string(app.config_file())?;
-    for (id, kind, roles) in MORE_ORGS {
-        write!(
-            text,
-            "\n[[organisation]]\nid = \"{id}\"\nkind = \"{kind}\"\nname = \"{id}\"\n\
-             issuer = \"https://issuer.dev.invalid/{id}\"\njwks_file = \"{id}.jwks.json\"\nalg = \"EdDSA\"\n\
-             audience = \"handoff\"\ngrantable_roles = {roles}\ntoken_life_max_s = 86400\n"
-        )?;
-    }
+    text.extend(MORE_ORGS.iter().map(organisation));
     Ok(std::fs::write(app.config_file(), text)?)
 }

@@ -122,23 +122,6 @@ fn verifier(
     built.map_err(|source| ClientCaError::Verifier { file: name(), source })
 }
 
-/// What the handshake asks: a certificate of any organisation's authority. `None` where no organisation has one, since
-/// then nobody could ever come in.
-///
-/// # Errors
-/// An organisation's authorities cannot be used.
-pub fn handshake_verifier(
-    organisations: &[Organisation],
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, ClientCaError> {
-    let mut all = Vec::new();
-    let mut last = None;
-    for file in organisations.iter().filter_map(|organisation| organisation.clients.ca_file.as_deref()) {
-        all.extend(read_authorities(file)?);
-        last = Some(file);
-    }
-    last.map(|file| verifier(file, &all)).transpose()
-}
-
 /// One organisation's authorities and machines.
 #[derive(Debug)]
 struct Trust {
@@ -166,6 +149,8 @@ type Verdict = Result<Arc<Machine>, Denied>;
 #[derive(Debug)]
 pub struct Clients {
     trusts: Vec<Trust>,
+    /// What the handshake asks: a certificate of any organisation's authority. None where no organisation has one.
+    handshake: Option<Arc<dyn ClientCertVerifier>>,
     verdicts: Mutex<LruCache<Thumbprint, (Millis, Verdict)>>,
 }
 
@@ -175,16 +160,24 @@ impl Clients {
     /// # Errors
     /// The first that cannot be used.
     pub fn new(organisations: &[Organisation]) -> Result<Self, (OrgId, ClientCaError)> {
-        let mut trusts = Vec::new();
+        let (mut trusts, mut all, mut handshake) = (Vec::new(), Vec::new(), None);
         for organisation in organisations {
             let Some(file) = organisation.clients.ca_file.as_deref() else { continue };
             let of = |error| (organisation.id.clone(), error);
             let authorities = read_authorities(file).map_err(of)?;
-            let verifier = verifier(file, &authorities).map_err(of)?;
+            let own = verifier(file, &authorities).map_err(of)?;
+            all.extend(authorities);
+            handshake = Some(verifier(file, &all).map_err(of)?);
             let prefix = organisation.machine_prefix();
-            trusts.push(Trust { organisation: organisation.clone(), verifier, prefix });
+            trusts.push(Trust { organisation: organisation.clone(), verifier: own, prefix });
         }
-        Ok(Self { trusts, verdicts: Mutex::new(LruCache::new(VERDICTS_MAX)) })
+        Ok(Self { trusts, handshake, verdicts: Mutex::new(LruCache::new(VERDICTS_MAX)) })
+    }
+
+    /// What the handshake asks.
+    #[must_use]
+    pub fn handshake(&self) -> Option<Arc<dyn ClientCertVerifier>> {
+        self.handshake.clone()
     }
 
     /// Who shows this chain, the machine's own certificate first.
@@ -220,12 +213,13 @@ impl Clients {
         // The name only chooses whose roots the chain is held against; no prefix begins with another one. So nothing an
         // organisation puts among its own authorities matters to another's machines.
         let name = name_of(leaf)?;
-        let trust = self.trusts.iter().find(|trust| name.starts_with(&trust.prefix)).ok_or(Denied::MachineUnknown)?;
+        let named = self.trusts.iter().find_map(|trust| Some((trust, name.strip_prefix(&trust.prefix)?)));
+        let (trust, name) = named.ok_or(Denied::MachineUnknown)?;
         trust
             .verifier
             .verify_client_cert(leaf, rest, at)
             .map_err(|error| if is_time(&error) { Denied::CertificateTime } else { Denied::CertificateUnknown })?;
-        trust.machine(&name, thumbprint)
+        trust.machine(name, thumbprint)
     }
 }
 
@@ -251,10 +245,9 @@ fn name_of(leaf: &CertificateDer<'_>) -> Result<String, Denied> {
 }
 
 impl Trust {
-    /// The registered machine of that name.
+    /// The registered machine of that name, which follows the prefix.
     fn machine(&self, name: &str, thumbprint: Thumbprint) -> Result<Machine, Denied> {
         let organisation = &self.organisation;
-        let name = name.strip_prefix(&self.prefix).ok_or(Denied::MachineUnknown)?;
         let mut machines = organisation.clients.machines.iter();
         let machine = machines.find(|machine| machine.name.as_str() == name).ok_or(Denied::MachineUnknown)?;
         let session = machine.station.clone().map(|station| {

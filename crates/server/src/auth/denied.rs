@@ -86,16 +86,18 @@ impl Denied {
     /// Logs and counts the coded reason; the answer says `TOKEN_INVALID` and nothing about why.
     #[must_use]
     pub fn report(self) -> tonic::Status {
-        tracing::info!(auth.denied = self.code(), "a call without a valid token was refused");
-        metrics::auth_denied(self.code());
-        error::status(&Refusal::new(Reason::TokenInvalid))
+        self.told("a call without a valid token was refused", Reason::TokenInvalid)
     }
 
     /// The same for a stream that was opened under what holds no longer.
     #[must_use]
     pub fn report_ended(self) -> tonic::Status {
-        tracing::info!(auth.denied = self.code(), "a stream was ended: its login or certificate holds no longer");
+        self.told("a stream was ended: its login or certificate holds no longer", Reason::AccessEnded)
+    }
+
+    fn told(self, what: &'static str, reason: Reason) -> tonic::Status {
+        tracing::info!(auth.denied = self.code(), "{what}");
         metrics::auth_denied(self.code());
-        error::status(&Refusal::new(Reason::AccessEnded))
+        error::status(&Refusal::new(reason))
     }
 }

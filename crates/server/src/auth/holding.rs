@@ -1,10 +1,11 @@
 //! What is judged on every call, whether the token was verified before or not; and of a stream again and again.
 
 use super::clients::Machine;
-use super::revoked::{LOOK_MS, RevokedFile};
+use super::revoked::{LOOK_MS, Revoked, RevokedFile};
 use super::{Authenticator, Chain, Denied, LEEWAY_MS, Session};
 use crate::metrics;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use handoff_domain::ids::OrgId;
 use handoff_domain::time::Millis;
 use handoff_engine::causes::chain as chain_of;
 use handoff_engine::clock::Clock;
@@ -28,8 +29,8 @@ impl Authenticator {
         }
     }
 
-    /// Reads lists again that have changed. What was verified under an older list is verified again; what cannot be read
-    /// is reported and changes nothing.
+    /// Reads lists again that have changed. Every call is held against the list in force; one that cannot be read is
+    /// reported and changes nothing.
     pub fn refresh(&self) {
         let mut changed = false;
         for (org, list) in &self.revoked {
@@ -58,13 +59,18 @@ impl Authenticator {
     pub(super) fn machine(&self, chain: &Chain, now: Millis) -> Result<Option<Arc<Machine>>, Denied> {
         let Some(clients) = &self.clients else { return Ok(None) };
         let machine = clients.machine(chain, now)?;
-        let list = self.revoked.get(&machine.org).map(RevokedFile::list).unwrap_or_default();
-        if list.has_certificate(&machine.thumbprint) { Err(Denied::CertificateRevoked) } else { Ok(Some(machine)) }
+        let taken_back = self.taken_back(&machine.org).has_certificate(&machine.thumbprint);
+        if taken_back { Err(Denied::CertificateRevoked) } else { Ok(Some(machine)) }
+    }
+
+    /// What an organisation has taken back.
+    fn taken_back(&self, org: &OrgId) -> Arc<Revoked> {
+        self.revoked.get(org).map(RevokedFile::list).unwrap_or_default()
     }
 
     /// What is judged of a verified token on every call, from the cache or not.
     pub(super) fn holds(&self, session: &Session, machine: Option<&Machine>) -> Result<(), Denied> {
-        let list = self.revoked.get(&session.caller.org).map(RevokedFile::list).unwrap_or_default();
+        let list = self.taken_back(&session.caller.org);
         if session.token.as_ref().is_some_and(|token| list.has_token(&token.id, &token.subject)) {
             return Err(Denied::Revoked);
         }

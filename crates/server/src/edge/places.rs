@@ -101,9 +101,14 @@ enum Stage {
 pub(super) struct Place {
     places: Arc<Places>,
     kind: Kind,
-    stage: Mutex<Stage>,
+    holds: Mutex<Holds>,
+}
+
+#[derive(Debug)]
+struct Holds {
+    stage: Stage,
     /// Who holds one of the places for large messages with it.
-    large: Mutex<Option<IpAddr>>,
+    large: Option<IpAddr>,
 }
 
 impl Places {
@@ -131,8 +136,8 @@ impl Places {
             }
             return None;
         }
-        let (stage, large) = (Mutex::new(Stage::Arriving(peer)), Mutex::new(large.then_some(peer)));
-        Some(Place { places: places.clone(), kind, stage, large })
+        let holds = Mutex::new(Holds { stage: Stage::Arriving(peer), large: large.then_some(peer) });
+        Some(Place { places: places.clone(), kind, holds })
     }
 
     /// Takes a place under way of the whole, and for what is no fact one of three quarters of it too.
@@ -153,23 +158,23 @@ impl Place {
     /// The caller is verified: the call is under way for this organisation, if there is a place. Said again it changes
     /// nothing.
     pub(super) fn settle(&self, org: &OrgId) -> bool {
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        let Stage::Arriving(peer) = *stage else { return true };
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        let Stage::Arriving(peer) = holds.stage else { return true };
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.arriving.leave(&peer);
         let entered = self.places.enter(&mut taken, org, self.kind);
-        *stage = if entered { Stage::UnderWay(org.clone()) } else { Stage::Gone };
+        holds.stage = if entered { Stage::UnderWay(org.clone()) } else { Stage::Gone };
         entered
     }
 
     /// The call is over; its place is free, whoever still knows of it.
     pub(super) fn leave(&self) {
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(peer) = self.large.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(peer) = holds.large.take() {
             taken.large.leave(&peer);
         }
-        match std::mem::replace(&mut *stage, Stage::Gone) {
+        match std::mem::replace(&mut holds.stage, Stage::Gone) {
             Stage::Arriving(peer) => taken.arriving.leave(&peer),
             Stage::UnderWay(org) => {
                 taken.under_way.leave(&org);

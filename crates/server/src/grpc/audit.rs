@@ -1,7 +1,7 @@
 //! What an auditor, and everybody entitled to a case, can read of it: the trace, why it is open, sealed fields.
 
 use super::reads::may_open_caller;
-use super::trace::Trace;
+use super::trace::{TRACE, Trace};
 use super::{Gate, store_away, unreadable, violations};
 use crate::error::status;
 use handoff_domain::caller::Caller;
@@ -27,22 +27,23 @@ impl AuditService for Gate {
     type TraceStream = ReceiverStream<Result<v1::TraceResponse, Status>>;
 
     async fn trace(&self, request: Request<v1::TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
-        let session = self.session(&request, "AuditService/trace").await?;
-        let chain = request.peer_certs();
+        let session = self.session(&request, TRACE).await?;
+        let shown = request.peer_certs();
         let (id, after_seq) = convert::trace(&request.into_inner()).map_err(violations)?;
-        let found = self.visible(&session.caller, "AuditService/trace", id).await?;
+        let found = self.visible(&session.caller, TRACE, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let survivor = self.survivor(&found).await?;
         let (out, stream) = mpsc::channel(TRACE_BUFFER_PAGES);
-        let trace = Trace { gate: self.clone(), session, chain, found, survivor, opened, after_seq };
+        let trace = Trace { gate: self.clone(), session, shown, found, survivor, opened, after_seq };
         self.tasks().spawn(trace.run(out));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn why_open(&self, request: Request<v1::WhyOpenRequest>) -> Result<Response<v1::WhyOpenResponse>, Status> {
-        let session = self.session(&request, "AuditService/why_open").await?;
+        let method = "AuditService/why_open";
+        let session = self.session(&request, method).await?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
-        let found = self.visible(&session.caller, "AuditService/why_open", id).await?;
+        let found = self.visible(&session.caller, method, id).await?;
         let (case, directory) = (&found.case, self.engine().directory());
         let shifts = &directory.shifts;
         let open_handoff = case.open_handoff().map(|open| v1::HandoffRef {
@@ -76,18 +77,19 @@ impl AuditService for Gate {
         &self,
         request: Request<v1::OpenCallerDataRequest>,
     ) -> Result<Response<v1::OpenCallerDataResponse>, Status> {
-        let session = self.session(&request, "AuditService/open_caller_data").await?;
+        let method = "AuditService/open_caller_data";
+        let session = self.session(&request, method).await?;
         let id = convert::incident(&request.get_ref().incident).map_err(violations)?;
         // The opening is recorded first; without the record nothing is shown.
-        let reply = self.command("AuditService/open_caller_data", request).await?.into_inner();
-        let found = self.visible(&session.caller, "AuditService/open_caller_data", id).await?;
+        let reply = self.command(method, request).await?.into_inner();
+        let found = self.visible(&session.caller, method, id).await?;
         // A repeat is the opening it repeats: for the officer who made it, and for what was there then.
         let until = if reply.replayed { self.opened_by(&session.caller, id, &reply).await? } else { u64::MAX };
         // The caller of an alias is for whoever may open its survivor's.
         let answers = self.survivor(&found).await?;
         if !may_open_caller(answers.as_ref().unwrap_or(&found), &session.caller) {
             let refusal = Refusal::new(Reason::WrongSide);
-            return Err(self.denied(&session.caller, "AuditService/open_caller_data", &refusal));
+            return Err(self.denied(&session.caller, method, &refusal));
         }
         let kept = self.engine().personal(id, found.case.version).await.map_err(|error| unreadable(&error))?;
         let mut callers: Vec<v1::CallerData> = Vec::new();
@@ -107,9 +109,10 @@ impl AuditService for Gate {
         &self,
         request: Request<v1::OpenSealedRequest>,
     ) -> Result<Response<v1::OpenSealedResponse>, Status> {
-        let session = self.session(&request, "AuditService/open_sealed").await?;
+        let method = "AuditService/open_sealed";
+        let session = self.session(&request, method).await?;
         let (id, asked) = convert::sealed_fields(&request.into_inner()).map_err(violations)?;
-        let found = self.visible(&session.caller, "AuditService/open_sealed", id).await?;
+        let found = self.visible(&session.caller, method, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let mut fields = Vec::with_capacity(asked.len());
         for (at, (seq, path)) in asked.iter().enumerate() {

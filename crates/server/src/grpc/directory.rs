@@ -5,6 +5,7 @@ mod objects;
 
 use super::{Gate, violations};
 use crate::error::status;
+use handoff_domain::access;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_proto::convert;
 use handoff_proto::v1;
@@ -12,9 +13,10 @@ use handoff_proto::v1::directory_service_server::DirectoryService;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// Lists that differ only in what they list: name, request, response, its field, and where the objects come from.
+/// Lists that differ only in what they list: name, request, response, its field, and for whom it is where it is not
+/// for everybody.
 macro_rules! directory_service {
-    (orders: $( $order:ident $asked:ident ),* ; lists: $( $list:ident $request:ident -> $response:ident . $field:ident ),* $(,)?) => {
+    (orders: $( $order:ident $asked:ident ),* ; lists: $( $list:ident $request:ident -> $response:ident . $field:ident $( if $may:path )? ),* $(,)?) => {
         #[tonic::async_trait]
         impl DirectoryService for Gate {
             type DownloadMapStream = ReceiverStream<Result<v1::DownloadMapResponse, Status>>;
@@ -26,9 +28,9 @@ macro_rules! directory_service {
             $( async fn $list(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 let method = concat!("DirectoryService/", stringify!($list));
                 let session = self.session(&request, method).await?;
-                if !objects::shown(stringify!($field), &session.caller) {
+                $( if !$may(&session.caller) {
                     return Err(self.denied(&session.caller, method, &Refusal::new(Reason::RoleNotAllowed)));
-                }
+                } )?
                 self.see_all().await?;
                 let asked = request.into_inner();
                 let size = convert::list_directory(asked.page_size).map_err(violations)?;
@@ -100,7 +102,7 @@ directory_service! {
         list_stations ListStationsRequest -> ListStationsResponse.stations,
         list_posts ListPostsRequest -> ListPostsResponse.posts,
         list_units ListUnitsRequest -> ListUnitsResponse.units,
-        list_officers ListOfficersRequest -> ListOfficersResponse.officers,
+        list_officers ListOfficersRequest -> ListOfficersResponse.officers if access::may_list_officers,
         list_agreements ListAgreementsRequest -> ListAgreementsResponse.agreements,
         list_catalogues ListCataloguesRequest -> ListCataloguesResponse.catalogues,
         list_maps ListMapsRequest -> ListMapsResponse.maps,

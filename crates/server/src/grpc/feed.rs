@@ -5,8 +5,8 @@ mod open;
 pub(super) use open::Feeds;
 
 use super::frames::{Frame, is_stale};
-use super::{Gate, PeerChain, store_away, unreadable};
-use crate::auth::Session;
+use super::{Gate, store_away, unreadable};
+use crate::auth::{Session, Shown};
 use crate::cursors::Resume;
 use crate::error::status;
 use handoff_domain::ids::{Digest, OrgId};
@@ -43,7 +43,7 @@ struct Subscriber {
     gate: Gate,
     session: Arc<Session>,
     /// What its connection showed, to be judged again.
-    chain: Option<PeerChain>,
+    shown: Shown,
     /// When that and the token were judged last.
     judged: Millis,
     place: Resume,
@@ -90,7 +90,7 @@ impl Gate {
     /// Begins to follow a feed.
     pub(super) async fn subscribe(&self, request: Request<v1::WatchRequest>) -> Result<ReceiverStream<Sent>, Status> {
         let session = self.session(&request, WATCH).await?;
-        let chain = request.peer_certs();
+        let shown = request.peer_certs();
         let allowed = super::reads::may_list(&session.caller);
         allowed.map_err(|refusal| self.denied(&session.caller, WATCH, &refusal))?;
         let asked = request.into_inner();
@@ -102,7 +102,7 @@ impl Gate {
         let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
         let open = Open::begin(self, &session.caller);
         let gate = self.clone();
-        let subscriber = Subscriber { gate, session, chain, judged: now, place, out, ends, live: false, _open: open };
+        let subscriber = Subscriber { gate, session, shown, judged: now, place, out, ends, live: false, _open: open };
         self.tasks().spawn(subscriber.run());
         Ok(ReceiverStream::new(stream))
     }
@@ -201,7 +201,7 @@ impl Subscriber {
         let now = self.gate.now();
         // A clock set back counts as time gone by.
         if !(0..JUDGED_MS).contains(&now.since(self.judged)) {
-            self.gate.still(&self.session, &self.chain, WATCH)?;
+            self.gate.still(&self.session, &self.shown, WATCH)?;
             self.judged = now;
         }
         Ok(())

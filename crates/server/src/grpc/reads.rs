@@ -140,9 +140,10 @@ impl Gate {
         &self,
         request: Request<v1::GetIncidentRequest>,
     ) -> Result<Response<v1::Incident>, Status> {
-        let session = self.session(&request, "IncidentService/get_incident").await?;
+        let method = "IncidentService/get_incident";
+        let session = self.session(&request, method).await?;
         let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
-        let found = self.visible(&session.caller, "IncidentService/get_incident", id).await?;
+        let found = self.visible(&session.caller, method, id).await?;
         let opened = self.opened(&session.caller, &found).await?;
         let survivor = self.survivor(&found).await?;
         let directory = self.engine().directory();
@@ -193,9 +194,10 @@ impl Gate {
         &self,
         request: Request<v1::GetHandoffRequest>,
     ) -> Result<Response<v1::Handoff>, Status> {
-        let session = self.session(&request, "HandoffService/get_handoff").await?;
+        let method = "HandoffService/get_handoff";
+        let session = self.session(&request, method).await?;
         let (id, handoff) = convert::handoff(&request.into_inner()).map_err(violations)?;
-        let found = self.visible(&session.caller, "HandoffService/get_handoff", id).await?;
+        let found = self.visible(&session.caller, method, id).await?;
         let handoff = found.case.handoff(handoff);
         let handoff = handoff.ok_or_else(|| status(&Refusal::new(Reason::HandoffNotFound).field("handoff")))?;
         let opened = self.opened(&session.caller, &found).await?;

@@ -80,13 +80,14 @@ impl Gate {
         &self,
         request: Request<v1::GetStatementRequest>,
     ) -> Result<Response<v1::GetStatementResponse>, Status> {
-        let session = self.session(&request, "HandoffService/get_statement").await?;
+        let method = "HandoffService/get_statement";
+        let session = self.session(&request, method).await?;
         let caller = &session.caller;
         let salt = handoff_engine::ids::salt();
         let mut sealer = Sealer(Sealing::with_salt(salt));
         let asked = convert::statement(&request.into_inner(), &mut sealer).map_err(violations)?;
         let sealed = sealer.0.finish().map_err(super::unsealable)?;
-        let found = self.visible(caller, "HandoffService/get_statement", asked.incident).await?;
+        let found = self.visible(caller, method, asked.incident).await?;
         let act = match asked.action {
             StatementAction::Transfer(id) => {
                 let handoff = found.case.handoff(id);

@@ -2,8 +2,8 @@
 
 use super::feed::NO_PROGRESS_MS;
 use super::reads::{Opened, recipient, show_custodian};
-use super::{Gate, PeerChain, unreadable};
-use crate::auth::Session;
+use super::{Gate, unreadable};
+use crate::auth::{Session, Shown};
 use crate::error::status;
 use handoff_domain::event::Event;
 use handoff_domain::refusal::{Reason, Refusal};
@@ -19,6 +19,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+/// Name of the stream in the audit rows.
+pub(super) const TRACE: &str = "AuditService/trace";
 /// Entries in one message of a trace.
 pub(super) const TRACE_PAGE_ENTRIES: u32 = 100;
 
@@ -30,7 +32,7 @@ pub(super) struct Trace {
     pub(super) gate: Gate,
     pub(super) session: Arc<Session>,
     /// What its connection showed, to be judged again.
-    pub(super) chain: Option<PeerChain>,
+    pub(super) shown: Shown,
     /// The case as the reader last sees it.
     pub(super) found: Entry,
     /// Where the case is an alias: whose custodian it shows.
@@ -100,7 +102,7 @@ impl Trace {
         out: &mpsc::Sender<Result<v1::TraceResponse, Status>>,
         page: v1::TraceResponse,
     ) -> Result<(), Status> {
-        self.gate.still(&self.session, &self.chain, "AuditService/trace")?;
+        self.gate.still(&self.session, &self.shown, TRACE)?;
         let clock = self.gate.engine().clock();
         tokio::select! {
             sent = out.send(Ok(page)) => sent.map_err(|_| status(&Refusal::new(Reason::StreamEnded))),

@@ -89,7 +89,7 @@ impl Gate {
     ) -> Result<Response<ReceiverStream<Result<v1::DownloadMapResponse, Status>>>, Status> {
         let method = "DirectoryService/download_map";
         let session = self.session(&request, method).await?;
-        let peer = request.peer_certs();
+        let shown = request.peer_certs();
         let map = convert::map(&request.into_inner().map, false).map_err(violations)?;
         let row = self.engine().reader().map(map).await.map_err(|error| store_away(&error))?;
         let row = row.ok_or_else(|| status(&Refusal::new(Reason::ObjectNotFound).field("map")))?;
@@ -97,7 +97,7 @@ impl Gate {
         let (stop, clock, gate) = (self.tasks().stopping(), self.engine().clock(), self.clone());
         self.tasks().spawn(async move {
             for chunk in row.bytes.chunks(CHUNK_BYTES) {
-                if let Err(ended) = gate.still(&session, &peer, method) {
+                if let Err(ended) = gate.still(&session, &shown, method) {
                     let _ = out.try_send(Err(ended));
                     return;
                 }
@@ -124,11 +124,11 @@ impl Gate {
         &self,
         request: Request<v1::ResolveTerritoryRequest>,
     ) -> Result<Response<v1::ResolveTerritoryResponse>, Status> {
-        let session = self.session(&request, "DirectoryService/resolve_territory").await?;
+        let method = "DirectoryService/resolve_territory";
+        let session = self.session(&request, method).await?;
         let asked = convert::territory(&request.into_inner()).map_err(violations)?;
         let directory = self.engine().directory();
         let station = asking(&directory, &session.caller, asked.acting_for);
-        let method = "DirectoryService/resolve_territory";
         let station = station.map_err(|refusal| self.denied(&session.caller, method, &refusal))?;
         let position = Position::new(asked.longitude, asked.latitude);
         let datum = Datum::from_name(&asked.datum);

@@ -2,7 +2,6 @@
 //! only, and no list is searched by person.
 
 use crate::grpc::reads::recipient;
-use handoff_domain::access;
 use handoff_domain::caller::{Caller, OrgKind};
 use handoff_domain::directory::{Agreement, Directory};
 use handoff_domain::ids::{MapRef, OfficerId, StationId, StationRef};
@@ -10,11 +9,6 @@ use handoff_domain::values::Label;
 use handoff_proto::v1;
 use handoff_proto::view;
 use std::fmt::Display;
-
-/// Whether a list is for this caller at all. All but one are for everybody.
-pub(super) fn shown(list: &str, caller: &Caller) -> bool {
-    list != "officers" || access::may_list_officers(caller)
-}
 
 pub(super) fn map_ref(map: &MapRef) -> v1::MapRef {
     v1::MapRef { id: map.id.to_string(), version: map.version }
