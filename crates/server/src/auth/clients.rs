@@ -1,8 +1,8 @@
 //! From a client certificate to the machine that shows it: whose it is, and what it may do by itself.
 //!
-//! The handshake proves only that some organisation's authority vouches for the certificate. Whose, is decided here: the
-//! name in it lies under one organisation's prefix, and the chain is verified again against that organisation's roots
-//! alone, with the service's own clock (security, 2). So an authority that issues a certificate in the other
+//! The handshake proves only that some organisation's authority vouches for the certificate. Whose, is decided here:
+//! the name in it lies under one organisation's prefix, and the chain is verified again against that organisation's
+//! roots alone, with the service's own clock (security, 2). So an authority that issues a certificate in the other
 //! side's name gains nothing. A verdict holds for [`VERDICT_MS`] and is then made again, also inside one connection:
 //! connections outlive certificates.
 
@@ -183,7 +183,7 @@ impl Clients {
     /// Who shows this chain, the machine's own certificate first.
     ///
     /// # Errors
-    /// Nobody that is known: no certificate, none of exactly one organisation, or a machine that is not registered.
+    /// Nobody that is known: no certificate, one its organisation does not vouch for, or a machine nobody registered.
     pub fn machine(&self, chain: &[CertificateDer<'static>], now: Millis) -> Verdict {
         let (leaf, rest) = chain.split_first().ok_or(Denied::NoCertificate)?;
         let key = thumbprint(leaf);

@@ -68,13 +68,13 @@ denied! {
     Revoked = "revoked",
     /// The connection shows no certificate.
     NoCertificate = "no_certificate",
-    /// No organisation's authority vouches for the certificate, or more than one does.
+    /// The authorities of the organisation its name points at do not vouch for the certificate.
     CertificateUnknown = "certificate_unknown",
     /// The certificate is over, or not valid yet.
     CertificateTime = "certificate_time",
     /// The certificate was taken back.
     CertificateRevoked = "certificate_revoked",
-    /// The name in the certificate is not one registered machine of the organisation that vouches for it.
+    /// The certificate does not name one machine that is registered.
     MachineUnknown = "machine_unknown",
     /// The token is bound to no certificate, or to another than the connection's.
     Unbound = "unbound",
