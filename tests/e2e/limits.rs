@@ -1,8 +1,10 @@
 //! Limits of the listener against the running program: who asks too often, connects too often or sends what no client
 //! sends gets an answer with a reason or none at all, and everybody else goes on.
 
+use anyhow::Context;
 use futures_util::future::join_all;
-use handoff_tests::app::{LIMIT, TestApp};
+use handoff_client::api;
+use handoff_tests::app::{LIMIT, TestApp, who};
 use handoff_tests::play::{id, intake, note, receive};
 use handoff_tests::raw::RawClient;
 use handoff_tests::refusal::{Refusal, refused};
@@ -80,9 +82,11 @@ async fn one_organisation_uses_up_its_own_calls_and_not_the_other_sides() -> any
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_with_bad_tokens_is_not_listened_to_and_others_are() -> anyhow::Result<()> {
+async fn bad_tokens_of_one_connection_are_not_looked_at_and_everybody_who_is_known_goes_on() -> anyhow::Result<()> {
     let app = limited(&[("denied_calls_per_s", 1), ("denied_calls_burst", 5)]).await?;
     let stranger = RawClient::with_token(&app, "no.token.atall".to_owned())?;
+    let desk = stranger.beside(app.token(&who("a-duty")?)?);
+    desk.call(POSITION, Vec::new(), &[]).await?;
     let mut codes = Vec::new();
     for _ in 0..10 {
         let status = stranger.call(POSITION, Vec::new(), &[]).await.expect_err("not a token");
@@ -90,7 +94,24 @@ async fn a_connection_with_bad_tokens_is_not_listened_to_and_others_are() -> any
     }
     assert!(codes[..5].iter().all(|(code, _)| *code == Code::Unauthenticated), "{codes:?}");
     assert!(codes[5..].iter().any(|(_, reason)| reason == "RATE_LIMITED"), "{codes:?}");
+    // The same connection carries a desk that logged in before; only what would have to be verified is refused.
+    desk.call(POSITION, Vec::new(), &[]).await?;
     RawClient::of(&app, "a-dispatcher")?.call(POSITION, Vec::new(), &[]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_organisation_opens_no_feed_in_the_other_sides_place() -> anyhow::Result<()> {
+    let app = limited(&[("feeds_max", 8)]).await?;
+    let open = async |name: &str| anyhow::Ok(app.client(name)?.feed().watch(api::WatchRequest::default()).await);
+    let mut kept = Vec::new();
+    for _ in 0..6 {
+        kept.push(open("a-system").await?.map_err(|status| anyhow::anyhow!("{status}"))?);
+    }
+    let found = Refusal::of(&open("a-duty").await?.err().context("the seventh of eight")?);
+    assert_eq!((found.code, found.reason.as_str()), (Code::ResourceExhausted, "QUEUE_FULL"), "{found:?}");
+    assert!(open("b-system").await?.is_ok(), "the other side");
+    drop(kept);
     Ok(())
 }
 

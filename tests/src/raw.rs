@@ -94,6 +94,12 @@ impl RawClient {
         Ok(Self { channel: endpoint(app)?.connect_lazy(), token })
     }
 
+    /// Somebody else over the same connection.
+    #[must_use]
+    pub fn beside(&self, token: String) -> Self {
+        Self { channel: self.channel.clone(), token }
+    }
+
     /// Sends these bytes as the one message of `Service/Method`, with these further headers.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub(crate) mod dev_ca;
 pub(crate) mod dev_config;
 pub(crate) mod handoff;
 pub(crate) mod incident;
+pub(crate) mod keys;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod show;

@@ -211,18 +211,16 @@ impl Engine {
         (waits(&self.0.facts), waits(&self.0.decisions))
     }
 
-    /// Personal values kept of an incident's entries up to `until`, in their order, opened.
+    /// Personal values kept of an incident's entries up to `until`, in their order, opened. One that does not open takes no
+    /// other with it.
     ///
     /// # Errors
-    /// The store does not answer, or a value does not open.
+    /// The store does not answer.
     pub async fn personal(&self, incident: IncidentId, until: u64) -> Result<Vec<Kept>, LoadError> {
         let rows = self.reader().personal(incident, 1, until).await;
         let rows = rows.map_err(|error| LoadError::Read(incident, error))?;
-        let open = |row: PersonalRow| {
-            let text = self.0.vault.open(&row).map_err(|error| LoadError::Sealed(incident, error))?;
-            Ok(Kept { seq: row.id.seq, path: row.id.path, text })
-        };
-        rows.into_iter().map(open).collect()
+        let open = |row: PersonalRow| Kept { seq: row.id.seq, text: self.0.vault.open(&row), path: row.id.path };
+        Ok(rows.into_iter().map(open).collect())
     }
 
     /// Prepared maps.

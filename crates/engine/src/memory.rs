@@ -73,9 +73,6 @@ pub enum LoadError {
     /// An event does not follow by the rules.
     #[error("events of a case break a rule")]
     Rule(#[source] Box<Violation>),
-    /// A personal value does not open.
-    #[error("values of {0}")]
-    Sealed(IncidentId, #[source] crate::vault::VaultError),
     /// What the log holds is not published here in time: the database is away, or a standby is.
     #[error("this replica is behind the log")]
     Behind,

@@ -48,8 +48,8 @@ pub struct Kept {
     pub seq: u64,
     /// Path of the field in the event's body.
     pub path: String,
-    /// The disclosure: salt, path and value.
-    pub text: String,
+    /// The disclosure: salt, path and value; or why it does not open.
+    pub text: Result<String, VaultError>,
 }
 
 impl std::fmt::Debug for Kept {
@@ -80,6 +80,12 @@ impl Vault {
     #[must_use]
     pub fn new(current: &[u8; VAULT_KEY_BYTES], previous: &[[u8; VAULT_KEY_BYTES]]) -> Self {
         Self { current: Key::new(current), previous: previous.iter().map(Key::new).collect() }
+    }
+
+    /// What the key for new values is called, in hexadecimal digits: the id its rows begin with. It says nothing of the key.
+    #[must_use]
+    pub fn current_name(&self) -> String {
+        self.current.id.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Seals a disclosure as the row kept of `path` in entry `seq` of an incident.

@@ -39,7 +39,7 @@ use handoff_engine::clock::Clock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm, Validation};
-use keys::{FileSource, Keys, LoadError, Owners, Source, Times};
+use keys::{FileSource, Keys, Owners, Source, Times};
 use revoked::RevokedFile;
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
@@ -76,6 +76,8 @@ pub struct TokenId {
     pub id: String,
     /// `sub`.
     pub subject: String,
+    /// RFC 7638 thumbprint of the key it is signed with.
+    pub key: [u8; 32],
 }
 
 /// The chain a connection showed, the machine's own certificate first; empty where it showed none.
@@ -89,17 +91,26 @@ pub fn chain(shown: &Shown) -> &Chain {
     shown.as_deref().map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Who calls, as far as that is known without verifying anything.
+#[derive(Debug)]
+pub enum Recalled<'a> {
+    /// A machine without a token, or a token that was verified before.
+    Known(Arc<Session>),
+    /// A token nobody has verified yet.
+    New(Unverified<'a>),
+}
+
+/// A token that has to be verified, and what it came over.
+#[derive(Debug)]
+pub struct Unverified<'a> {
+    token: &'a str,
+    digest: cache::Digest,
+    machine: Option<Arc<Machine>>,
+}
+
 /// Why no tokens can be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// An organisation's keys cannot be used.
-    #[error("keys of organisation {org}")]
-    Keys {
-        /// The organisation.
-        org: String,
-        /// Why.
-        source: LoadError,
-    },
     /// An organisation's keys have no one source.
     #[error("organisation {org} does not have exactly one of a file and an address of its keys")]
     NoSource {
@@ -121,14 +132,6 @@ pub enum AuthError {
         org: String,
         /// Why.
         source: clients::ClientCaError,
-    },
-    /// An organisation's list of what was taken back cannot be used.
-    #[error("what organisation {org} has taken back")]
-    Revoked {
-        /// The organisation.
-        org: String,
-        /// Why.
-        source: revoked::RevokedError,
     },
     /// Two organisations name one issuer.
     #[error("issuer of organisation {org} is another organisation's too")]
@@ -170,7 +173,7 @@ impl Rules {
         }
     }
 
-    /// The keys of an organisation: read, where they are in a file, and still to be fetched where they are not.
+    /// The keys of an organisation: read, where they are in a file that holds some, and still to be loaded where not.
     fn keys(&self, organisation: &Organisation, owners: &Arc<Owners>) -> Result<Keys, AuthError> {
         let org = || organisation.id.to_string();
         let of = |source: Box<dyn Source>, times| {
@@ -180,7 +183,11 @@ impl Rules {
         match organisation.keys_from() {
             Some(KeysFrom::File(file)) => {
                 let keys = of(Box::new(FileSource(file.to_owned())), Times::FILE);
-                keys.read_now(file).map_err(|source| AuthError::Keys { org: org(), source })?;
+                // One side's file never keeps the other from being served: its own tokens are refused until it is good.
+                if let Err(error) = keys.read_now(file) {
+                    let error = handoff_engine::causes::chain(&error);
+                    tracing::error!(org.id = %organisation.id, error, "an issuer's keys cannot be used; it is closed");
+                }
                 Ok(keys)
             }
             Some(KeysFrom::Url { url, ca_file }) => {
@@ -204,20 +211,18 @@ struct Issuer {
 
 impl Authenticator {
     /// Reads authorities and lists of all organisations, and the keys of those that have them in a file. Those with an
-    /// address have none until [`Self::follow`] fetched them.
+    /// address have none until [`Self::follow`] fetched them; those whose file or list is no good take nobody until it
+    /// is, and it is looked at again and again.
     ///
     /// # Errors
-    /// Something cannot be read or used; two organisations share an issuer or a key.
+    /// Authorities cannot be read; two organisations share an issuer.
     pub fn new(organisations: &[Organisation], rules: &Rules) -> Result<Self, AuthError> {
         crate::tls::install_provider();
         let owners = Arc::default();
         let mut issuers = HashMap::with_capacity(organisations.len());
         let mut revoked = HashMap::with_capacity(organisations.len());
         for organisation in organisations {
-            let org = || organisation.id.to_string();
-            let list = RevokedFile::open(organisation.revoked_file.as_deref())
-                .map_err(|source| AuthError::Revoked { org: org(), source })?;
-            revoked.insert(organisation.id.clone(), list);
+            revoked.insert(organisation.id.clone(), RevokedFile::new(organisation.revoked_file.as_deref()));
             let issuer = Issuer::new(organisation.clone(), Arc::new(rules.keys(organisation, &owners)?));
             if issuers.insert(organisation.issuer.clone(), issuer).is_some() {
                 return Err(AuthError::SharedIssuer { org: organisation.id.to_string() });
@@ -230,7 +235,9 @@ impl Authenticator {
                     .map_err(|(org, source)| AuthError::Clients { org: org.to_string(), source })?,
             ),
         };
-        Ok(Self { issuers, cache: Cache::default(), clients, revoked })
+        let auth = Self { issuers, cache: Cache::default(), clients, revoked };
+        auth.refresh();
+        Ok(auth)
     }
 
     /// What the handshake asks of a client; nothing where no certificates are asked for.
@@ -255,10 +262,18 @@ impl Authenticator {
     /// Anything but one token that holds, over the certificate it is bound to. Outside it is always
     /// [`TOKEN_INVALID`](Denied::report) and nothing else.
     pub async fn authenticate(&self, headers: &HeaderMap, chain: &Chain, now: Millis) -> Result<Arc<Session>, Denied> {
-        let machine = self.machine(chain, now)?;
-        match (bearer(headers), &machine) {
-            (Err(Denied::Missing), Some(machine)) => machine.session.clone().ok_or(Denied::Missing),
-            (token, machine) => self.verify(token?, machine.as_deref(), now).await,
+        match self.recall(headers, chain, now)? {
+            Recalled::Known(session) => Ok(session),
+            Recalled::New(unverified) => self.verify(unverified, now).await,
+        }
+    }
+
+    /// A token over no machine, whether it was verified before or not.
+    #[cfg(test)]
+    pub(crate) async fn token(&self, token: &str, now: Millis) -> Result<Arc<Session>, Denied> {
+        match self.remember(token, None, now)? {
+            Recalled::Known(session) => Ok(session),
+            Recalled::New(unverified) => self.verify(unverified, now).await,
         }
     }
 
@@ -267,15 +282,9 @@ impl Authenticator {
     ///
     /// # Errors
     /// The token does not hold.
-    pub async fn verify(&self, token: &str, machine: Option<&Machine>, now: Millis) -> Result<Arc<Session>, Denied> {
-        if token.len() > AUTHORIZATION_BYTES_MAX {
-            return Err(Denied::TooLong);
-        }
-        let digest = Cache::digest(token);
-        if let Some(session) = self.cache.get(&digest, now) {
-            self.holds(&session, machine)?;
-            return Ok(session);
-        }
+    pub async fn verify(&self, unverified: Unverified<'_>, now: Millis) -> Result<Arc<Session>, Denied> {
+        let Unverified { token, digest, machine } = unverified;
+        let machine = machine.as_deref();
         let (header, claims) = claims::parts(token)?;
         let (alg, kid) = read_header(&header)?;
         // The issuer's name is read before the signature holds, to choose whose keys to try; nothing else is.
@@ -288,10 +297,10 @@ impl Authenticator {
             return Err(Denied::Algorithm);
         }
         let loaded = issuer.keys.find(kid, now).await?;
-        let key = loaded.key(kid).ok_or(Denied::KeyUnknown)?;
+        let (key, thumbprint) = loaded.key(kid).ok_or(Denied::KeyUnknown)?;
         let claims: Claims =
             jsonwebtoken::decode(token, key, &issuer.validation).map_err(|_| Denied::Signature)?.claims;
-        let session = Arc::new(issuer.judge(claims, machine, now)?);
+        let session = Arc::new(issuer.judge(claims, thumbprint, machine, now)?);
         self.holds(&session, machine)?;
         let verified =
             Verified { session: Arc::clone(&session), keys: Arc::clone(&issuer.keys), generation: loaded.generation() };
@@ -355,8 +364,8 @@ impl Issuer {
         }
     }
 
-    /// Judges claims whose signature holds. Over a machine a person's token without a client is that machine's.
-    fn judge(&self, claims: Claims, machine: Option<&Machine>, now: Millis) -> Result<Session, Denied> {
+    /// Judges claims whose signature holds under that key. Over a machine a person's token without a client is that machine's.
+    fn judge(&self, claims: Claims, key: [u8; 32], machine: Option<&Machine>, now: Millis) -> Result<Session, Denied> {
         let organisation = &self.organisation;
         if claims.iss != organisation.issuer || claims.aud != organisation.audience {
             return Err(Denied::Issuer);
@@ -379,7 +388,7 @@ impl Issuer {
             officer: (!adapter).then_some(subject),
             roles,
         };
-        let token = Some(TokenId { id: claims.jti, subject: claims.sub });
+        let token = Some(TokenId { id: claims.jti, subject: claims.sub, key });
         Ok(Session { caller, expires, token, bound: claims.cnf })
     }
 

@@ -357,7 +357,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the file and checks it: what `serve` and `config check` do.
+    /// Reads the file and checks it: what `config check` does.
     ///
     /// # Errors
     /// As [`Self::load`]; or every problem that [`Self::check`] found.
@@ -372,6 +372,20 @@ impl Config {
     pub fn checked(self) -> Result<Self, ConfigError> {
         let problems = self.check();
         if problems.is_empty() { Ok(self) } else { Err(ConfigError::Refused(problems)) }
+    }
+
+    /// The same, if the service may start with it, and what shuts out one organisation alone: a broken file of one side must
+    /// not keep the other from being served.
+    ///
+    /// # Errors
+    /// Every problem, if one of them concerns more than one organisation.
+    pub fn startable(self) -> Result<(Self, Vec<Problem>), ConfigError> {
+        let problems = self.check();
+        if problems.iter().all(|problem| problem.of_one) {
+            Ok((self, problems))
+        } else {
+            Err(ConfigError::Refused(problems))
+        }
     }
 
     /// The same over another database, where one is named: what `--database` does.
@@ -412,8 +426,9 @@ impl Config {
         self.organisations.iter().find(|organisation| organisation.id == *id)
     }
 
-    /// Makes every path absolute, counted from the configuration's folder.
+    /// Makes every path absolute, counted from the configuration's folder; what is a credential is found in its own.
     fn resolve(&mut self) {
+        let credentials = files::credentials_folder();
         let folder = self.source.file().parent().map(Path::to_owned).unwrap_or_default();
         let server = &mut self.server;
         let mut paths = vec![
@@ -432,7 +447,7 @@ impl Config {
             paths.extend(organisation.clients.ca_file.as_mut());
         }
         for path in paths {
-            *path = folder.join(&*path);
+            *path = files::place(path, &folder, credentials.as_deref());
         }
         if let Some((file, query)) = self.database.sqlite_file() {
             self.database.url = format!("sqlite:{}{query}", folder.join(file).display());

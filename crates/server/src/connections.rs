@@ -1,10 +1,17 @@
-//! How many connections there are, in all and from one peer, and one of them as the transport sees it.
+//! How many connections there are, whose they are, and one of them as the transport sees it.
 //!
 //! A place is taken before the handshake, so that handshakes count, and given back when the connection is dropped,
 //! however it ends. What finds no place is closed at once: no handshake, no word, nothing kept.
+//!
+//! Until its handshake is done a connection counts for its address, among those that greet. Then it moves among the
+//! open ones, and counts for the machine and the organisation its certificate tells, or for its address still where it
+//! tells none. So strangers never take an open place; a centre whose desks share one address has room for each of them;
+//! and one organisation, from however many addresses, leaves room for the other ([`shares`](crate::shares)).
 
 use crate::config::Limits;
 use crate::metrics::{CONNECTIONS, CONNECTIONS_REFUSED_TOTAL};
+use crate::shares::{Holder, Shares, peer};
+use handoff_domain::ids::{ClientId, OrgId};
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
@@ -16,19 +23,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
-/// Bits of an IPv6 address that name a peer: a site is given at least so many, and chooses the others as it likes.
-const IPV6_PEER_BITS: u32 = 64;
+/// Bytes a connection has to say in its first time: the preface of HTTP/2 (RFC 9113, 3.4). No whole request of HTTP/1.1
+/// is shorter.
+const GREETING_BYTES: usize = 24;
+
+/// Who has a limit of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Peer {
+    Address(IpAddr),
+    Machine(OrgId, ClientId),
+}
 
 #[derive(Debug)]
 struct Open {
-    all: usize,
-    /// Peers with at least one connection.
-    by_peer: HashMap<IpAddr, usize>,
+    /// Handshakes under way, by address.
+    greeting: Shares<IpAddr>,
+    /// Handshakes done.
+    open: Shares<Holder>,
+    /// Both together. Peers with at least one connection.
+    by_peer: HashMap<Peer, usize>,
 }
 
 #[derive(Debug)]
 struct Counter {
-    all_max: usize,
+    greeting_max: usize,
+    open_max: usize,
     per_peer_max: usize,
     open: Mutex<Open>,
 }
@@ -37,66 +56,121 @@ struct Counter {
 #[derive(Clone, Debug)]
 pub struct Connections(Arc<Counter>);
 
+/// Among which a connection is.
+#[derive(Debug)]
+enum Stage {
+    Greeting,
+    Open(Holder),
+}
+
 /// One connection's place.
 #[derive(Debug)]
 pub struct Permit {
     counter: Arc<Counter>,
-    peer: IpAddr,
+    address: IpAddr,
+    peer: Peer,
+    stage: Stage,
 }
 
 impl Connections {
     /// None yet.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let (all_max, per_peer_max) = (limits.connections_max as usize, limits.connections_per_peer_max as usize);
-        Self(Arc::new(Counter { all_max, per_peer_max, open: Mutex::new(Open { all: 0, by_peer: HashMap::new() }) }))
+        Self(Arc::new(Counter {
+            greeting_max: limits.tls_handshakes_max as usize,
+            open_max: limits.connections_max as usize,
+            per_peer_max: limits.connections_per_peer_max as usize,
+            open: Mutex::new(Open { greeting: Shares::new(), open: Shares::new(), by_peer: HashMap::new() }),
+        }))
     }
 
-    /// A place for a connection from this address, if there is one.
+    /// A place for a connection from this address to shake hands, if there is one.
     #[must_use]
     pub fn admit(&self, address: IpAddr) -> Option<Permit> {
-        let peer = peer(address);
-        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = if open.all >= self.0.all_max {
-            Some("all")
-        } else if open.by_peer.get(&peer).copied().unwrap_or(0) >= self.0.per_peer_max {
+        let (address, counter) = (peer(address), &self.0);
+        let mut open = counter.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let peer = Peer::Address(address);
+        if !open.has_room(&peer, counter.per_peer_max) {
+            return refused("peer");
+        }
+        if !open.greeting.enter(&address, counter.greeting_max) {
+            return refused("handshakes");
+        }
+        open.add(&peer);
+        metrics::gauge!(CONNECTIONS).increment(1.0);
+        Some(Permit { counter: counter.clone(), address, peer, stage: Stage::Greeting })
+    }
+}
+
+/// Counts what finds no place.
+fn refused(code: &'static str) -> Option<Permit> {
+    metrics::counter!(CONNECTIONS_REFUSED_TOTAL, "code" => code).increment(1);
+    None
+}
+
+impl Open {
+    fn has_room(&self, peer: &Peer, max: usize) -> bool {
+        self.by_peer.get(peer).copied().unwrap_or(0) < max
+    }
+
+    fn add(&mut self, peer: &Peer) {
+        *self.by_peer.entry(peer.clone()).or_insert(0) += 1;
+    }
+
+    fn take_away(&mut self, peer: &Peer) {
+        if let Some(count) = self.by_peer.get_mut(peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_peer.remove(peer);
+            }
+        }
+    }
+}
+
+impl Permit {
+    /// The handshake is done: the place among the open ones, of the machine the certificate tells, if there is one.
+    #[must_use]
+    pub fn open(mut self, machine: Option<(OrgId, ClientId)>) -> Option<Self> {
+        let counter = self.counter.clone();
+        let mut open = counter.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = Holder::of(machine.as_ref().map(|(org, _)| org.clone()), self.address);
+        let peer = machine.map_or(Peer::Address(self.address), |(org, client)| Peer::Machine(org, client));
+        let moves = peer != self.peer;
+        let full = if moves && !open.has_room(&peer, counter.per_peer_max) {
             Some("peer")
-        } else {
+        } else if open.open.enter(&holder, counter.open_max) {
             None
+        } else if open.open.taken() >= counter.open_max {
+            Some("all")
+        } else {
+            Some("organisation")
         };
         if let Some(code) = full {
-            metrics::counter!(CONNECTIONS_REFUSED_TOTAL, "code" => code).increment(1);
-            return None;
+            // The permit gives its place back when it is dropped, which needs the lock.
+            drop(open);
+            return refused(code);
         }
-        open.all += 1;
-        *open.by_peer.entry(peer).or_insert(0) += 1;
-        metrics::gauge!(CONNECTIONS).increment(1.0);
-        Some(Permit { counter: self.0.clone(), peer })
+        open.greeting.leave(&self.address);
+        self.stage = Stage::Open(holder);
+        if moves {
+            open.take_away(&self.peer);
+            open.add(&peer);
+            self.peer = peer;
+        }
+        drop(open);
+        Some(self)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.counter.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all -= 1;
-        if let Some(count) = open.by_peer.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_peer.remove(&self.peer);
-            }
+        match &self.stage {
+            Stage::Greeting => open.greeting.leave(&self.address),
+            Stage::Open(holder) => open.open.leave(holder),
         }
+        open.take_away(&self.peer);
         metrics::gauge!(CONNECTIONS).decrement(1.0);
-    }
-}
-
-/// Whose connections are counted together.
-pub(crate) fn peer(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let bits = address.to_bits() & (u128::MAX << (128 - IPV6_PEER_BITS));
-            IpAddr::V6(bits.into())
-        }
     }
 }
 
@@ -104,15 +178,17 @@ pub(crate) fn peer(address: IpAddr) -> IpAddr {
 /// its peer, its certificates among it, is what this says.
 pub struct Counted<S> {
     stream: S,
-    /// Until the first byte: how long it may still take. After that the transport asks whether the peer lives.
-    first_byte: Option<Pin<Box<Sleep>>>,
+    /// Until its greeting is whole: how long that may still take, and how many bytes are missing. After that the
+    /// transport asks whether the peer lives.
+    greeting: Option<(Pin<Box<Sleep>>, usize)>,
     _permit: Permit,
 }
 
 impl<S> Counted<S> {
-    /// The connection has this long to say its first byte, or it is closed.
-    pub fn new(stream: S, permit: Permit, first_byte: Duration) -> Self {
-        Self { stream, first_byte: Some(Box::pin(tokio::time::sleep(first_byte))), _permit: permit }
+    /// The connection has this long to greet, or it is closed. The transport waits for a preface without end.
+    pub fn new(stream: S, permit: Permit, greeting: Duration) -> Self {
+        let greeting = Some((Box::pin(tokio::time::sleep(greeting)), GREETING_BYTES));
+        Self { stream, greeting, _permit: permit }
     }
 }
 
@@ -126,13 +202,17 @@ impl<S: Connected> Connected for Counted<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let filled = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let Some(limit) = &mut self.first_byte else { return read };
+        let Some((limit, missing)) = &mut self.greeting else { return read };
         match read {
             Poll::Pending if limit.as_mut().poll(cx).is_ready() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
             Poll::Ready(read) => {
-                self.first_byte = None;
+                *missing = missing.saturating_sub(buf.filled().len() - filled);
+                if *missing == 0 {
+                    self.greeting = None;
+                }
                 Poll::Ready(read)
             }
         }
@@ -171,60 +251,85 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn connections(all: u32, per_peer: u32) -> Connections {
-        Connections::new(&Limits { connections_max: all, connections_per_peer_max: per_peer, ..Limits::default() })
+        let limits = Limits { connections_max: all, connections_per_peer_max: per_peer, ..Limits::default() };
+        Connections::new(&Limits { tls_handshakes_max: 8, ..limits })
     }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn a_peer_has_its_own_limit_and_all_have_one_together() {
-        let connections = connections(3, 2);
-        let first = connections.admit(ip("10.0.0.1")).expect("the first");
-        let _second = connections.admit(ip("10.0.0.1")).expect("the second");
-        assert!(connections.admit(ip("10.0.0.1")).is_none(), "two of one peer");
-        let other = connections.admit(ip("10.0.0.2")).expect("another peer goes on");
-        assert!(connections.admit(ip("10.0.0.3")).is_none(), "three in all");
-        drop(other);
-        let third = connections.admit(ip("10.0.0.3")).expect("a place is given back");
-        drop((first, third));
-        assert!(connections.admit(ip("10.0.0.1")).is_some(), "the peer's place too");
-        assert_eq!(connections.0.open.lock().unwrap().by_peer.len(), 1, "only who is there is kept");
+    fn machine(org: &str, client: &str) -> Option<(OrgId, ClientId)> {
+        Some((OrgId::new(org).unwrap(), ClientId::new(client).unwrap()))
+    }
+
+    fn held(connections: &Connections) -> (usize, usize, usize) {
+        let open = connections.0.open.lock().unwrap();
+        (open.greeting.taken(), open.open.taken(), open.by_peer.len())
     }
 
     #[test]
-    fn one_site_is_one_peer_however_its_addresses_are_written() {
-        for (one, other, same) in [
-            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
-            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
-            ("::ffff:10.0.0.1", "10.0.0.1", true),
-            ("10.0.0.1", "10.0.0.2", false),
-        ] {
-            assert_eq!(peer(ip(one)) == peer(ip(other)), same, "{one} {other}");
+    fn a_peer_has_its_own_limit_and_all_have_one_together() {
+        let connections = connections(4, 2);
+        let open = |from| connections.admit(ip(from)).and_then(|permit| permit.open(None));
+        let first = open("10.0.0.1").expect("the first");
+        let _second = open("10.0.0.1").expect("the second");
+        assert!(connections.admit(ip("10.0.0.1")).is_none(), "two of one peer");
+        let others = [open("10.0.0.2").expect("another peer goes on"), open("10.0.0.3").expect("and a third")];
+        assert!(open("10.0.0.4").is_none(), "four in all");
+        drop(others);
+        assert_eq!(held(&connections), (0, 2, 1), "only who is there is kept");
+        drop(first);
+        assert!(connections.admit(ip("10.0.0.1")).is_some(), "a place is given back");
+    }
+
+    #[test]
+    fn strangers_that_shake_hands_take_no_open_place() {
+        let connections = connections(4, 32);
+        let strangers: Vec<_> = std::iter::from_fn(|| connections.admit(ip("10.0.0.9"))).collect();
+        assert_eq!(strangers.len(), 6, "one address takes three quarters of the handshakes");
+        let known = connections.admit(ip("10.0.0.1")).expect("a handshake of somebody else");
+        assert!(known.open(machine("A", "desk-1")).is_some(), "and an open place for who is known");
+        drop(strangers);
+        assert_eq!(held(&connections), (0, 0, 0));
+    }
+
+    #[test]
+    fn desks_behind_one_address_have_a_limit_each_and_their_organisation_leaves_room() {
+        let connections = connections(16, 2);
+        let open = |org, client| connections.admit(ip("10.0.0.1")).and_then(|permit| permit.open(machine(org, client)));
+        let mut kept = Vec::new();
+        for desk in ["desk-1", "desk-2", "desk-3", "desk-4", "desk-5", "desk-6", "desk-7"] {
+            kept.extend(std::iter::from_fn(|| open("A", desk)));
         }
+        assert_eq!(kept.len(), 12, "two a desk, and three quarters of all");
+        assert!(open("B", "desk-1").is_some(), "the other side, behind the same address");
+        drop(kept);
+        assert_eq!(held(&connections), (0, 0, 0), "what was refused holds nothing either");
     }
 
     #[tokio::test]
-    async fn who_says_nothing_after_the_handshake_is_closed_and_who_spoke_may_be_silent() {
+    async fn who_does_not_greet_after_the_handshake_is_closed_and_who_did_may_be_silent() {
         let connections = connections(1, 1);
         let limit = Duration::from_millis(5);
-        let counted = |stream| Counted::new(stream, connections.admit(ip("10.0.0.1")).unwrap(), limit);
-        let (_client, stream) = tokio::io::duplex(64);
-        let mut silent = counted(stream);
-        let error = silent.read_u8().await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        drop(silent);
+        let permit = || connections.admit(ip("10.0.0.1")).unwrap().open(None).unwrap();
+        for said in [0, 1, GREETING_BYTES - 1] {
+            let (mut client, stream) = tokio::io::duplex(64);
+            client.write_all(&vec![b'P'; said]).await.unwrap();
+            let mut silent = Counted::new(stream, permit(), limit);
+            let error = silent.read_exact(&mut [0; GREETING_BYTES]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{said} bytes");
+        }
         let (mut client, stream) = tokio::io::duplex(64);
-        let mut spoken = counted(stream);
-        client.write_all(b"P").await.unwrap();
-        assert_eq!(spoken.read_u8().await.unwrap(), b'P');
-        let later = tokio::time::timeout(limit * 10, spoken.read_u8()).await;
+        let mut greeted = Counted::new(stream, permit(), limit);
+        client.write_all(&[b'P'; GREETING_BYTES]).await.unwrap();
+        greeted.read_exact(&mut [0; GREETING_BYTES]).await.unwrap();
+        let later = tokio::time::timeout(limit * 10, greeted.read_u8()).await;
         assert!(later.is_err(), "still open");
-        spoken.write_all(b"answer").await.unwrap();
-        spoken.flush().await.unwrap();
+        greeted.write_all(b"answer").await.unwrap();
+        greeted.flush().await.unwrap();
         assert!(connections.admit(ip("10.0.0.1")).is_none(), "it has its place as long as it is there");
-        drop(spoken);
-        assert!(connections.admit(ip("10.0.0.1")).is_some());
+        drop(greeted);
+        assert_eq!(held(&connections), (0, 0, 0));
     }
 }

@@ -1,6 +1,7 @@
 //! The database of a configuration: made, copied, checked. What `handoff db` calls.
 
 use crate::config::Config;
+use crate::keyring::new_key;
 use crate::serve::{ServeError, log_key, vault};
 use handoff_domain::time::Millis;
 use handoff_engine::check::{Report, check_log_and_values};
@@ -9,8 +10,6 @@ use handoff_engine::open_log;
 use handoff_store::{Failpoint, Options, Reader, StoreError};
 pub use handoff_store::{Progress, Transferred};
 use secrecy::{ExposeSecret, SecretString};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,9 +61,9 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
         // death in between leaves no log without it.
         let sealing = &config.sealing.key_file;
         if !sealing.exists() {
-            write_key(sealing).map_err(DatabaseError::Key)?;
+            new_key(sealing).map_err(DatabaseError::Key)?;
         }
-        write_key(file).map_err(DatabaseError::Key)?;
+        new_key(file).map_err(DatabaseError::Key)?;
     }
     let url = address(config)?;
     let url = url.expose_secret();
@@ -76,12 +75,6 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
     store.writer.close().await.map_err(DatabaseError::Store)?;
     opened.map_err(|error| DatabaseError::Serve(Box::new(ServeError::Start(error))))?;
     Ok(made)
-}
-
-fn write_key(file: &Path) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    file.write_all(&handoff_engine::ids::random::<32>())?;
-    file.sync_all()
 }
 
 /// Writes a consistent copy to a new file, beside a running service or without one.

@@ -5,22 +5,25 @@
 //! a compressed message, a method that does not exist. It knows nothing of our reasons, so its answers are put into
 //! them here. What a method answered passes untouched.
 //!
-//! The order: whether the connection sends too many bad tokens, the caller's own deadline, a place among those that
-//! arrive; then, once the caller is verified (`admit`), its rates and a place among its organisation's calls.
+//! The order: the caller's own deadline, a place among those that arrive; where a token has to be verified, whether the
+//! connection sent too many bad ones (`may_try`); and once the caller is verified (`admit`), its rates and a place among
+//! its organisation's calls.
 
 mod origins;
 mod places;
 mod timeout;
 
 pub use origins::{OriginsLayer, OriginsService};
+pub(crate) use places::FeedPlace;
 
 use crate::auth::{Authenticator, Shown, chain};
 use crate::config::Limits;
-use crate::connections::peer;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::metrics::{RPC_IN_FLIGHT, RPC_SECONDS, RPC_TOTAL, SHED_TOTAL};
 use crate::rates::{RateLimits, Rates};
+use crate::shares::Holder;
 use handoff_domain::caller::Caller;
+use handoff_domain::ids::OrgId;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_engine::clock::Clock;
@@ -98,7 +101,11 @@ impl EdgeLayer {
             message_max: limits.message_decode_bytes_max,
             map_message_max,
             deadline: limits.unary_deadline(),
-            places: Arc::new(Places::new(limits.unary_arriving_max as usize, limits.unary_in_flight_max as usize)),
+            places: Arc::new(Places::new(
+                limits.unary_arriving_max as usize,
+                limits.unary_in_flight_max as usize,
+                limits.feeds_max as usize,
+            )),
             rates: Rates::new(RateLimits::of(limits)),
             clock,
             auth,
@@ -146,6 +153,25 @@ pub(crate) fn admit(extensions: &Extensions, caller: &Caller, now: Millis) -> Re
         Some(place) if !place.settle(&caller.org) => Err(Edge::shed(&call.method)),
         _ => Ok(()),
     }
+}
+
+/// Whether a token that came with this call may be verified: its connection has not sent too many that do not hold. A
+/// call that came through no listener passes.
+///
+/// # Errors
+/// `RATE_LIMITED`; nothing was accepted.
+pub(crate) fn may_try(extensions: &Extensions, now: Millis) -> Result<(), Status> {
+    let Some(Arrival(call)) = extensions.get::<Arrival>() else { return Ok(()) };
+    call.edge.rates.may_try(call.connection, now).map_err(|refusal| status(&refusal))
+}
+
+/// A place for a feed of this organisation, kept as long as the feed is open; none where it came through no listener.
+///
+/// # Errors
+/// `QUEUE_FULL`: the organisation has too many feeds open, or all have.
+pub(crate) fn feed_place(extensions: &Extensions, org: &OrgId) -> Result<Option<FeedPlace>, Status> {
+    let Some(Arrival(call)) = extensions.get::<Arrival>() else { return Ok(None) };
+    Places::feed(&call.edge.places, org).map(Some).ok_or_else(|| Edge::shed(&call.method))
 }
 
 /// Gives a call's place back when it is over, answered or given up.
@@ -229,7 +255,6 @@ impl Edge {
         now: Millis,
     ) -> Result<(UnderWay, Duration), Status> {
         let connection = connection(request.extensions());
-        edge.rates.may_try(connection, now).map_err(|refusal| status(&refusal))?;
         let waits = timeout::read(request.headers()).map_err(|timeout::NotATimeout| {
             invalid_fields(&[FieldViolation::of(timeout::GRPC_TIMEOUT, "NOT_A_TIMEOUT", &[])])
         })?;
@@ -241,10 +266,11 @@ impl Edge {
         let kind = if SHED_LAST.contains(&path) { Kind::Fact } else { Kind::Other };
         let place = if STREAMS.contains(&path) {
             None
-        } else if let Some(place) = Places::arrive(&edge.places, peer(connection.ip()), kind, path.starts_with(MAPS)) {
-            Some(place)
         } else {
-            return Err(Self::shed(&edge.method(path)));
+            let known = edge.auth.known(chain(&shown(request.extensions())), now).map(|(org, _)| org);
+            let from = Holder::of(known, connection.ip());
+            let place = Places::arrive(&edge.places, from, kind, path.starts_with(MAPS));
+            Some(place.ok_or_else(|| Self::shed(&edge.method(path)))?)
         };
         let call = UnderWay::begin(Call { edge: edge.clone(), method: edge.method(path), connection, place });
         Ok((call, deadline))

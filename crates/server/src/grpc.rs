@@ -13,7 +13,7 @@ mod trace;
 
 pub use frames::FramedFeed;
 
-use crate::auth::{Authenticator, Session, Shown, chain};
+use crate::auth::{Authenticator, Recalled, Session, Shown, chain};
 use crate::cursors::CursorKey;
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
@@ -122,10 +122,20 @@ impl Gate {
 
     /// Who calls; every method begins here.
     async fn session<T>(&self, request: &Request<T>, method: &'static str) -> Result<Arc<Session>, Status> {
-        let (shown, now) = (request.peer_certs(), self.now());
-        let session = self.0.auth.authenticate(request.metadata().as_ref(), chain(&shown), now).await;
+        let (shown, now, auth) = (request.peer_certs(), self.now(), &self.0.auth);
+        let recalled = auth.recall(request.metadata().as_ref(), chain(&shown), now);
+        if !matches!(recalled, Ok(Recalled::Known(_))) {
+            // Whoever is known already pays for nobody's bad tokens, though they came over the same connection.
+            crate::edge::may_try(request.extensions(), now)?;
+        }
+        let session = match recalled {
+            Ok(Recalled::Known(session)) => Ok(session),
+            Ok(Recalled::New(unverified)) => auth.verify(unverified, now).await,
+            Err(denied) => Err(denied),
+        };
         let session = session.map_err(|denied| {
-            self.engine().denied(None, None, method, Reason::TokenInvalid);
+            let (org, client) = auth.known(chain(&shown), now).unzip();
+            self.engine().denied(org, client, method, Reason::TokenInvalid);
             denied.report()
         })?;
         crate::edge::admit(request.extensions(), &session.caller, now)?;

@@ -8,11 +8,12 @@
 //! 4. [`tls`]: the certificate, the crypto provider and the accepting side of a connection.
 //! 5. [`outbound`]: the few requests the service makes by itself, and the addresses it never connects to.
 //! 6. [`connections`] and [`edge`]: what stands before every method: limits, counting, a reason for every refusal;
-//!    [`rates`]: how often somebody may call.
+//!    [`rates`]: how often somebody may call; `shares`: how those who want the same places share them.
 //! 7. [`grpc`]: each method decodes, calls one use case, encodes; [`serve`] puts everything together.
 //! 8. [`database`]: made, copied, checked.
 //! 9. [`telemetry`] and [`metrics`]: what operators see.
-//! 10. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
+//! 10. [`keyring`]: the keys and certificates a configuration names, as an operator has to know them.
+//! 11. [`dev_ca`]: certificates, keys and tokens for development, refused in production.
 
 pub mod auth;
 pub mod config;
@@ -24,10 +25,12 @@ pub mod edge;
 pub mod error;
 pub mod gauges;
 pub mod grpc;
+pub mod keyring;
 pub mod metrics;
 pub mod outbound;
 pub mod rates;
 pub mod serve;
+mod shares;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;

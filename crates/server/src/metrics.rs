@@ -14,7 +14,7 @@
 //! | `handoff_connections_refused_total` | counter | `code` (`all`, `peer`) | connections closed at once, by limit |
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
 //! | `handoff_revoked_unreadable_total` | counter | `org` | changed revocation lists that could not be used |
-//! | `handoff_sealed_unreadable_total` | counter | | reads that withheld texts because they do not open |
+//! | `handoff_sealed_unreadable_total` | counter | | texts that were withheld because they do not open |
 //! | `handoff_denials_unrecorded_total` | counter | | denied attempts that have no audit row |
 //! | `handoff_token_cache_total` | counter | `code` (`hit`, `miss`) | tokens found verified before |
 //! | `handoff_key_loads_total` | counter | `code` (`changed`, `same`, `failed`) | issuers' key sets read or fetched |
@@ -97,7 +97,7 @@ const NAMES: [(&str, Kind, Unit, &str); 22] = [
     (CONNECTIONS_REFUSED_TOTAL, Kind::Counter, Unit::Count, "connections closed at once, by limit"),
     (AUTH_DENIED_TOTAL, Kind::Counter, Unit::Count, "tokens refused, by coded reason"),
     (REVOKED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "changed revocation lists that could not be used"),
-    (SEALED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "reads that withheld texts because they do not open"),
+    (SEALED_UNREADABLE_TOTAL, Kind::Counter, Unit::Count, "texts that were withheld because they do not open"),
     (DENIALS_UNRECORDED_TOTAL, Kind::Counter, Unit::Count, "denied attempts that have no audit row"),
     (TOKEN_CACHE_TOTAL, Kind::Counter, Unit::Count, "tokens found verified before"),
     (KEY_LOADS_TOTAL, Kind::Counter, Unit::Count, "issuers' key sets read or fetched"),
@@ -298,7 +298,7 @@ pub(crate) fn revoked_unreadable(org: &str) {
     counter!(REVOKED_UNREADABLE_TOTAL, "org" => org.to_owned()).increment(1);
 }
 
-/// Texts of a case were withheld because they do not open.
+/// A text of a case was withheld because it does not open.
 pub(crate) fn sealed_unreadable() {
     counter!(SEALED_UNREADABLE_TOTAL).increment(1);
 }

@@ -25,6 +25,7 @@ use handoff_proto::v1::feed_service_server::FeedServiceServer;
 use handoff_proto::v1::handoff_service_server::HandoffServiceServer;
 use handoff_proto::v1::incident_service_server::IncidentServiceServer;
 use handoff_proto::v1::obligation_service_server::ObligationServiceServer;
+use handoff_store::query::CaseFilter;
 use handoff_store::{Failpoint, Options, StoreError};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -157,6 +158,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
     tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
+    tasks.spawn(try_sealing_key(engine.clone()));
     let auth = Arc::new(Authenticator::new(&config.organisations, &Rules::of(config)).map_err(ServeError::Auth)?);
     auth.follow(&tasks, &options.clock);
     let cursor = files::read_key(&config.server.resume_key_file).map_err(ServeError::Secret)?;
@@ -180,6 +182,23 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     tracing::info!(grpc = %grpc, metrics = %metrics_at, "serving");
     Ok(Running { grpc, metrics: metrics_at, engine, tasks, listener: listening, writer })
 }
+
+/// Tries the keys on the values of the newest cases. With a wrong one the service is still needed: who has custody is no
+/// secret; but the operator must hear of it before somebody misses a text.
+async fn try_sealing_key(engine: Engine) {
+    let newest = engine.reader().cases(CaseFilter::default(), None, TRIED_CASES).await;
+    for case in newest.iter().flat_map(|page| &page.cases) {
+        let Ok(kept) = engine.personal(case.incident, case.version).await else { return };
+        if let Some(error) = kept.iter().find_map(|kept| kept.text.as_ref().err()) {
+            crate::metrics::sealed_unreadable();
+            tracing::error!(%error, "texts kept before do not open: is sealing.key_file the right one?");
+            return;
+        }
+    }
+}
+
+/// Cases whose values are tried at the start.
+const TRIED_CASES: u32 = 16;
 
 async fn listen(at: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(at).await.map_err(|error| ServeError::Listen(at, error))
@@ -300,7 +319,8 @@ fn spawn_listener(
 ) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, ServeError> {
     let limits = &server.limits;
     let acceptor = tls::acceptor(server, gate.auth().handshake()).map_err(ServeError::Tls)?;
-    let incoming = tls::incoming(listener, acceptor, limits);
+    let (auth, clock) = (gate.auth(), gate.clock());
+    let incoming = tls::incoming(listener, acceptor, limits, move |chain| auth.known(chain, clock.now()));
     let routes = services(server, gate, tasks)?;
     let map_message_max = gate.map_bytes_max() + limits.message_decode_bytes_max as usize;
     let edge = EdgeLayer::new(limits, map_message_max, gate.clock(), gate.auth(), handoff_proto::methods());

@@ -7,6 +7,7 @@ use crate::config::{Limits, Server, files};
 use crate::connections::{Connections, Counted};
 use crate::dev_ca;
 use futures_util::{Stream, StreamExt};
+use handoff_domain::ids::{ClientId, OrgId};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -156,12 +157,16 @@ pub fn acceptor(server: &Server, clients: Option<Arc<dyn ClientCertVerifier>>) -
 
 /// Connections whose handshake is done, for `serve_with_incoming_shutdown`, each with its place. Handshakes run beside
 /// each other, so a slow one holds up no other; one that fails or takes too long is dropped and leaves the listener
-/// running.
-pub fn incoming(
+/// running. `known` tells which machine shows a chain, if one is known.
+pub fn incoming<K>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     limits: &Limits,
-) -> impl Stream<Item = std::io::Result<Counted<TlsStream<TcpStream>>>> + Send + use<> {
+    known: K,
+) -> impl Stream<Item = std::io::Result<Counted<TlsStream<TcpStream>>>> + Send + use<K>
+where
+    K: Fn(&[CertificateDer<'static>]) -> Option<(OrgId, ClientId)> + Clone + Send + 'static,
+{
     let deadline = limits.tls_handshake();
     let handshakes_max = limits.tls_handshakes_max as usize;
     let connections = Connections::new(limits);
@@ -169,7 +174,7 @@ pub fn incoming(
         .with_nodelay(Some(true))
         .with_keepalive(Some(limits.tcp_keepalive()))
         .map(move |accepted| {
-            let acceptor = acceptor.clone();
+            let (acceptor, known) = (acceptor.clone(), known.clone());
             // Judged as it is accepted: what finds no place is closed here and waits for nothing.
             let accepted = accepted.map(|stream| {
                 let permit = stream.peer_addr().ok().and_then(|peer| connections.admit(peer.ip()));
@@ -186,7 +191,10 @@ pub fn incoming(
                     }
                 };
                 match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => Some(Ok(Counted::new(stream, permit, deadline))),
+                    Ok(Ok(stream)) => {
+                        let machine = known(stream.get_ref().1.peer_certificates().unwrap_or_default());
+                        permit.open(machine).map(|permit| Ok(Counted::new(stream, permit, deadline)))
+                    }
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "a TLS handshake failed");
                         None

@@ -25,8 +25,16 @@ pub(crate) struct Args {
 
 /// Serves until told to stop.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.config)?.over(args.database).checked()?;
+    let (config, shut_out) = Config::load(&args.config)?.over(args.database).startable()?;
     telemetry::init(config.log)?;
+    for problem in shut_out {
+        tracing::error!(%problem, "one organisation is shut out until its file is mended");
+        output::note(&format!("one organisation is shut out until its file is mended: {problem}"));
+    }
+    // A core file would hold keys and callers' words.
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "core files could not be switched off");
+    }
     let mut options = StartOptions::default();
     if let Some(at) = &args.crash_at {
         anyhow::ensure!(matches!(config.profile, Profile::Development), "--crash-at is for development profiles");

@@ -16,7 +16,7 @@ pub(crate) fn seat(seat: Option<&api::StationRef>) -> String {
     seat.map(|seat| format!("{}/{}", seat.organisation, seat.station)).unwrap_or_default()
 }
 
-fn table(head: &[&str]) -> Table {
+pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head.to_vec());

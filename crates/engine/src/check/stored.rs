@@ -6,7 +6,7 @@ use super::report::{Rule, Spot, Tally, Text};
 use super::{CHECK_PAGE_EVENTS, unread};
 use crate::memory::LoadError;
 use crate::rows;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 use handoff_domain::Case;
 use handoff_evidence::disclosure::verify;
 use handoff_store::query::{CaseFilter, PAGE_ROWS_MAX};
@@ -175,10 +175,17 @@ pub(super) async fn personal(
             let sealed = replay.sealed.get(&place).copied();
             let same = sealed.is_some_and(|sealed| match &opened {
                 Some(Ok(text)) => verify(text, &place.1, sealed).is_ok(),
-                Some(Err(_)) => false,
-                None => true,
+                Some(Err(VaultError::OtherKey)) | None => true,
+                Some(Err(VaultError::Form | VaultError::Damaged)) => false,
             });
             let at = || format!("{} {}", place.0, place.1);
+            // No word about the value: whoever checks has not given the key.
+            let shut = matches!(opened, Some(Err(VaultError::OtherKey)));
+            let wrong = (
+                "a value is sealed under a key that is not given; name it in sealing.previous_key_files",
+                "值由未给出的密钥封存；请在 sealing.previous_key_files 中列出该密钥",
+            );
+            tally.holds_or(Rule::Replay, spot, !shut, wrong, at);
             let wrong =
                 ("a value kept beside the log is not the one sealed in its event", "日志旁的值与事件中的摘要不符");
             tally.holds_or(Rule::Replay, spot, same, wrong, at);

@@ -66,6 +66,8 @@ denied! {
     Client = "client",
     /// The token, or every token of its subject, was taken back.
     Revoked = "revoked",
+    /// The organisation's list of what was taken back could not be read since the start.
+    ListAway = "list_away",
     /// The connection shows no certificate.
     NoCertificate = "no_certificate",
     /// The authorities of the organisation its name points at do not vouch for the certificate.

@@ -64,10 +64,10 @@ impl JwksError {
 pub struct KeySet(BTreeMap<String, (DecodingKey, [u8; 32])>);
 
 impl KeySet {
-    /// The key of that id. The id is looked up and nothing else is done with it.
+    /// The key of that id, and its thumbprint. The id is looked up and nothing else is done with it.
     #[must_use]
-    pub fn get(&self, kid: &str) -> Option<&DecodingKey> {
-        self.0.get(kid).map(|(key, _)| key)
+    pub fn get(&self, kid: &str) -> Option<(&DecodingKey, [u8; 32])> {
+        self.0.get(kid).map(|(key, thumbprint)| (key, *thumbprint))
     }
 
     /// Whether one of the keys was made by `handoff dev-ca`.

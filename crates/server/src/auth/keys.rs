@@ -52,7 +52,7 @@ pub enum LoadError {
     /// The set is refused.
     #[error("the JWK set is refused")]
     Jwks(#[source] JwksError),
-    /// A key is another organisation's, which could then act for this one.
+    /// A key is another organisation's too.
     #[error("key `{kid}` is a key of organisation {owner} too")]
     Shared {
         /// The key's id in the refused set.
@@ -145,8 +145,8 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// The key of that id.
-    pub(super) fn key(&self, kid: &str) -> Option<&DecodingKey> {
+    /// The key of that id, and its thumbprint.
+    pub(super) fn key(&self, kid: &str) -> Option<(&DecodingKey, [u8; 32])> {
         self.set.as_ref()?.get(kid)
     }
 
@@ -221,22 +221,30 @@ impl Keys {
         }
     }
 
-    /// Reads a file here and now: what a start does, which must not begin without it.
+    /// Reads a file here and now, so that a start serves nobody later than it has to.
     ///
     /// # Errors
     /// The set is refused.
     pub(super) fn read_now(&self, file: &Path) -> Result<(), LoadError> {
-        let set = jwks::read(file, self.alg).map_err(LoadError::Jwks)?;
-        // Before anybody was served it is an operator's mistake, and refused.
-        if let Some(shared) = self.owners.claim(&self.org, &set) {
-            return Err(shared);
-        }
-        self.take(set, Millis(0)).map(drop)
+        self.take(jwks::read(file, self.alg).map_err(LoadError::Jwks)?, Millis(0)).map(drop)
     }
 
     /// Whether keys of that generation are still the ones in force, and taken at that time. Looks at two numbers.
     pub(super) fn hold(&self, generation: u64, now: Millis) -> bool {
         self.generation.load(Ordering::Acquire) == generation && self.usable(now)
+    }
+
+    /// Whether a key is still among those in force.
+    ///
+    /// # Errors
+    /// It is not, or none may be taken any more.
+    pub(super) fn still_has(&self, thumbprint: &[u8; 32], now: Millis) -> Result<(), Denied> {
+        if !self.usable(now) {
+            return Err(Denied::KeysAway);
+        }
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        let mut known = loaded.set.iter().flat_map(KeySet::thumbprints);
+        if known.any(|(_, known)| known == *thumbprint) { Ok(()) } else { Err(Denied::KeyUnknown) }
     }
 
     /// The keys in force, which have that key id; for an id nobody knows after one more fetch, where one is due.

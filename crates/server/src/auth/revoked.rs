@@ -1,7 +1,8 @@
 //! What an organisation has taken back before its time: tokens, officers' pseudonyms, certificates.
 //!
 //! One file for each organisation, read again when it changes, so that a lost desk is shut out without a restart. A new
-//! file that cannot be read changes nothing and is reported: an operator's slip must not let anybody back in.
+//! file that cannot be read changes nothing and is reported: an operator's slip must not let anybody back in. One that
+//! cannot be read at the start shuts that organisation out, and no other, until it can.
 
 use super::clients::Thumbprint;
 use crate::config::files;
@@ -109,39 +110,37 @@ type Look = Option<(SystemTime, u64, u64, i64)>;
 pub struct RevokedFile {
     file: Option<PathBuf>,
     look: Mutex<Look>,
-    list: RwLock<Arc<Revoked>>,
+    /// None where no list was ever read.
+    list: RwLock<Option<Arc<Revoked>>>,
 }
 
 impl RevokedFile {
-    /// Reads the list; an empty one where no file is named.
-    ///
-    /// # Errors
-    /// The file cannot be used.
-    pub fn open(file: Option<&Path>) -> Result<Self, RevokedError> {
-        // Looked at before it is read: a change in between is then seen at the next look.
-        let look = file.and_then(look);
-        let list = file.map(Revoked::read).transpose()?.unwrap_or_default();
-        Ok(Self { file: file.map(Path::to_owned), look: Mutex::new(look), list: RwLock::new(Arc::new(list)) })
+    /// The list of this file; an empty one for ever where none is named.
+    #[must_use]
+    pub fn new(file: Option<&Path>) -> Self {
+        let list = if file.is_none() { Some(Arc::default()) } else { None };
+        Self { file: file.map(Path::to_owned), look: Mutex::new(None), list: RwLock::new(list) }
     }
 
-    /// The list in force.
+    /// The list in force; none where it is not known what was taken back, so that nobody may be let in.
     #[must_use]
-    pub fn list(&self) -> Arc<Revoked> {
+    pub fn list(&self) -> Option<Arc<Revoked>> {
         self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the file again if it has changed; tells whether the list has.
+    /// Reads the file if it has changed, and the first time; tells whether the list has.
     ///
     /// # Errors
     /// The new file cannot be used; the old list stays in force.
     pub fn refresh(&self) -> Result<bool, RevokedError> {
         let Some(file) = &self.file else { return Ok(false) };
+        // Looked at before it is read: a change in between is then seen at the next look.
         let now = look(file);
-        if *self.look.lock().unwrap_or_else(PoisonError::into_inner) == now {
+        if self.list().is_some() && *self.look.lock().unwrap_or_else(PoisonError::into_inner) == now {
             return Ok(false);
         }
         // Looked at again, and reported again, until it can be read.
-        let list = Arc::new(Revoked::read(file)?);
+        let list = Some(Arc::new(Revoked::read(file)?));
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let mut held = self.list.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *held != list;
@@ -203,17 +202,29 @@ mod tests {
     #[test]
     fn a_changed_file_is_read_again_and_a_broken_one_lets_nobody_back_in() {
         let (_folder, file) = written("tokens = [\"t-1\"]\nsubjects = []\ncertificates = []");
-        let watched = RevokedFile::open(Some(&file)).unwrap();
+        let watched = RevokedFile::new(Some(&file));
+        assert!(watched.refresh().unwrap(), "the first time");
         assert!(!watched.refresh().unwrap(), "nothing has changed");
         std::fs::write(&file, "tokens = [\"t-1\", \"t-2\"]\nsubjects = []\ncertificates = []").unwrap();
         assert!(watched.refresh().unwrap());
-        assert!(watched.list().has_token("t-2", ""));
+        assert!(watched.list().unwrap().has_token("t-2", ""));
         std::fs::write(&file, "tokens = [").unwrap();
         assert!(watched.refresh().is_err());
         assert!(watched.refresh().is_err(), "and it is reported again");
-        assert!(watched.list().has_token("t-2", ""), "the old list stays in force");
+        assert!(watched.list().unwrap().has_token("t-2", ""), "the old list stays in force");
         std::fs::remove_file(&file).unwrap();
         assert!(watched.refresh().is_err());
-        assert!(watched.list().has_token("t-1", ""));
+        assert!(watched.list().unwrap().has_token("t-1", ""));
+    }
+
+    #[test]
+    fn without_a_list_nobody_is_let_in_until_there_is_one() {
+        let (_folder, file) = written("tokens = [");
+        let watched = RevokedFile::new(Some(&file));
+        assert!(watched.refresh().is_err() && watched.list().is_none());
+        assert!(watched.refresh().is_err(), "and it is reported again");
+        std::fs::write(&file, "tokens = []\nsubjects = []\ncertificates = []").unwrap();
+        assert!(watched.refresh().unwrap() && watched.list().is_some());
+        assert_eq!(RevokedFile::new(None).list().as_deref(), Some(&Revoked::default()), "no file takes back nothing");
     }
 }

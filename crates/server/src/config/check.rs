@@ -49,6 +49,11 @@ impl Findings<'_> {
         self.found.push(self.config.source.problem(key, what, remedy));
     }
 
+    /// What shuts out one organisation alone.
+    fn add_of_one(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.found.push(Problem { of_one: true, ..self.config.source.problem(key, what, remedy) });
+    }
+
     fn secret<T>(&mut self, key: &str, read: Result<T, files::SecretError>) {
         if let Err(error) = read {
             self.add(key, chain(&error), error.remedy());
@@ -160,7 +165,11 @@ fn check_organisations(findings: &mut Findings<'_>) {
             let doubled_file = organisations[owner].jwks_file.as_deref().map(real_path) == Some(real_path(file));
             if owner != at && !doubled_file {
                 let what = format!("key `{kid}` is a key of organisation {} too", organisations[owner].id);
-                findings.add(&format!("organisation[{at}].jwks_file"), what, "give each organisation keys of its own");
+                findings.add_of_one(
+                    &format!("organisation[{at}].jwks_file"),
+                    what,
+                    "give each organisation keys of its own",
+                );
             }
         }
     }
@@ -213,13 +222,14 @@ fn check_keys(findings: &mut Findings<'_>, at: usize) {
     let key = |name: &str| format!("organisation[{at}].{name}");
     match organisation.keys_from() {
         Some(KeysFrom::File(file)) => match jwks::read(file, organisation.alg) {
-            Ok(keys) if findings.config.profile == Profile::Production && keys.has_development_key() => findings.add(
-                &key("jwks_file"),
-                "holds a key of `handoff dev-ca`",
-                "use the keys of the organisation's own issuer",
-            ),
+            Ok(keys) if findings.config.profile == Profile::Production && keys.has_development_key() => findings
+                .add_of_one(
+                    &key("jwks_file"),
+                    "holds a key of `handoff dev-ca`",
+                    "use the keys of the organisation's own issuer",
+                ),
             Ok(_) => {}
-            Err(error) => findings.add(&key("jwks_file"), chain(&error), error.remedy()),
+            Err(error) => findings.add_of_one(&key("jwks_file"), chain(&error), error.remedy()),
         },
         Some(KeysFrom::Url { url, ca_file }) => {
             let target = Target::new(url, ca_file, &findings.config.server.private_networks_allowed);

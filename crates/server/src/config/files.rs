@@ -1,4 +1,7 @@
 //! Reading the files a configuration names: bounded, and secrets only where nobody else can read them.
+//!
+//! A path may be `credential:NAME`: a file the service manager hands over, in the folder `CREDENTIALS_DIRECTORY` names
+//! (systemd.exec, *Credentials*).
 
 use secrecy::{SecretBox, SecretString};
 use std::fs::File;
@@ -11,6 +14,39 @@ pub const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Bytes of the resume key and of the log key's seed.
 pub const KEY_BYTES: usize = 32;
+
+/// Begins a path that names a credential.
+pub const CREDENTIAL: &str = "credential:";
+/// Where the service manager says its credentials are.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// The folder of the service manager's credentials, where there is one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service manager tells it this way alone, and this is the configuration"
+)]
+pub(super) fn credentials_folder() -> Option<PathBuf> {
+    std::env::var_os(CREDENTIALS_DIRECTORY).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// Where a path of the configuration leads: a credential into its folder, everything else from the configuration's. A
+/// credential without a folder, or one whose name leads out of it, stays as it is, and is not there when it is read.
+pub(super) fn place(path: &Path, folder: &Path, credentials: Option<&Path>) -> PathBuf {
+    let name = path.to_str().and_then(|text| text.strip_prefix(CREDENTIAL));
+    match (name, credentials) {
+        (None, _) => folder.join(path),
+        (Some(name), Some(credentials)) if !name.is_empty() && !name.contains('/') && name != ".." => {
+            credentials.join(name)
+        }
+        (Some(_), _) => path.to_owned(),
+    }
+}
+
+/// Permission bits nobody but the owner may have. In the credentials' folder, which others cannot enter, the bits of the
+/// group are those of a list of rights that names this service's user alone.
+fn forbidden(file: &Path, credentials: Option<&Path>) -> u32 {
+    if credentials.is_some_and(|folder| file.parent() == Some(folder)) { 0o037 } else { 0o077 }
+}
 
 /// Why a secret file is not used.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +82,9 @@ impl SecretError {
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
+            Self::Unreadable { file, .. } if file.to_string_lossy().starts_with(CREDENTIAL) => {
+                "let the service manager hand it over (LoadCredential=), or name a file".to_owned()
+            }
             Self::Unreadable { .. } => {
                 "name a file the service can read; `handoff dev-ca` makes one for development".to_owned()
             }
@@ -63,7 +102,7 @@ pub fn read_secret(file: &Path) -> Result<SecretBox<Vec<u8>>, SecretError> {
     let unreadable = |source| SecretError::Unreadable { file: file.to_owned(), source };
     let opened = File::open(file).map_err(unreadable)?;
     let mode = opened.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & forbidden(file, credentials_folder().as_deref()) != 0 {
         return Err(SecretError::Open { file: file.to_owned(), mode });
     }
     let bytes = read_bounded(opened, SECRET_BYTES_MAX).map_err(unreadable)?;
@@ -112,4 +151,30 @@ fn read_bounded(file: File, max: u64) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, format!("it is longer than {max} bytes")));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_found_in_its_folder_and_nowhere_else() {
+        let (folder, credentials) = (Path::new("/etc/handoff"), Path::new("/run/credentials/handoff.service"));
+        for (path, found) in [
+            ("sealing.key", "/etc/handoff/sealing.key"),
+            ("/keys/sealing.key", "/keys/sealing.key"),
+            ("credential:sealing.key", "/run/credentials/handoff.service/sealing.key"),
+            ("credential:", "credential:"),
+            ("credential:..", "credential:.."),
+            ("credential:../sealing.key", "credential:../sealing.key"),
+        ] {
+            assert_eq!(place(Path::new(path), folder, Some(credentials)), Path::new(found), "{path}");
+        }
+        let path = Path::new("credential:sealing.key");
+        assert_eq!(place(path, folder, None), path, "nobody hands one over");
+        assert_eq!(forbidden(&credentials.join("sealing.key"), Some(credentials)), 0o037);
+        for file in ["/etc/handoff/sealing.key", "/run/credentials/handoff.service/sub/sealing.key"] {
+            assert_eq!(forbidden(Path::new(file), Some(credentials)), 0o077, "{file}");
+        }
+    }
 }

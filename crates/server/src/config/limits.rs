@@ -51,11 +51,13 @@ limits! {
     unary_in_flight_max = 512 in 1..=65_536,
     /// Milliseconds a TLS handshake may take; then the connection is closed.
     tls_handshake_ms = 5_000 in 100..=60_000,
-    /// TLS handshakes under way at once; further connections wait in the listener's backlog.
+    /// TLS handshakes under way at once; a further connection is closed at once, three quarters of them from one address.
     tls_handshakes_max = 512 in 1..=4_096,
-    /// Connections open at once, handshakes among them; a further one is closed at once.
+    /// Connections open at once after their handshake; a further one is closed at once. One organisation gets three
+    /// quarters of them and no more.
     connections_max = 512 in 1..=65_536,
-    /// Of these, from one peer address (of IPv6 the first 64 bits); a further one is closed at once.
+    /// Of these and of the handshakes, of one machine, or from one address where no machine is known (of IPv6 the first 64
+    /// bits); a further one is closed at once.
     connections_per_peer_max = 32 in 1..=65_536,
     /// Seconds after which a connection is told to go away; what is under way on it comes to its end.
     connection_age_max_s = 2_700 in 60..=86_400,
@@ -63,6 +65,8 @@ limits! {
     tcp_keepalive_s = 60 in 1..=7_200,
     /// Unary calls that are not authenticated yet, their message still on its way; further ones are `QUEUE_FULL`.
     unary_arriving_max = 512 in 1..=65_536,
+    /// Feeds open at once; a further one is `QUEUE_FULL`. One organisation gets three quarters of them and no more.
+    feeds_max = 4_096 in 1..=65_536,
     /// Calls a second one officer at one client may keep up; more is `RATE_LIMITED`, as for all rates here.
     person_calls_per_s = 20 in 1..=1_000_000,
     /// Calls one officer may make at once after a time of rest.

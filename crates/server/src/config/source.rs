@@ -18,6 +18,9 @@ pub struct Problem {
     pub what: String,
     /// What to do.
     pub remedy: String,
+    /// It shuts out one organisation alone, until a file that is looked at again and again is mended: no reason to serve
+    /// nobody.
+    pub of_one: bool,
 }
 
 impl std::fmt::Display for Problem {
@@ -68,7 +71,14 @@ impl Source {
     /// A problem of the key of that dotted name. Where the key is not in the file, the line is its table's.
     pub(super) fn problem(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
         let line = self.find(key).or_else(|| self.find(key.rsplit_once('.')?.0)).map(|key| self.line(key.name.start));
-        Problem { file: self.file.clone(), line, key: key.to_owned(), what: what.into(), remedy: remedy.into() }
+        Problem {
+            file: self.file.clone(),
+            line,
+            key: key.to_owned(),
+            what: what.into(),
+            remedy: remedy.into(),
+            of_one: false,
+        }
     }
 
     /// A problem the TOML reader found.
@@ -82,6 +92,7 @@ impl Source {
             key: key.map(|key| key.path.clone()).unwrap_or_default(),
             what: error.message().replace('\n', " "),
             remedy: "deploy/handoff.example.toml shows every key".to_owned(),
+            of_one: false,
         }
     }
 

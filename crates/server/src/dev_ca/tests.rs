@@ -143,7 +143,7 @@ async fn a_token_made_here_is_taken_there() {
         let certificates = ClientCertificates::Off;
         let rules = Rules { certificates, development: true, private_networks_allowed: Vec::new() };
         let auth = Authenticator::new(std::slice::from_ref(&organisation), &rules).unwrap();
-        let session = auth.verify(&bearer, None, now()).await.unwrap();
+        let session = auth.token(&bearer, now()).await.unwrap();
         assert_eq!(session.caller.officer, Some(request.subject.clone()));
         assert_eq!(session.caller.client.as_str(), crate::auth::CONSOLE_CLIENT);
         organisation.issuer = "https://idp.example/".to_owned();
@@ -169,7 +169,8 @@ async fn handshake(folder: &Path, config: ClientConfig, name: &'static str) -> s
     };
     let listener = tokio::net::TcpListener::bind(server.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut incoming = Box::pin(tls::incoming(listener, tls::acceptor(&server, None).unwrap(), &server.limits));
+    let acceptor = tls::acceptor(&server, None).unwrap();
+    let mut incoming = Box::pin(tls::incoming(listener, acceptor, &server.limits, |_| None));
     let connect = async {
         let stream = tokio::net::TcpStream::connect(address).await?;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));

@@ -151,15 +151,22 @@ fn a_time_that_is_none_is_named_and_a_shorter_one_holds() {
 }
 
 #[test]
-fn a_connection_with_too_many_bad_tokens_is_not_listened_to() {
+fn a_connection_with_too_many_bad_tokens_may_try_no_more() {
     let edge = edge(&Limits { denied_calls_burst: 2, ..Limits::default() });
-    let begin = |port| Edge::begin(&edge, &request(port, None), NOTE, NOW);
+    let begin = |port| Edge::begin(&edge, &request(port, None), NOTE, NOW).expect("room to arrive").0;
+    let tried = |call: &UnderWay| {
+        let mut extensions = Extensions::new();
+        extensions.insert(Arrival(call.0.clone()));
+        may_try(&extensions, NOW)
+    };
     for status in [Code::Unauthenticated, Code::NotFound, Code::Unauthenticated] {
-        let (call, _) = begin(1).expect("it may try");
+        let call = begin(1);
+        tried(&call).expect("it may try");
         edge.judge(&call, &Status::new(status, "").into_http());
     }
-    assert!(begin(2).is_ok(), "another connection of the same address");
-    let refused = begin(1).err().expect("two bad tokens");
+    assert!(tried(&begin(2)).is_ok(), "another connection of the same address");
+    let refused = tried(&begin(1)).expect_err("two bad tokens");
     assert_eq!(reason(&refused), "RATE_LIMITED");
     assert_eq!(refused.get_details_error_info().unwrap().metadata["scope"], "connection");
+    assert!(admitted(&begin(1), "A").is_ok(), "whoever is known already goes on");
 }

@@ -1,6 +1,6 @@
 //! What an auditor, and everybody entitled to a case, can read of it: the trace, why it is open, sealed fields.
 
-use super::reads::may_open_caller;
+use super::reads::{may_open_caller, readable};
 use super::trace::{TRACE, Trace};
 use super::{Gate, store_away, unreadable, violations};
 use crate::error::status;
@@ -94,8 +94,13 @@ impl AuditService for Gate {
         let kept = self.engine().personal(id, found.case.version).await.map_err(|error| unreadable(&error))?;
         let mut callers: Vec<v1::CallerData> = Vec::new();
         for kept in kept.iter().filter(|kept| is_caller_data(&kept.path) && kept.seq <= until) {
-            let Some((digest, Value::Text(value))) = read(&kept.text) else { continue };
-            let shown = Some(v1::SealedText { state: "DISCLOSED".into(), value, digest });
+            let shown = match readable(kept).map(read) {
+                Some(Some((digest, Value::Text(value)))) => v1::SealedText { state: "DISCLOSED".into(), value, digest },
+                Some(_) => continue,
+                // It is there, and was not erased: whoever was allowed to open it must not think otherwise.
+                None => v1::SealedText { state: "WITHHELD".into(), ..v1::SealedText::default() },
+            };
+            let shown = Some(shown);
             if callers.last().is_none_or(|last| last.seq != kept.seq) {
                 callers.push(v1::CallerData { seq: kept.seq, ..Default::default() });
             }

@@ -8,6 +8,7 @@ use super::frames::{Frame, is_stale};
 use super::{Gate, store_away, unreadable};
 use crate::auth::{Session, Shown};
 use crate::cursors::Resume;
+use crate::edge::FeedPlace;
 use crate::error::status;
 use handoff_domain::ids::{Digest, OrgId};
 use handoff_domain::refusal::{Reason, Refusal};
@@ -53,6 +54,8 @@ struct Subscriber {
     live: bool,
     /// Says that it is there for as long as it is.
     _open: Open,
+    /// Its place among the open feeds.
+    _seat: Option<FeedPlace>,
 }
 
 #[tonic::async_trait]
@@ -93,6 +96,7 @@ impl Gate {
         let shown = request.peer_certs();
         let allowed = super::reads::may_list(&session.caller);
         allowed.map_err(|refusal| self.denied(&session.caller, WATCH, &refusal))?;
+        let seat = crate::edge::feed_place(request.extensions(), &session.caller.org)?;
         let asked = request.into_inner();
         let place = self.place(&session.caller.org, &asked).await?;
         let (out, stream) = mpsc::channel(SEND_BUFFER_MESSAGES);
@@ -102,7 +106,8 @@ impl Gate {
         let ends = now.plus(STREAM_MS_MAX / 2 + spread).min(session.expires);
         let open = Open::begin(self, &session.caller);
         let gate = self.clone();
-        let subscriber = Subscriber { gate, session, shown, judged: now, place, out, ends, live: false, _open: open };
+        let subscriber =
+            Subscriber { gate, session, shown, judged: now, place, out, ends, live: false, _open: open, _seat: seat };
         self.tasks().spawn(subscriber.run());
         Ok(ReceiverStream::new(stream))
     }

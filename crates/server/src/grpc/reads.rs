@@ -12,7 +12,8 @@ use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_domain::values::Sealed;
 use handoff_engine::feed::FeedEntry;
-use handoff_engine::memory::{Entry, LoadError};
+use handoff_engine::memory::Entry;
+use handoff_engine::vault::Kept;
 use handoff_evidence::disclosure::{Value, open};
 use handoff_proto::convert::{self, ListQuery};
 use handoff_proto::v1;
@@ -32,6 +33,8 @@ pub(super) struct Opened {
     values: HashMap<Sealed, Value>,
     /// What is there and not opened here: the caller's data.
     withheld: HashSet<Sealed>,
+    /// A value that is there does not open; which one its digest does not tell.
+    some_shut: bool,
     may_read: bool,
 }
 
@@ -43,8 +46,20 @@ impl Disclosed for Opened {
         match self.values.get(sealed) {
             Some(Value::Text(text)) => Opening::Text(text.clone()),
             Some(Value::Point { lat7, lon7 }) => Opening::Point { lat7: *lat7, lon7: *lon7 },
-            None if self.withheld.contains(sealed) => Opening::Withheld,
+            None if self.some_shut || self.withheld.contains(sealed) => Opening::Withheld,
             None => Opening::Erased,
+        }
+    }
+}
+
+/// A kept value's disclosure; none where it does not open, which is logged and counted.
+pub(super) fn readable(kept: &Kept) -> Option<&str> {
+    match &kept.text {
+        Ok(text) => Some(text),
+        Err(error) => {
+            crate::metrics::sealed_unreadable();
+            tracing::error!(%error, "a text of a case is withheld because it does not open");
+            None
         }
     }
 }
@@ -114,26 +129,23 @@ impl Gate {
         if !may_read(found, caller) && !survivor.is_some_and(|survivor| may_read(&survivor, caller)) {
             return Ok(Opened::default());
         }
-        let kept = match self.engine().personal(found.case.id, found.case.version).await {
-            Ok(kept) => kept,
-            // Who owns the case and what is owed is shown whatever happens to the texts in it.
-            Err(LoadError::Sealed(_, error)) => {
-                crate::metrics::sealed_unreadable();
-                tracing::error!(%error, "texts of a case are withheld because they do not open");
-                return Ok(Opened::default());
-            }
-            Err(error) => return Err(unreadable(&error)),
-        };
-        let (mut values, mut withheld) = (HashMap::with_capacity(kept.len()), HashSet::new());
+        let kept = self.engine().personal(found.case.id, found.case.version).await;
+        let kept = kept.map_err(|error| unreadable(&error))?;
+        let mut opened = Opened { may_read: true, ..Opened::default() };
         for value in &kept {
-            let digest = handoff_evidence::disclosure::digest(&value.text);
+            // Who owns the case and what is owed is shown whatever happens to the texts in it.
+            let Some(text) = readable(value) else {
+                opened.some_shut = true;
+                continue;
+            };
+            let digest = handoff_evidence::disclosure::digest(text);
             if is_caller_data(&value.path) {
-                withheld.insert(digest);
-            } else if let Ok(opened) = open(&value.text) {
-                values.insert(digest, opened.value);
+                opened.withheld.insert(digest);
+            } else if let Ok(read) = open(text) {
+                opened.values.insert(digest, read.value);
             }
         }
-        Ok(Opened { values, withheld, may_read: true })
+        Ok(opened)
     }
 
     pub(super) async fn get_incident(

@@ -20,7 +20,7 @@ pub(super) fn check(findings: &mut Findings<'_>) {
         let key = |name: &str| format!("organisation[{at}].{name}");
         if let Some(Err(error)) = organisation.revoked_file.as_deref().map(Revoked::read) {
             let remedy = "name a file with tokens = [], subjects = [] and certificates = []";
-            findings.add(&key("revoked_file"), chain(&error), remedy);
+            findings.add_of_one(&key("revoked_file"), chain(&error), remedy);
         }
         if required && organisation.clients.ca_file.is_none() {
             let remedy = "name the authorities that issue its client certificates";
