@@ -126,15 +126,16 @@ pub(crate) async fn run(service: &Service, way: &Grpc, folder: &Path, plan: Plan
     });
     let started = Arc::new(AtomicUsize::new(0));
     let mut tasks = Vec::with_capacity(plan.subscribers);
-    let mut line = channel(folder, service.port)?;
+    let mut lines = [channel(folder, service.port, 0)?, channel(folder, service.port, 1)?];
     for number in 0..plan.subscribers {
-        if number % STREAMS_PER_CONNECTION == 0 {
-            line = channel(folder, service.port)?;
+        let (side, of_side) = (number % 2, number / 2);
+        if of_side > 0 && of_side % STREAMS_PER_CONNECTION == 0 {
+            lines[side] = channel(folder, service.port, side)?;
         }
-        let who = (number % 2, Post::Duty, number / 2 % IDENTITIES);
+        let who = (side, Post::Duty, of_side % IDENTITIES);
         let mut request = Request::new(WatchRequest { from_now: true, ..Default::default() });
         request.metadata_mut().insert("authorization", way.token(who).clone());
-        tasks.push(tokio::spawn(subscribe(line.clone(), request, seen.clone(), started.clone())));
+        tasks.push(tokio::spawn(subscribe(lines[side].clone(), request, seen.clone(), started.clone())));
     }
     let until = Instant::now() + LATE;
     while started.load(Ordering::Relaxed) < plan.subscribers && Instant::now() < until {

@@ -1,4 +1,5 @@
-//! A service of its own for one measurement: folder, certificates, configuration, tokens.
+//! A service of its own for one measurement: folder, certificates, configuration, tokens. As in production every
+//! connection shows a client certificate and every token is bound to it; one machine carries all of a side.
 
 use crate::child::Service;
 use crate::way::Grpc;
@@ -6,8 +7,11 @@ use anyhow::Context;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_server::auth::clients::read_thumbprint;
 use handoff_server::config::{Alg, Config};
-use handoff_server::dev_ca::{AUDIENCE, Plan, TokenRequest, issuer_key_file, issuer_of, token, write};
+use handoff_server::dev_ca::{
+    AUDIENCE, Plan, TokenRequest, issuer_key_file, issuer_of, machine_cert_file, machine_key_file, token, write,
+};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -54,9 +58,22 @@ impl Post {
     }
 }
 
-/// Name of an identity: `cad-a-3`. The dispatch system with number 0 is the registered one of its station.
+/// Name of an identity: `cad-a-3`. Over gRPC all dispatch systems of a side are the machine that carries them, `cad-a-0`.
 pub(crate) fn name(side: usize, post: Post, number: usize) -> String {
     format!("{}-{}-{number}", post.word(), SIDES[side].0.to_ascii_lowercase())
+}
+
+/// The machine that carries everybody of a side: the registered dispatch system of its station.
+pub(crate) fn machine(side: usize) -> anyhow::Result<(OrgId, ClientId)> {
+    let org = OrgId::new(SIDES[side].0).context("a name that is no organisation")?;
+    Ok((org, ClientId::new(&name(side, Post::System, 0)).context("a name that is no client")?))
+}
+
+/// Certificate and key of a side's machine, PEM.
+pub(crate) fn certificate(folder: &Path, side: usize) -> anyhow::Result<(String, String)> {
+    let (org, client) = machine(side)?;
+    let read = |file| std::fs::read_to_string(file);
+    Ok((read(machine_cert_file(folder, &org, &client))?, read(machine_key_file(folder, &org, &client))?))
 }
 
 /// Makes the folder, its keys and the configuration; the database is migrated and its log opened.
@@ -65,12 +82,12 @@ pub(crate) async fn make(folder: &Path, url: &str) -> anyhow::Result<Config> {
     for (org, _) in SIDES {
         organisations.push((OrgId::new(org).context("a name that is no organisation")?, Alg::EdDsa));
     }
-    write(
-        &Plan { folder: folder.to_owned(), organisations: organisations.clone(), machines: Vec::new(), replace: false },
-        SystemClock.now(),
-    )?;
+    let machines = (0..SIDES.len()).map(machine).collect::<anyhow::Result<Vec<_>>>()?;
+    let plan = Plan { folder: folder.to_owned(), organisations: organisations.clone(), machines, replace: false };
+    write(&plan, SystemClock.now())?;
     let mut text = HEAD.replace(URL, url);
-    for (org, _) in &organisations {
+    for (side, (org, _)) in organisations.iter().enumerate() {
+        let (machine, station) = (machine(side)?.1, SIDES[side].1);
         write!(
             text,
             r#"
@@ -84,6 +101,13 @@ alg = "EdDSA"
 audience = "{AUDIENCE}"
 grantable_roles = ["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]
 token_life_max_s = {TOKEN_LIFE_S}
+
+[organisation.clients]
+ca_file = "{org}.client-ca.pem"
+
+[[organisation.clients.machine]]
+name = "{machine}"
+station = "{station}"
 "#,
             issuer_of(org)
         )?;
@@ -105,7 +129,7 @@ pub(crate) async fn furnished(folder: &Path, url: &str) -> anyhow::Result<Config
 }
 
 /// What [`HEAD`] lifts, for the report: the officers of the load are far quicker than people.
-pub(crate) const LIFTED: &str = "calls a second of one officer";
+pub(crate) const LIFTED: &str = "calls a second of one officer, one dispatch system and one organisation";
 /// Stands for the address in [`HEAD`].
 const URL: &str = "THE_URL";
 const HEAD: &str = r#"profile = "development"
@@ -115,12 +139,16 @@ listen = "127.0.0.1:0"
 metrics_listen = "127.0.0.1:0"
 tls_cert_file = "server.pem"
 tls_key_file = "server.key"
-client_certificates = "off"
+client_certificates = "required"
 resume_key_file = "resume.key"
 
 [server.limits]
 person_calls_per_s = 100000
 person_calls_burst = 100000
+adapter_calls_per_s = 100000
+adapter_calls_burst = 100000
+organisation_calls_per_s = 100000
+organisation_calls_burst = 100000
 
 [database]
 url = "THE_URL"
@@ -167,8 +195,9 @@ pub(crate) fn token_of(
         subject: OfficerId::new(&name).context("a name that is no officer")?,
         roles: vec![post.role()],
         station: StationId::new(station),
-        client: if post == Post::System { ClientId::new(&name) } else { None },
-        bound: None,
+        // The machine's own.
+        client: None,
+        bound: read_thumbprint(&machine_cert_file(folder, &org, &machine(side)?.1))?,
         life_s: TOKEN_LIFE_S,
     };
     Ok(token(organisation, &issuer_key_file(folder, &org), &request, SystemClock.now())?)

@@ -1,6 +1,6 @@
 //! Two ways to ask: over gRPC as any client does, or straight into an engine of this process.
 
-use crate::setup::{IDENTITIES, Post, token_of};
+use crate::setup::{IDENTITIES, Post, certificate, token_of};
 use crate::story::{Ask, Story, Who};
 use anyhow::Context;
 use handoff_client::api;
@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -67,10 +67,12 @@ struct Lines {
     tokens: Vec<MetadataValue<Ascii>>,
 }
 
-/// A connection to a service.
-pub(crate) fn channel(folder: &Path, port: u16) -> anyhow::Result<Channel> {
+/// A connection of a side to a service, over its machine's certificate.
+pub(crate) fn channel(folder: &Path, port: u16, side: usize) -> anyhow::Result<Channel> {
     let ca = std::fs::read_to_string(folder.join("ca.pem"))?;
+    let (certificate, key) = certificate(folder, side)?;
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+    let tls = tls.identity(Identity::from_pem(certificate, key));
     let endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))?.tls_config(tls)?;
     Ok(endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true).connect_lazy())
 }
@@ -79,9 +81,9 @@ impl Grpc {
     /// Connects each side `connections` times and makes everybody's token.
     pub(crate) fn open(config: &Config, folder: &Path, port: u16, connections: usize) -> anyhow::Result<Self> {
         let mut channels = [Vec::new(), Vec::new()];
-        for lines in &mut channels {
+        for (side, lines) in channels.iter_mut().enumerate() {
             for _ in 0..connections {
-                lines.push(channel(folder, port)?);
+                lines.push(channel(folder, port, side)?);
             }
         }
         let mut tokens = Vec::new();
