@@ -151,7 +151,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         Body::CallAdded(b) => incident::call_added(case, event, b),
         Body::Noted(b) => incident::noted(case, event, b),
         Body::ToldByPhone(_) => Ok(()),
-        Body::Erased(_) => incident::erased(case, event),
+        Body::Erased(body) => incident::erased(case, event, body),
         Body::CallerOpened(b) => incident::caller_opened(case, event, b),
         Body::PlaceAdded(b) => incident::place_added(case, event, b),
         Body::DetailsChanged(b) => incident::details_changed(case, b),

@@ -289,5 +289,7 @@ pub fn terms_of(agreement: &Agreement) -> Terms {
         superior: agreement.terms.superior.clone(),
         level: Some(agreement.terms.level),
         timers: agreement.terms.timers.clone().filter(|timers| !timers.is_default()),
+        caller_days: agreement.terms.caller_days,
+        text_days: agreement.terms.text_days,
     }
 }

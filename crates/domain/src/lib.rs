@@ -21,6 +21,7 @@ pub mod moves;
 pub mod node;
 pub mod obligations;
 pub mod refusal;
+pub mod retention;
 pub mod time;
 pub mod timers;
 pub mod values;

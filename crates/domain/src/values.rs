@@ -273,6 +273,10 @@ crate::record! {
         pub level: Option<Level>,
         /// Timers that differ from the rule set's defaults.
         pub timers: Option<crate::timers::Timers>,
+        /// Days after closing until caller data is erased, where it is not the default.
+        pub caller_days: Option<u64>,
+        /// Days after closing until text and place are erased, where it is not the default.
+        pub text_days: Option<u64>,
     }
 }
 

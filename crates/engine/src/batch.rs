@@ -87,6 +87,11 @@ pub struct Finished {
 type Last = (u64, Digest, Option<(u64, Digest)>);
 
 impl<'m> Overlay<'m> {
+    /// Forgets the keys of these requests with the batch.
+    pub(crate) fn forget(&mut self, keyed: Vec<AnswerId>) {
+        self.rows.forget_keys.extend(keyed);
+    }
+
     /// An empty batch over memory at `now`.
     #[must_use]
     pub fn new(memory: &'m Memory, given: Arc<Given>, now: Millis) -> Self {

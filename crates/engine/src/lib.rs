@@ -16,6 +16,7 @@ pub mod ids;
 pub mod job;
 pub mod memory;
 pub mod rehearsal;
+pub mod retention;
 mod rows;
 pub mod sealing;
 pub mod vault;

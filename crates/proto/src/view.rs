@@ -13,7 +13,7 @@ mod values;
 
 pub use changes::{agreement_of, changes, rule_of, settled_by};
 pub use directory::{agreement, boundary_map, catalogue, drill, officer, post, station, unit};
-pub use entry::{Located, entry, is_caller_data};
+pub use entry::{Located, entry};
 pub use handoff::handoff_view;
 pub use incident::{incident_view, obligation_view};
 pub use values::{actor, opened_field, sealed_point, sealed_text, station_ref, terms, timestamp};

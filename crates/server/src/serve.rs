@@ -157,6 +157,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     // The writer is never aborted: it ends by itself once every handle on the engine is gone.
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
+    tasks.spawn(handoff_engine::retention::run(engine.clone(), tasks.stopping()));
     tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
     tasks.spawn(try_sealing_key(engine.clone()));
     let auth = Arc::new(Authenticator::new(&config.organisations, &Rules::of(config)).map_err(ServeError::Auth)?);

@@ -62,6 +62,7 @@ macro_rules! conformance_suite {
             a_refusal_is_stored_without_an_event
             erasure_finds_and_forgets_the_keys_of_an_incident
             personal_values_read_back_until_they_are_erased
+            closed_cases_are_found_as_long_as_they_hold_values
             a_cursor_only_rises
             denied_attempts_read_back_in_order
             a_map_reads_back_by_its_version

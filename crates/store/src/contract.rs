@@ -257,6 +257,10 @@ pub trait Reader: Send + Sync {
     /// Personal values of events `from_seq` to `to_seq`, both included.
     fn personal(&self, incident: IncidentId, from_seq: u64, to_seq: u64) -> Read<'_, Vec<PersonalRow>>;
 
+    /// Incidents that still hold personal values and are closed by `closed_by`, or aliases, after the given one, in the
+    /// order of their ids: what retention looks at.
+    fn holding_personal(&self, after: Option<IncidentId>, closed_by: Millis, limit: u32) -> Read<'_, Vec<IncidentId>>;
+
     /// Denied attempts after the given row, with the number to go on from.
     fn audit(&self, after: u64, limit: u32) -> Read<'_, Vec<(u64, AuditRow)>>;
 

@@ -276,6 +276,10 @@ pub(crate) fn personal<R: Columns>(row: &R) -> Result<PersonalRow, StoreError> {
     })
 }
 
+pub(crate) fn incident<R: Columns>(row: &R) -> Result<IncidentId, StoreError> {
+    Fields::of(row, "cases").incident("incident")
+}
+
 pub(crate) fn audit<R: Columns>(row: &R) -> Result<(u64, AuditRow), StoreError> {
     let row = Fields::of(row, "audit");
     let denied = AuditRow {

@@ -7,13 +7,14 @@ use crate::case::phase::Phase;
 use crate::case::{ALERTS_MAX, Alert, Case, Closure, DEPLOYMENTS_MAX, Deployment, Fact, FactKind, Hand, PLACES_MAX};
 use crate::codes;
 use crate::event::incident::{
-    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, CallerOpened, Closed, DetailsChanged,
+    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, CallerOpened, Closed, DetailsChanged, Erased,
     Escalated, Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck, UnitReported,
 };
 use crate::event::{Body, Event};
 use crate::ids::StationRef;
 use crate::obligations::{Key, Ledger};
 use crate::refusal::{Reason, Refusal};
+use crate::retention::{self, Dates};
 use crate::values::Severity;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -299,10 +300,11 @@ pub(super) fn reopened(case: &mut Case, event: &Event, body: &Reopened) -> Verdi
     Ok(())
 }
 
-/// Erasure by date comes after closing; before, only an auditor orders it (product, *Sealed and erasable*). An alias is
-/// never closed itself: whoever draws the event up judges it by its survivor's closing.
-pub(super) fn erased(case: &Case, event: &Event) -> Verdict {
-    let over = case.phase() == Phase::Closed || case.alias_of.is_some();
+/// Erasure by date comes so many days after closing; before, only an auditor orders it (product, *Sealed and erasable*).
+/// An alias is never closed itself: whoever draws the event up judges it by its survivor's closing.
+pub(super) fn erased(case: &Case, event: &Event, body: &Erased) -> Verdict {
+    let come = |dates: Dates| body.fields.iter().all(|field| dates.has_come(&field.path, event.at));
+    let over = case.alias_of.is_some() || retention::dates(case, None).is_some_and(come);
     need(event.actor.role == Role::Auditor || over, Reason::MoveNotLegal)
 }
 

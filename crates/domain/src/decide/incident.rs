@@ -14,6 +14,7 @@ use crate::event::incident::{
 use crate::ids::{DeploymentId, IncidentId, OfficerId, Scope, StationId, StationRef, SupportId, UnitId};
 use crate::obligations::{Key, is_noticed, timers_of};
 use crate::refusal::{Reason, Refusal};
+use crate::retention;
 use crate::time::Millis;
 use crate::timers::{Duty, OBJECT_WITHIN_MS, Rung};
 use crate::values::{Code, Ground, Label, Place, Salt, Sealed, Territory, is_late_entry};
@@ -261,10 +262,12 @@ impl Draft<'_> {
     pub(super) fn erase(&mut self, body: Erased) -> Result<(), Refusal> {
         if let Some(survivor) = self.case()?.alias_of
             && !self.caller.has(Role::Auditor)
-            && self.cases.get(&survivor).is_none_or(|survivor| survivor.phase() != Phase::Closed)
         {
-            self.actor_for(&body.into())?;
-            return Err(Refusal::new(Reason::MoveNotLegal));
+            let dates = self.cases.get(&survivor).and_then(|survivor| retention::dates(self.case().ok()?, Some(survivor)));
+            if !dates.is_some_and(|dates| body.fields.iter().all(|field| dates.has_come(&field.path, self.now))) {
+                self.actor_for(&body.into())?;
+                return Err(Refusal::new(Reason::MoveNotLegal));
+            }
         }
         self.push(body)
     }

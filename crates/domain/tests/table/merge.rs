@@ -8,6 +8,7 @@ use crate::world::{
 use handoff_domain::Case;
 use handoff_domain::access::may_see;
 use handoff_domain::caller::{Caller, OrgKind, Role};
+use handoff_domain::case::Alert;
 use handoff_domain::case::handoff::ResultLoop;
 use handoff_domain::command::{Act, Receive};
 use handoff_domain::event::Body;
@@ -15,8 +16,10 @@ use handoff_domain::event::handoff::{Declined, OfferBasis};
 use handoff_domain::event::incident::{CallerOpened, SupportAnswer, SupportAnswered, UnitStatus};
 use handoff_domain::ids::{IncidentId, OrgId, StationRef, UnitId};
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_domain::retention::{CALLER_DAYS, TEXT_DAYS, dates};
+use handoff_domain::time::{DAY, Millis};
 use handoff_domain::timers::Duty;
-use handoff_domain::values::{Ground, Place, Severity, Territory};
+use handoff_domain::values::{Ground, Place, Severity, Terms, Territory};
 use uuid::Uuid;
 
 const C_DUTY: Who = Who(Side::Stranger, Role::DutyOfficer);
@@ -380,7 +383,53 @@ fn an_alias_is_erased_by_the_date_of_its_survivors_closing() {
     assert_eq!(early.reason, Reason::MoveNotLegal);
     play.make(A_DUTY, act("declare_handled", &play, A_DUTY));
     play.make(A_DUTY, act("close", &play, A_DUTY));
+    let too_early = play.try_on(THIRD, &service, who, act("erase", &play, who)).expect_err("texts stay three years");
+    assert_eq!(too_early.reason, Reason::MoveNotLegal);
+    play.now = play.now.plus(DAY * i64::try_from(TEXT_DAYS).expect("days"));
     assert!(play.try_on(THIRD, &service, who, act("erase", &play, who)).is_ok());
+}
+
+#[test]
+fn each_kind_of_value_goes_by_its_own_date_and_the_longest_agreement_counts() {
+    let mut play = incident("HANDLED");
+    assert_eq!(dates(play.case(), None), None, "nothing goes while the case is open");
+    play.make(A_DUTY, act("close", &play, A_DUTY));
+    let closed = play.now;
+    let after = |days: u64| closed.plus(DAY * i64::try_from(days).expect("days"));
+    let found = dates(play.case(), None).expect("it is closed");
+    assert_eq!((found.caller, found.text), (after(CALLER_DAYS), after(TEXT_DAYS)));
+    let mut agreed = play.case().clone();
+    let terms = |caller_days, text_days| {
+        let (agreement, version, hash, superior, level, timers) = (None, None, None, None, None, None);
+        Terms { agreement, version, hash, superior, level, timers, caller_days, text_days }
+    };
+    agreed.terms = Some(terms(Some(7), Some(2_000)));
+    let found = dates(&agreed, None).expect("it is closed");
+    assert_eq!((found.caller, found.text), (after(7), after(2_000)), "what was agreed");
+    let mut alert = Alert { terms: Some(terms(None, Some(10))), ..alert_at(closed) };
+    agreed.alerts.insert(seat("C-01"), alert.clone());
+    let found = dates(&agreed, None).expect("it is closed");
+    assert_eq!((found.caller, found.text), (after(CALLER_DAYS), after(2_000)), "the longest of each");
+    alert.terms = None;
+    agreed.alerts.insert(seat("C-01"), alert);
+    assert_eq!(dates(&agreed, None).map(|found| found.caller), Some(after(7)), "who agreed nothing asks for nothing");
+    assert!(found.has_come("caller.phone", found.caller) && !found.has_come("caller.phone", Millis(found.caller.0 - 1)));
+    assert!(found.has_come("form.callback", found.caller) && !found.has_come("narrative", found.caller));
+    assert!(found.has_come("narrative", found.text));
+}
+
+/// Known to a station since then, under no terms.
+fn alert_at(at: Millis) -> Alert {
+    Alert {
+        at,
+        cause: code("ASKED"),
+        delivered: None,
+        seen: None,
+        answer: None,
+        terms: None,
+        receipt_by_ruling: None,
+        ended: false,
+    }
 }
 
 /// B declines A's offer as a duplicate of that incident.

@@ -7,8 +7,9 @@ use super::{Availability, BATCH_COMMANDS_MAX, Fatal, Queues, Writer, answer, exp
 use crate::answer::Answer;
 use crate::batch::{Finished, Given, Outcome, Overlay};
 use crate::feed::{FeedEntry, Published};
-use crate::job::{Chore, Job, NoAnswer, Reply};
+use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Change, Entry, LoadError, Memory, Upto, load};
+use handoff_domain::command::{Act, Command};
 use handoff_domain::directory::Directory;
 use handoff_domain::ids::{IncidentId, OrgId};
 use handoff_domain::refusal::{Reason, Refusal};
@@ -90,6 +91,9 @@ impl From<AppendError> for Miss {
     }
 }
 
+/// Keys of requests forgotten with one erasure: more than the requests of nearly every case.
+const FORGOTTEN_AT_ONCE_MAX: u32 = 1_000;
+
 /// A batch that still takes commands in.
 struct Open<'m> {
     overlay: Overlay<'m>,
@@ -147,8 +151,21 @@ impl<'m> Open<'m> {
                 self.looked_up = true;
                 answered_before(self.reader, job).await
             }
+            outcome @ Outcome::Answer(Answer::Done(_), false) => {
+                self.forget(job).await?;
+                Ok(outcome)
+            }
             outcome @ (Outcome::Answer(..) | Outcome::Reused) => Ok(outcome),
         }
+    }
+
+    /// With the values of a case go the keys under which the contents of its requests are remembered, or whoever guesses a
+    /// value could still tell that it was the one.
+    async fn forget(&mut self, job: &Job) -> Result<(), Fatal> {
+        let Task::Incident(Command { incident, act: Act::Erase { .. }, .. }) = &job.task else { return Ok(()) };
+        let keyed = self.reader.keyed_answers_of(*incident, FORGOTTEN_AT_ONCE_MAX).await;
+        self.overlay.forget(keyed.map_err(|error| Fatal::Load(Box::new(LoadError::Read(*incident, error))))?);
+        Ok(())
     }
 
     /// Answers commands that are not taken in. Of a repeat it is not known whether the first went through.

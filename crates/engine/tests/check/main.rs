@@ -9,9 +9,12 @@ use handoff_domain::event::Body;
 use handoff_domain::event::handoff::OfferBasis;
 use handoff_domain::event::incident::DetailsChanged;
 use handoff_domain::ids::{Digest, IncidentId};
+use handoff_domain::retention::TEXT_DAYS;
+use handoff_domain::time::DAY;
 use handoff_domain::values::Severity;
 use handoff_engine::check::{Report, check_log_and_values};
 use handoff_engine::memory::LoadError;
+use handoff_engine::retention::step;
 use handoff_store::Reader;
 use std::sync::Arc;
 use tamper::Tampered;
@@ -54,6 +57,40 @@ async fn a_log_of_every_kind_of_move_is_clean_and_every_invariant_was_looked_at(
     assert!(lines[1].starts_with(" 1  exactly one custodian at every instant ") && lines[1].ends_with("  holds"));
     let chinese = report.chinese().to_string();
     assert!(chinese.contains(" 1  任何时刻有且只有一个责任单位") && chinese.contains("成立"), "{chinese}");
+}
+
+#[tokio::test]
+async fn values_go_when_their_time_has_come_and_the_log_stays_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("handoff.db").display());
+    World::run(&url, async |world| {
+        play::everything(world).await;
+        let now = || world.engine().clock().now();
+        let sweep = async || {
+            let (mut after, mut erased) = (None, 0);
+            loop {
+                let (next, gone) = step(world.engine(), after, now()).await.expect("the store is there");
+                erased += gone;
+                after = next;
+                if after.is_none() {
+                    return erased;
+                }
+            }
+        };
+        let kept = async || world.reader().personal(play::HANDED_OVER, 1, 1_000).await.expect("it can be read").len();
+        let before = kept().await;
+        assert!(before > 0 && sweep().await == 0 && kept().await == before, "nothing goes before its time");
+        world.wait(DAY * i64::try_from(TEXT_DAYS).expect("days"));
+        assert!(sweep().await >= before, "everything of every closed case");
+        assert_eq!((kept().await, sweep().await), (0, 0), "and once");
+        let keyed = world.reader().keyed_answers_of(play::HANDED_OVER, 1_000).await.expect("it can be read");
+        let last = world.case(play::HANDED_OVER).await;
+        assert!(keyed.len() <= 1, "but for the erasure's own no request's content can be told any more: {keyed:?}");
+        assert_eq!(last.phase().to_string(), "CLOSED", "an erasure reopens nothing");
+        let report = check_log(world.reader()).await.expect("the log is there");
+        assert!(report.is_clean(), "\n{report}");
+    })
+    .await;
 }
 
 #[tokio::test]

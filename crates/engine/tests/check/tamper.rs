@@ -103,6 +103,7 @@ impl Reader for Tampered {
         due_obligations(now: Millis, limit: u32) -> Vec<ObligationRow>;
         obligations_of(org: Option<OrgId>, station: Option<StationId>, after: Option<ObligationCursor>, limit: u32)
             -> Vec<ObligationRow>;
+        holding_personal(after: Option<IncidentId>, closed_by: Millis, limit: u32) -> Vec<IncidentId>;
         audit(after: u64, limit: u32) -> Vec<(u64, AuditRow)>;
         map(map: MapRef) -> Option<MapRow>;
         counts(now: Millis) -> Counts;

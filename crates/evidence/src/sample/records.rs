@@ -22,7 +22,7 @@ samples! {
     Place { crs, lat7, lon7, point, precision_m, address, territory }
     CallerData { phone, details }
     SignOff { level, statement }
-    Terms { agreement, version, hash, superior, level, timers }
+    Terms { agreement, version, hash, superior, level, timers, caller_days, text_days }
 
     StationRef { org, station }
     MapRef { id, version }

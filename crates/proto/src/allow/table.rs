@@ -28,7 +28,7 @@ const PLACE: &[&str] = &[
 ];
 const CALLER: &[&str] = &["phone", "details"];
 /// Terms bind two stations; others with a part in the case see under which agreement, not how its timers are set.
-const TERMS: &[&str] = &["agreement", "version", "superior", "level"];
+const TERMS: &[&str] = &["agreement", "version", "superior", "level", "caller_days", "text_days"];
 const TERMS_IN_FULL: &[&str] = &["hash", "timers.*.*"];
 const FORM: &[&str] = &[
     "kind",

@@ -7,6 +7,7 @@ use crate::v1::{self, field::Value};
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::Digest;
 use handoff_domain::node::{FromNode, Node};
+use handoff_domain::retention::is_caller_data;
 use handoff_domain::values::{Sealed, is_late_entry};
 
 /// Where an event stands.
@@ -44,12 +45,6 @@ pub fn entry(located: Located, event: &Event, recipient: &Recipient, disclosed: 
         event_hash: located.hash.map(|hash| hash.to_string()).unwrap_or_default(),
         late_entry: is_late_entry(event.at, event.claimed_at),
     }
-}
-
-/// Whether the sealed field at this path is caller data, opened only with a record of it.
-#[must_use]
-pub fn is_caller_data(path: &str) -> bool {
-    path.starts_with("caller.") || path == "form.callback"
 }
 
 /// Whether who did it stands under a paper: both sides' signers are shown to both.

@@ -1,11 +1,12 @@
 //! Values that several views share.
 
-use super::{Disclosed, Opening, Recipient, is_caller_data};
+use super::{Disclosed, Opening, Recipient};
 use crate::convert::degrees;
 use crate::v1;
 use handoff_domain::caller::Actor;
 use handoff_domain::form::Signer;
 use handoff_domain::ids::{MapRef, StationRef};
+use handoff_domain::retention::is_caller_data;
 use handoff_domain::time::Millis;
 use handoff_domain::values::{Category, Place, Sealed, Terms, Territory, b64url};
 use prost_types::{Duration, Timestamp};
@@ -149,6 +150,8 @@ pub fn terms(terms: &Terms) -> v1::Terms {
         version: terms.version,
         superior: text(terms.superior.as_ref()),
         level: text(terms.level.as_ref()),
+        caller_days: terms.caller_days,
+        text_days: terms.text_days,
     }
 }
 

@@ -9,6 +9,7 @@ use handoff_domain::directory::{Directory, Shifts};
 use handoff_domain::ids::{IncidentId, StationId, StationRef};
 use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_domain::retention::is_caller_data;
 use handoff_domain::time::Millis;
 use handoff_domain::values::Sealed;
 use handoff_engine::feed::FeedEntry;
@@ -18,7 +19,7 @@ use handoff_evidence::disclosure::{Value, open};
 use handoff_proto::convert::{self, ListQuery};
 use handoff_proto::v1;
 use handoff_proto::view::{
-    Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view, is_caller_data,
+    Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view,
     station_ref, timestamp,
 };
 use handoff_store::query::{CaseCursor, CaseFilter};

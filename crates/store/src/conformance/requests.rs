@@ -127,6 +127,46 @@ pub async fn personal_values_read_back_until_they_are_erased(backend: &dyn Backe
     }
 }
 
+/// By the id, so that a sweep goes on from where it was; an alias counts whenever its survivor was closed.
+pub async fn closed_cases_are_found_as_long_as_they_hold_values(backend: &dyn Backend) {
+    let (_database, mut store) = new(backend).await;
+    let mut story = Story::default();
+    for number in 1..=5 {
+        let mut batch = story.opening(number);
+        let id = PersonalId { incident: incident(number), seq: 1, path: "note".to_owned() };
+        batch.personal = vec![PersonalRow { id, disclosure: b"value".to_vec() }];
+        // 1 is open, 2 was closed early, 3 late, 4 is an alias of 1, 5 holds nothing.
+        batch.cases[0].closed_at = match number {
+            2 | 5 => Some(at(10)),
+            3 => Some(at(20)),
+            _ => None,
+        };
+        batch.cases[0].alias_of = (number == 4).then(|| incident(1));
+        if number == 5 {
+            batch.personal.clear();
+        }
+        store.writer.append(&batch).await.unwrap();
+    }
+    let found = async |after: Option<u128>, by, limit| {
+        let after = after.map(incident);
+        store.reader.holding_personal(after, at(by), limit).await.unwrap()
+    };
+    assert_eq!(found(None, 15, 10).await, [incident(2), incident(4)]);
+    assert_eq!(found(None, 20, 10).await, [incident(2), incident(3), incident(4)]);
+    assert_eq!(found(None, 20, 2).await, [incident(2), incident(3)]);
+    assert_eq!(found(Some(3), 20, 2).await, [incident(4)]);
+    let mut erase = story.batch();
+    erase.erase = vec![PersonalId { incident: incident(2), seq: 1, path: "note".to_owned() }];
+    store.writer.append(&erase).await.unwrap();
+    let left = store.reader.holding_personal(None, at(15), 10).await.unwrap();
+    assert_eq!(left, [incident(4)], "what holds nothing any more");
+}
+
+/// So many milliseconds into the story.
+fn at(ms: i64) -> Millis {
+    Millis(BEGIN + ms)
+}
+
 /// A late commit of a lower number changes nothing.
 pub async fn a_cursor_only_rises(backend: &dyn Backend) {
     let (_database, mut store) = new(backend).await;

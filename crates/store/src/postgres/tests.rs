@@ -283,6 +283,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     read.obligations_of(Some(org), None, None, 10).await.unwrap();
     read.obligations_in(incident(3)).await.unwrap();
     read.personal(incident(3), 1, 9).await.unwrap();
+    read.holding_personal(Some(incident(3)), Millis(i64::MAX), 10).await.unwrap();
     read.audit(0, 10).await.unwrap();
     read.counts(Millis(0)).await.unwrap();
     read.map(MapRef { id: MapId(uuid::Uuid::nil()), version: 1 }).await.unwrap();

@@ -264,6 +264,12 @@ impl Reader for SqliteReader {
         Box::pin(self.many("read personal values", statement, decode::personal))
     }
 
+    fn holding_personal(&self, after: Option<IncidentId>, closed_by: Millis, limit: u32) -> Read<'_, Vec<IncidentId>> {
+        let after = after.map_or_else(Vec::new, |after| id(after.0));
+        let statement = sqlx::query(sql::read::HOLDING_PERSONAL).bind(after).bind(closed_by.0).bind(page(limit));
+        Box::pin(self.many("read who holds personal values", statement, decode::incident))
+    }
+
     fn audit(&self, after: u64, limit: u32) -> Read<'_, Vec<(u64, AuditRow)>> {
         let statement = sqlx::query(sql::read::AUDIT).bind(integer(after)).bind(page(limit));
         Box::pin(self.many("read the audit rows", statement, decode::audit))

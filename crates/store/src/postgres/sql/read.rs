@@ -169,6 +169,13 @@ pub(crate) const PERSONAL: &str = "
 SELECT incident, seq, path, disclosure FROM personal
 WHERE incident = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, path";
 
+/// Of closed cases and aliases after the id `$1` those that still hold a value, at most `$3`.
+pub(crate) const HOLDING_PERSONAL: &str = "
+SELECT c.incident FROM cases AS c
+WHERE c.incident > $1 AND (c.closed_at <= $2 OR c.alias_of IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM personal AS p WHERE p.incident = c.incident)
+ORDER BY c.incident LIMIT $3";
+
 pub(crate) const AUDIT: &str = "
 SELECT id, at, org, client, officer, method, reason, count FROM audit WHERE id > $1 ORDER BY id LIMIT $2";
 
