@@ -31,6 +31,10 @@ use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violati
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
+/// From a read to its NOT_FOUND, in milliseconds: longer than it takes to look for what is absent, and than to read and
+/// refuse what is hidden, so that the time tells no more than the bytes do (security, *Access*).
+const NOT_FOUND_MS: i64 = 5;
+
 /// What every method needs: the engine, who may call, and the key of tokens.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Parts>);
@@ -242,9 +246,13 @@ impl Gate {
     /// A case the caller may see, or NOT_FOUND: the same answer as for one that does not exist. Whoever has no part any
     /// more keeps the case as it last saw it, and sees nothing new.
     async fn visible(&self, caller: &Caller, method: &'static str, incident: IncidentId) -> Result<Entry, Status> {
-        let missing = || self.denied(caller, method, &Refusal::new(Reason::IncidentNotFound).field("incident"));
+        let clock = self.clock();
+        let answered = clock.now().plus(NOT_FOUND_MS);
         let found = self.engine().case(caller, incident).await.map_err(|error| unreadable(&error))?;
-        found.ok_or_else(missing)
+        if found.is_none() {
+            clock.sleep_until(answered).await;
+        }
+        found.ok_or_else(|| self.denied(caller, method, &Refusal::new(Reason::IncidentNotFound).field("incident")))
     }
 }
 
