@@ -116,7 +116,7 @@ pub fn inventory(config: &Config) -> Vec<Result<Item, Unreadable>> {
         let key = |name: &str| format!("organisation[{at}].{name}");
         match organisation.keys_from() {
             Some(KeysFrom::File(file)) => {
-                public_keys(&mut found, &key("jwks_file"), &organisation.id, file, organisation.alg)
+                public_keys(&mut found, &key("jwks_file"), &organisation.id, file, organisation.alg);
             }
             Some(KeysFrom::Url { url, .. }) => found.push(Ok(Item {
                 key: key("jwks_url"),

@@ -123,6 +123,7 @@ impl Reader for DumpedStore<'_> {
         obligations_of(Option<OrgId>, Option<StationId>, Option<ObligationCursor>, u32) -> Vec<ObligationRow>;
         obligations_in(IncidentId) -> Vec<ObligationRow>;
         personal(IncidentId, u64, u64) -> Vec<PersonalRow>;
+        holding_personal(Option<IncidentId>, Millis, u32) -> Vec<IncidentId>;
         audit(u64, u32) -> Vec<(u64, AuditRow)>;
         map(MapRef) -> Option<MapRow>;
         counts(Millis) -> Counts;
