@@ -13,10 +13,12 @@
 //! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
 //! 12. [`certified`]: the service with client certificates, its machines and their tokens.
 //! 13. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
+//! 14. [`attack`]: a client of our own frames, and the scripts it plays against the listener.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
 pub mod app;
+pub mod attack;
 pub mod certified;
 pub mod desk;
 pub mod history;

@@ -18,14 +18,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 use tonic::transport::server::Connected;
-
-/// Bytes a connection has to say in its first time: the preface of HTTP/2 (RFC 9113, 3.4). No whole request of HTTP/1.1
-/// is shorter.
-const GREETING_BYTES: usize = 24;
 
 /// Who has a limit of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -178,17 +172,13 @@ impl Drop for Permit {
 /// its peer, its certificates among it, is what this says.
 pub struct Counted<S> {
     stream: S,
-    /// Until its greeting is whole: how long that may still take, and how many bytes are missing. After that the
-    /// transport asks whether the peer lives.
-    greeting: Option<(Pin<Box<Sleep>>, usize)>,
     _permit: Permit,
 }
 
 impl<S> Counted<S> {
-    /// The connection has this long to greet, or it is closed. The transport waits for a preface without end.
-    pub fn new(stream: S, permit: Permit, greeting: Duration) -> Self {
-        let greeting = Some((Box::pin(tokio::time::sleep(greeting)), GREETING_BYTES));
-        Self { stream, greeting, _permit: permit }
+    /// The connection keeps its place until it is dropped.
+    pub fn new(stream: S, permit: Permit) -> Self {
+        Self { stream, _permit: permit }
     }
 }
 
@@ -202,20 +192,7 @@ impl<S: Connected> Connected for Counted<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let filled = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let Some((limit, missing)) = &mut self.greeting else { return read };
-        match read {
-            Poll::Pending if limit.as_mut().poll(cx).is_ready() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(read) => {
-                *missing = missing.saturating_sub(buf.filled().len() - filled);
-                if *missing == 0 {
-                    self.greeting = None;
-                }
-                Poll::Ready(read)
-            }
-        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
@@ -248,7 +225,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn connections(all: u32, per_peer: u32) -> Connections {
         let limits = Limits { connections_max: all, connections_per_peer_max: per_peer, ..Limits::default() };
@@ -306,30 +282,5 @@ mod tests {
         assert!(open("B", "desk-1").is_some(), "the other side, behind the same address");
         drop(kept);
         assert_eq!(held(&connections), (0, 0, 0), "what was refused holds nothing either");
-    }
-
-    #[tokio::test]
-    async fn who_does_not_greet_after_the_handshake_is_closed_and_who_did_may_be_silent() {
-        let connections = connections(1, 1);
-        let limit = Duration::from_millis(5);
-        let permit = || connections.admit(ip("10.0.0.1")).unwrap().open(None).unwrap();
-        for said in [0, 1, GREETING_BYTES - 1] {
-            let (mut client, stream) = tokio::io::duplex(64);
-            client.write_all(&vec![b'P'; said]).await.unwrap();
-            let mut silent = Counted::new(stream, permit(), limit);
-            let error = silent.read_exact(&mut [0; GREETING_BYTES]).await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{said} bytes");
-        }
-        let (mut client, stream) = tokio::io::duplex(64);
-        let mut greeted = Counted::new(stream, permit(), limit);
-        client.write_all(&[b'P'; GREETING_BYTES]).await.unwrap();
-        greeted.read_exact(&mut [0; GREETING_BYTES]).await.unwrap();
-        let later = tokio::time::timeout(limit * 10, greeted.read_u8()).await;
-        assert!(later.is_err(), "still open");
-        greeted.write_all(b"answer").await.unwrap();
-        greeted.flush().await.unwrap();
-        assert!(connections.admit(ip("10.0.0.1")).is_none(), "it has its place as long as it is there");
-        drop(greeted);
-        assert_eq!(held(&connections), (0, 0, 0));
     }
 }

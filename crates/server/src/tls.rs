@@ -3,6 +3,8 @@
 //! tonic's own TLS settings know neither protocol versions nor session resumption, so the acceptor is ours. It keeps
 //! a plain [`TcpStream`] inside, or tonic's `peer_certs` would find nothing once clients bring certificates.
 
+mod guard;
+
 use crate::config::{Limits, Server, files};
 use crate::connections::{Connections, Counted};
 use crate::dev_ca;
@@ -21,6 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::TcpIncoming;
+
+pub use guard::{Bounds, Guarded};
 
 /// Longest certificate chain file, in bytes.
 pub const CERT_BYTES_MAX: u64 = 256 * 1024;
@@ -155,19 +159,19 @@ pub fn acceptor(server: &Server, clients: Option<Arc<dyn ClientCertVerifier>>) -
     Ok(TlsAcceptor::from(Arc::new(identity.server_config(server.grpc_web))))
 }
 
-/// Connections whose handshake is done, for `serve_with_incoming_shutdown`, each with its place. Handshakes run beside
-/// each other, so a slow one holds up no other; one that fails or takes too long is dropped and leaves the listener
-/// running. `known` tells which machine shows a chain, if one is known.
+/// Connections whose handshake is done, for `serve_with_incoming_shutdown`, each with its place and within its bounds.
+/// Handshakes run beside each other, so a slow one holds up no other; one that fails or takes too long is dropped and
+/// leaves the listener running. `known` tells which machine shows a chain, if one is known.
 pub fn incoming<K>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     limits: &Limits,
     known: K,
-) -> impl Stream<Item = std::io::Result<Counted<TlsStream<TcpStream>>>> + Send + use<K>
+) -> impl Stream<Item = std::io::Result<Counted<Guarded<TlsStream<TcpStream>>>>> + Send + use<K>
 where
     K: Fn(&[CertificateDer<'static>]) -> Option<(OrgId, ClientId)> + Clone + Send + 'static,
 {
-    let deadline = limits.tls_handshake();
+    let (deadline, bounds) = (limits.tls_handshake(), Bounds::of(limits));
     let handshakes_max = limits.tls_handshakes_max as usize;
     let connections = Connections::new(limits);
     TcpIncoming::from(listener)
@@ -193,7 +197,7 @@ where
                 match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let machine = known(stream.get_ref().1.peer_certificates().unwrap_or_default());
-                        permit.open(machine).map(|permit| Ok(Counted::new(stream, permit, deadline)))
+                        permit.open(machine).map(|permit| Ok(Counted::new(Guarded::new(stream, bounds), permit)))
                     }
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "a TLS handshake failed");

@@ -33,6 +33,9 @@ limits! {
     local_error_reset_streams_max = 256 in 1..=1_024,
     /// Streams reset before they were accepted (rapid reset) before the connection is closed.
     pending_accept_reset_streams_max = 20 in 1..=1_024,
+    /// Frames a second that carry next to nothing (PING, SETTINGS, DATA by single bytes) which one connection may send;
+    /// more closes it. The busiest dispatch system sends about one for each of its calls.
+    small_frames_per_s = 10_000 in 1_000..=1_000_000,
     /// Bytes of one request's headers; more is refused. A token alone may take 8 KiB.
     header_list_bytes_max = 16_384 in 12_288..=65_536,
     /// Bytes of one message received; more is `MESSAGE_TOO_LARGE`.
@@ -49,7 +52,7 @@ limits! {
     unary_deadline_ms = 5_000 in 100..=5_000,
     /// Unary calls under way at once; further ones are shed with `QUEUE_FULL`, facts last.
     unary_in_flight_max = 512 in 1..=65_536,
-    /// Milliseconds a TLS handshake may take; then the connection is closed.
+    /// Milliseconds a TLS handshake may take, and after it the whole preface of HTTP/2; then the connection is closed.
     tls_handshake_ms = 5_000 in 100..=60_000,
     /// TLS handshakes under way at once; a further connection is closed at once, three quarters of them from one address.
     tls_handshakes_max = 512 in 1..=4_096,
