@@ -21,6 +21,7 @@ mod sides;
 mod statements;
 mod stopping;
 mod storm;
+mod tokens;
 mod trace;
 mod transport;
 mod walls;

@@ -13,6 +13,7 @@
 //! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
 //! 12. [`certified`]: the service with client certificates, its machines and their tokens.
 //! 13. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
+//! 14. [`tokens`]: every attack with a token or a certificate, by every method.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
@@ -29,3 +30,4 @@ pub mod recorded;
 pub mod refusal;
 pub mod replicas;
 pub mod subscribers;
+pub mod tokens;

@@ -1,12 +1,13 @@
 //! Calls by bytes: what a client sends that does not hold to the protocol.
 
 use crate::app::TestApp;
+use handoff_client::Machine;
 use prost::bytes::{Buf, BufMut, Bytes};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Response, Status};
 
 /// Bytes as they are.
@@ -49,8 +50,16 @@ impl Decoder for Raw {
 
 /// Where a running service is, and whose certificate it shows.
 pub(crate) fn endpoint(app: &TestApp) -> anyhow::Result<Endpoint> {
+    endpoint_as(app, None)
+}
+
+/// The same, showing a certificate of one's own.
+pub(crate) fn endpoint_as(app: &TestApp, machine: Option<&Machine>) -> anyhow::Result<Endpoint> {
     let ca = std::fs::read_to_string(app.path("ca.pem"))?;
-    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+    if let Some(machine) = machine {
+        tls = tls.identity(Identity::from_pem(&machine.cert_pem, &machine.key_pem));
+    }
     Ok(Endpoint::from_shared(format!("https://{}", app.address()))?.tls_config(tls)?)
 }
 
@@ -60,14 +69,24 @@ pub(crate) fn request(
     token: Option<&str>,
     bytes: Vec<u8>,
 ) -> Result<(Request<Vec<u8>>, PathAndQuery), Status> {
+    let values: Vec<String> = token.iter().map(|token| format!("Bearer {token}")).collect();
+    request_with(method, &values, bytes)
+}
+
+/// The same with any number of `authorization` values. A method of another package than ours is named from `/` on.
+pub(crate) fn request_with(
+    method: &str,
+    values: &[String],
+    bytes: Vec<u8>,
+) -> Result<(Request<Vec<u8>>, PathAndQuery), Status> {
     let unknown = |error: &dyn std::fmt::Display| Status::unknown(error.to_string());
     let mut request = Request::new(bytes);
-    if let Some(token) = token {
-        let value = MetadataValue::try_from(format!("Bearer {token}")).map_err(|error| unknown(&error))?;
-        request.metadata_mut().insert("authorization", value);
+    for value in values {
+        let value = MetadataValue::try_from(value).map_err(|error| unknown(&error))?;
+        request.metadata_mut().append("authorization", value);
     }
-    let path = PathAndQuery::try_from(format!("/handoff.v1.{method}")).map_err(|error| unknown(&error))?;
-    Ok((request, path))
+    let path = if method.starts_with('/') { method.to_owned() } else { format!("/handoff.v1.{method}") };
+    Ok((request, PathAndQuery::try_from(path).map_err(|error| unknown(&error))?))
 }
 
 /// A connection that sends whatever it is told to.
