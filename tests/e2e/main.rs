@@ -21,6 +21,7 @@ mod sides;
 mod statements;
 mod stopping;
 mod storm;
+mod theft;
 mod tokens;
 mod trace;
 mod transport;
