@@ -11,6 +11,7 @@ mod feed;
 mod intake;
 mod limits;
 mod lists;
+mod malformed;
 mod merges;
 mod part_ended;
 mod postgres;

@@ -1,14 +1,16 @@
 //! Calls by bytes: what a client sends that does not hold to the protocol.
 
 use crate::app::TestApp;
+use crate::refusal::Refusal;
 use handoff_client::Machine;
 use prost::bytes::{Buf, BufMut, Bytes};
-use tonic::client::Grpc;
+use tonic::body::Body;
+use tonic::client::{Grpc, GrpcService};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 /// Bytes as they are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,4 +133,38 @@ impl RawClient {
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         grpc.unary(request, path, Raw).await
     }
+}
+
+/// What came of a body that was sent as it is.
+#[derive(Debug)]
+pub struct Framed {
+    /// The HTTP status.
+    pub http: u16,
+    /// The refusal; none where it was answered.
+    pub refusal: Option<Refusal>,
+}
+
+/// Sends a body to `Service/Method` as it is, frames and all.
+///
+/// # Errors
+/// The service cannot be reached.
+pub async fn framed(
+    app: &TestApp,
+    method: &str,
+    token: &str,
+    body: String,
+    headers: &[(&'static str, &'static str)],
+) -> anyhow::Result<Framed> {
+    let mut channel = endpoint(app)?.connect().await?;
+    let mut request = tonic::codegen::http::Request::post(format!("https://{}/handoff.v1.{method}", app.address()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", format!("Bearer {token}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    std::future::poll_fn(|context| GrpcService::<Body>::poll_ready(&mut channel, context)).await?;
+    let answer = GrpcService::<Body>::call(&mut channel, request.body(Body::new(body))?).await?;
+    let refusal = Status::from_header_map(answer.headers()).filter(|status| status.code() != Code::Ok);
+    Ok(Framed { http: answer.status().as_u16(), refusal: refusal.as_ref().map(Refusal::of) })
 }
