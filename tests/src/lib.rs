@@ -14,6 +14,7 @@
 //! 12. [`certified`]: the service with client certificates, its machines and their tokens.
 //! 13. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
 //! 14. [`attack`]: a client of our own frames, and the scripts it plays against the listener.
+//! 15. [`tokens`]: every attack with a token or a certificate, by every method.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
@@ -31,3 +32,4 @@ pub mod recorded;
 pub mod refusal;
 pub mod replicas;
 pub mod subscribers;
+pub mod tokens;

@@ -2,6 +2,7 @@
 
 use crate::app::TestApp;
 use crate::raw::{self, Raw};
+use handoff_client::Machine;
 use prost::bytes::Bytes;
 use tonic::client::Grpc;
 use tonic::transport::Channel;
@@ -66,16 +67,30 @@ impl Line {
         Ok(Self { channel: raw::endpoint(app)?.tcp_nodelay(true).connect_lazy() })
     }
 
+    /// A connection that shows a machine's certificate.
+    ///
+    /// # Errors
+    /// The address or certificate cannot be used.
+    pub fn of_machine(app: &TestApp, machine: &Machine) -> anyhow::Result<Self> {
+        Ok(Self { channel: raw::endpoint_as(app, Some(machine))?.tcp_nodelay(true).connect_lazy() })
+    }
+
     /// Calls `Service/Method` with these bytes. Of a stream the first message counts.
     pub async fn call(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> Answer {
-        match self.first_message(path, token, bytes).await {
+        let values: Vec<String> = token.iter().map(|token| format!("Bearer {token}")).collect();
+        self.call_with(path, &values, bytes).await
+    }
+
+    /// The same with any number of `authorization` values.
+    pub async fn call_with(&self, path: &str, values: &[String], bytes: Vec<u8>) -> Answer {
+        match self.first_message(path, values, bytes).await {
             Ok(message) => Answer { code: Code::Ok, status: None, message: message.unwrap_or_default() },
             Err(status) => Answer { code: status.code(), status: Some(status), message: Bytes::new() },
         }
     }
 
-    async fn first_message(&self, path: &str, token: Option<&str>, bytes: Vec<u8>) -> Result<Option<Bytes>, Status> {
-        let (request, path) = raw::request(path, token, bytes)?;
+    async fn first_message(&self, path: &str, values: &[String], bytes: Vec<u8>) -> Result<Option<Bytes>, Status> {
+        let (request, path) = raw::request_with(path, values, bytes)?;
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         // A unary answer is a stream of one message on the wire.

@@ -7,10 +7,10 @@ mod machines;
 use super::*;
 use crate::config::Alg;
 use crate::dev_ca::{self, Plan};
+use corpus::vectors::{Issuers, REVOKED_SUBJECT, REVOKED_TOKEN, Signer};
 use futures_util::FutureExt;
 use handoff_domain::ids::OrgId;
 use http::HeaderValue;
-use jsonwebtoken::EncodingKey;
 use rcgen::KeyPair;
 use tempfile::TempDir;
 use tonic::Code;
@@ -25,18 +25,7 @@ const A_ISSUER: &str = "https://idp.a.example/";
 struct World {
     _folder: TempDir,
     auth: Authenticator,
-    a: Signer,
-    b: Signer,
-    sup: Signer,
-}
-
-/// A private key of one issuer, with the header its tokens have.
-struct Signer {
-    key: EncodingKey,
-    alg: Algorithm,
-    header: String,
-    claims: String,
-    public: KeyPair,
+    issuers: Issuers,
 }
 
 fn organisation(folder: &std::path::Path, id: &str, kind: OrgKind, alg: Alg) -> Organisation {
@@ -60,60 +49,14 @@ fn organisation(folder: &std::path::Path, id: &str, kind: OrgKind, alg: Alg) -> 
 
 fn signer(folder: &std::path::Path, organisation: &Organisation) -> Signer {
     let pem = std::fs::read_to_string(dev_ca::issuer_key_file(folder, &organisation.id)).unwrap();
-    let public = KeyPair::from_pem(&pem).unwrap();
     let set = jwks::read(organisation.jwks_file.as_deref().unwrap(), organisation.alg).unwrap();
     let (kid, _) = set.thumbprints().next().unwrap();
-    let (alg, key) = match organisation.alg {
-        Alg::EdDsa => (Algorithm::EdDSA, EncodingKey::from_ed_der(public.serialized_der())),
-        Alg::Es256 => (Algorithm::ES256, EncodingKey::from_ec_der(public.serialized_der())),
+    let alg = match organisation.alg {
+        Alg::EdDsa => Algorithm::EdDSA,
+        Alg::Es256 => Algorithm::ES256,
     };
-    let (role, station) = match organisation.kind {
-        OrgKind::Party => ("duty_officer", r#""station":"S1","#),
-        OrgKind::Superior | OrgKind::Audit | OrgKind::Operator => ("superior", ""),
-    };
-    let (iss, alg_name, exp) = (&organisation.issuer, organisation.alg, NOW_S + 600);
-    Signer {
-        key,
-        alg,
-        header: format!(r#"{{"alg":"{alg_name}","typ":"at+jwt","kid":"{kid}"}}"#),
-        claims: format!(
-            r#"{{"iss":"{iss}","aud":"handoff","sub":"o-17","roles":["{role}"],{station}"iat":{NOW_S},"nbf":{NOW_S},"exp":{exp},"jti":"t-1"}}"#
-        ),
-        public,
-    }
-}
-
-impl Signer {
-    /// Signs any two texts as header and claims.
-    fn sign(&self, header: &str, claims: &str) -> String {
-        let message = format!("{}.{}", b64(header.as_bytes()), b64(claims.as_bytes()));
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.alg).unwrap();
-        format!("{message}.{signature}")
-    }
-
-    /// A good token with one part of its claims replaced.
-    fn with(&self, from: &str, to: &str) -> String {
-        assert!(self.claims.contains(from), "the claims have no `{from}`");
-        self.sign(&self.header, &self.claims.replacen(from, to, 1))
-    }
-
-    /// A good token with one part of its header replaced.
-    fn headed(&self, from: &str, to: &str) -> String {
-        assert!(self.header.contains(from), "the header has no `{from}`");
-        self.sign(&self.header.replacen(from, to, 1), &self.claims)
-    }
-
-    /// A good token with these three times in seconds from now.
-    fn timed(&self, iat: i64, nbf: i64, exp: i64) -> String {
-        let claims = self.claims.replace(&format!(r#""iat":{NOW_S}"#), &format!(r#""iat":{}"#, NOW_S + iat));
-        let claims = claims.replace(&format!(r#""nbf":{NOW_S}"#), &format!(r#""nbf":{}"#, NOW_S + nbf));
-        let claims = claims.replace(&format!(r#""exp":{}"#, NOW_S + 600), &format!(r#""exp":{}"#, NOW_S + exp));
-        self.sign(&self.header, &claims)
-    }
-
-    fn good(&self) -> String {
-        self.sign(&self.header, &self.claims)
-    }
+    let station = (organisation.kind == OrgKind::Party).then_some("S1");
+    Signer::new(&pem, alg, &organisation.issuer, kid, station, NOW_S)
 }
 
 fn b64(bytes: &[u8]) -> String {
@@ -128,7 +71,7 @@ fn world() -> World {
 fn parts() -> (World, [Organisation; 3]) {
     let folder = tempfile::tempdir().unwrap();
     let pki = folder.path().join("pki");
-    let organisations = [
+    let mut organisations = [
         organisation(&pki, "A", OrgKind::Party, Alg::EdDsa),
         organisation(&pki, "B", OrgKind::Party, Alg::Es256),
         organisation(&pki, "SUP", OrgKind::Superior, Alg::EdDsa),
@@ -136,9 +79,13 @@ fn parts() -> (World, [Organisation; 3]) {
     let keys = organisations.iter().map(|organisation| (organisation.id.clone(), organisation.alg)).collect();
     dev_ca::write(&Plan { folder: pki.clone(), organisations: keys, machines: Vec::new(), replace: false }, NOW)
         .unwrap();
+    let revoked = folder.path().join("a.corpus.toml");
+    let list = format!("tokens = [\"{REVOKED_TOKEN}\"]\nsubjects = [\"{REVOKED_SUBJECT}\"]\ncertificates = []\n");
+    std::fs::write(&revoked, list).unwrap();
+    organisations[0].revoked_file = Some(revoked);
     let [a, b, sup] = organisations.each_ref().map(|organisation| signer(&pki, organisation));
     let auth = Authenticator::new(&organisations, &rules(ClientCertificates::Off)).unwrap();
-    (World { auth, _folder: folder, a, b, sup }, organisations)
+    (World { auth, _folder: folder, issuers: Issuers { a, b, sup } }, organisations)
 }
 
 fn rules(certificates: ClientCertificates) -> Rules {
@@ -168,9 +115,9 @@ fn headers(values: &[&str]) -> HeaderMap {
 fn a_good_token_names_organisation_station_officer_and_roles() {
     let world = world();
     for (signer, org, kind, station, role) in [
-        (&world.a, "A", OrgKind::Party, Some("S1"), Role::DutyOfficer),
-        (&world.b, "B", OrgKind::Party, Some("S1"), Role::DutyOfficer),
-        (&world.sup, "SUP", OrgKind::Superior, None, Role::Superior),
+        (&world.issuers.a, "A", OrgKind::Party, Some("S1"), Role::DutyOfficer),
+        (&world.issuers.b, "B", OrgKind::Party, Some("S1"), Role::DutyOfficer),
+        (&world.issuers.sup, "SUP", OrgKind::Superior, None, Role::Superior),
     ] {
         let session = world.verify(&signer.good(), NOW).unwrap();
         let caller = &session.caller;
@@ -180,14 +127,14 @@ fn a_good_token_names_organisation_station_officer_and_roles() {
         assert_eq!((caller.client.as_str(), caller.roles.as_slice()), (CONSOLE_CLIENT, &[role][..]));
         assert_eq!(session.expires, Millis((NOW_S + 600) * SECOND));
     }
-    let named = world.a.with(r#""jti""#, r#""client":"desk-2","jti""#);
+    let named = world.issuers.a.with(r#""jti""#, r#""client":"desk-2","jti""#);
     assert_eq!(world.verify(&named, NOW).unwrap().caller.client.as_str(), "desk-2");
 }
 
 #[test]
 fn a_dispatch_system_has_a_client_and_a_station_and_no_officer() {
     let world = world();
-    let adapter = world.a.with(r#"["duty_officer"]"#, r#"["adapter"],"client":"cad""#);
+    let adapter = world.issuers.a.with(r#"["duty_officer"]"#, r#"["adapter"],"client":"cad""#);
     let caller = world.verify(&adapter, NOW).unwrap().caller.clone();
     assert_eq!((caller.client.as_str(), caller.officer, caller.roles), ("cad", None, vec![Role::Adapter]));
     assert_eq!(caller.station.as_ref().map(StationId::as_str), Some("S1"));
@@ -196,7 +143,7 @@ fn a_dispatch_system_has_a_client_and_a_station_and_no_officer() {
         (r#"["adapter"],"client":"""#, Denied::Client),
         (r#"["adapter","duty_officer"],"client":"cad""#, Denied::Role),
     ] {
-        assert_eq!(world.denied(&world.a.with(r#"["duty_officer"]"#, claims)), Some(denied), "{claims}");
+        assert_eq!(world.denied(&world.issuers.a.with(r#"["duty_officer"]"#, claims)), Some(denied), "{claims}");
     }
 }
 
@@ -204,17 +151,17 @@ fn a_dispatch_system_has_a_client_and_a_station_and_no_officer() {
 fn an_admin_may_be_without_a_station_nobody_else_of_a_party() {
     let world = world();
     let roles = r#""roles":["duty_officer"],"station":"S1""#;
-    assert!(world.verify(&world.a.with(roles, r#""roles":["admin"]"#), NOW).is_ok());
+    assert!(world.verify(&world.issuers.a.with(roles, r#""roles":["admin"]"#), NOW).is_ok());
     for roles_without in [r#""roles":["supervisor"]"#, r#""roles":["admin","dispatcher"]"#] {
-        assert_eq!(world.denied(&world.a.with(roles, roles_without)), Some(Denied::Station), "{roles_without}");
+        assert_eq!(world.denied(&world.issuers.a.with(roles, roles_without)), Some(Denied::Station), "{roles_without}");
     }
-    assert_eq!(world.denied(&world.sup.with(r#""iat""#, r#""station":"S1","iat""#)), Some(Denied::Station));
+    assert_eq!(world.denied(&world.issuers.sup.with(r#""iat""#, r#""station":"S1","iat""#)), Some(Denied::Station));
 }
 
 #[test]
 fn times_are_judged_by_the_clock_that_is_passed_in() {
     let world = world();
-    let a = &world.a;
+    let a = &world.issuers.a;
     for (iat, nbf, exp, denied) in [
         (0, 0, 900, None),
         (0, 0, 901, Some(Denied::Life)),
@@ -240,19 +187,19 @@ fn times_are_judged_by_the_clock_that_is_passed_in() {
 fn an_adapter_lives_as_long_as_configured_and_a_person_900_seconds() {
     let world = world();
     let adapter = |life: i64| {
-        let claims = world.a.claims.replace(r#"["duty_officer"]"#, r#"["adapter"],"client":"cad""#);
+        let claims = world.issuers.a.claims.replace(r#"["duty_officer"]"#, r#"["adapter"],"client":"cad""#);
         let claims = claims.replace(&(NOW_S + 600).to_string(), &(NOW_S + life).to_string());
-        world.a.sign(&world.a.header, &claims)
+        world.issuers.a.sign(&world.issuers.a.header, &claims)
     };
     assert_eq!(world.denied(&adapter(3_600)), None);
     assert_eq!(world.denied(&adapter(3_601)), Some(Denied::Life));
-    assert_eq!(world.denied(&world.a.timed(0, 0, 3_600)), Some(Denied::Life));
+    assert_eq!(world.denied(&world.issuers.a.timed(0, 0, 3_600)), Some(Denied::Life));
 }
 
 #[test]
 fn exactly_one_authorization_value_is_taken() {
     let world = world();
-    let token = world.a.good();
+    let token = world.issuers.a.good();
     let ask = |values: &[&str]| now(world.auth.authenticate(&headers(values), &[], NOW)).err();
     let bearer = format!("Bearer {token}");
     assert_eq!(ask(&[&bearer]), None);
@@ -272,7 +219,7 @@ fn exactly_one_authorization_value_is_taken() {
 #[test]
 fn the_cache_keeps_tokens_that_held_until_they_end() {
     let world = world();
-    let token = world.a.good();
+    let token = world.issuers.a.good();
     let first = world.verify(&token, NOW).unwrap();
     let second = world.verify(&token, NOW.plus(599_999)).unwrap();
     assert!(Arc::ptr_eq(&first, &second));
@@ -282,7 +229,7 @@ fn the_cache_keeps_tokens_that_held_until_they_end() {
     assert!(world.verify(&format!("{token}A"), NOW).is_err());
     assert_eq!(world.auth.cache.len(), 0, "what did not hold is not kept");
     for n in 0..3 {
-        world.verify(&world.a.with("t-1", &format!("t-{n}")), NOW).unwrap();
+        world.verify(&world.issuers.a.with("t-1", &format!("t-{n}")), NOW).unwrap();
     }
     assert_eq!(world.auth.cache.len(), 3);
 }

@@ -1,9 +1,10 @@
 //! Client certificates: whose a machine is, what it may carry, and every way in that must stay shut.
 
+use super::corpus::bindings::{ALONE, BINDINGS, Bound};
 use super::*;
 use crate::auth::clients::{VERDICT_MS, thumbprint};
 use crate::config;
-use handoff_domain::time::{DAY, HOUR, MINUTE};
+use handoff_domain::time::{DAY, HOUR};
 use rcgen::string::Ia5String;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyUsagePurpose, SanType};
 use std::path::PathBuf;
@@ -123,12 +124,12 @@ fn a_machine_is_the_dispatch_system_of_its_station_and_carries_its_officers() {
         ("A", "cad-a", &[Role::Adapter][..])
     );
     assert_eq!((caller.station.as_ref().unwrap().as_str(), &caller.officer), ("S1", &None));
-    let person = guarded.with(&bound(&guarded.world.a, &cad), &cad, NOW).unwrap();
+    let person = guarded.with(&bound(&guarded.world.issuers.a, &cad), &cad, NOW).unwrap();
     assert_eq!((person.caller.client.as_str(), person.caller.roles.as_slice()), ("cad-a", &[Role::DutyOfficer][..]));
     assert_eq!(person.caller.officer.as_ref().unwrap().as_str(), "o-17");
     let desk = guarded.a.machine(DESK_A);
     assert_eq!(guarded.alone(&desk, NOW).err(), Some(Denied::Missing), "it speaks for nobody by itself");
-    assert!(guarded.with(&bound(&guarded.world.a, &desk), &desk, NOW).is_ok());
+    assert!(guarded.with(&bound(&guarded.world.issuers.a, &desk), &desk, NOW).is_ok());
     let other = guarded.b.machine(CAD_B);
     assert_eq!(guarded.alone(&other, NOW).unwrap().caller.org.as_str(), "B");
 }
@@ -137,27 +138,21 @@ fn a_machine_is_the_dispatch_system_of_its_station_and_carries_its_officers() {
 fn no_certificate_leads_to_another_organisation_or_to_a_machine_nobody_registered() {
     let guarded = guarded();
     let stranger = Authority::new(guarded.world._folder.path(), "stranger");
-    let server = Wanted { usage: ExtendedKeyUsagePurpose::ServerAuth, ..Wanted::named(&[CAD_A]) };
-    let over = Wanted { until: NOW.plus(-MINUTE), ..Wanted::named(&[CAD_A]) };
-    let early = Wanted { from: NOW.plus(MINUTE), ..Wanted::named(&[CAD_A]) };
-    for (what, chain, denied) in [
-        ("none", vec![], Denied::NoCertificate),
-        ("A's authority names B's machine", guarded.a.machine(CAD_B), Denied::CertificateUnknown),
-        ("B's authority names A's machine", guarded.b.machine(CAD_A), Denied::CertificateUnknown),
-        ("a name of nobody", guarded.a.machine("handoff://C/machine/cad-a"), Denied::MachineUnknown),
-        ("a machine nobody registered", guarded.a.machine("handoff://A/machine/cad-x"), Denied::MachineUnknown),
-        ("a name that only begins like one", guarded.a.machine("handoff://A/machine/cad-a/x"), Denied::MachineUnknown),
-        ("no name at all", guarded.a.issue(&Wanted::named(&[])), Denied::MachineUnknown),
-        ("two names", guarded.a.issue(&Wanted::named(&[CAD_A, DESK_A])), Denied::MachineUnknown),
-        ("two names, one of each side", guarded.a.issue(&Wanted::named(&[CAD_A, CAD_B])), Denied::MachineUnknown),
-        ("nobody's authority", stranger.machine(CAD_A), Denied::CertificateUnknown),
-        ("a server's certificate", guarded.a.issue(&server), Denied::CertificateUnknown),
-        ("over", guarded.a.issue(&over), Denied::CertificateTime),
-        ("not valid yet", guarded.a.issue(&early), Denied::CertificateTime),
-        ("no certificate's bytes", vec![CertificateDer::from(vec![0x30, 0x00])], Denied::CertificateUnknown),
-    ] {
-        assert_eq!(guarded.alone(&chain, NOW).err(), Some(denied), "{what}");
-        assert_eq!(guarded.alone(&chain, NOW).err(), Some(denied), "{what}, asked again");
+    let mut chains = vec![
+        ("none", vec![], "no_certificate"),
+        ("no certificate's bytes", vec![CertificateDer::from(vec![0x30, 0x00])], "certificate_unknown"),
+    ];
+    for alone in ALONE {
+        let authority = alone.by.map_or(&stranger, |side| if side == "A" { &guarded.a } else { &guarded.b });
+        let usage =
+            if alone.of_a_server { ExtendedKeyUsagePurpose::ServerAuth } else { ExtendedKeyUsagePurpose::ClientAuth };
+        let (from, until) = (NOW.plus(alone.from_h * HOUR), NOW.plus(alone.until_h * HOUR));
+        let wanted = Wanted { names: alone.names, usage, from, until };
+        chains.push((alone.name, authority.issue(&wanted), alone.denied));
+    }
+    for (what, chain, denied) in chains {
+        assert_eq!(guarded.alone(&chain, NOW).err().map(Denied::code), Some(denied), "{what}");
+        assert_eq!(guarded.alone(&chain, NOW).err().map(Denied::code), Some(denied), "{what}, asked again");
     }
 }
 
@@ -184,32 +179,32 @@ fn an_authority_made_to_look_like_the_other_sides_shuts_out_nobody() {
 #[test]
 fn a_token_holds_over_its_own_certificate_alone() {
     let guarded = guarded();
-    let (cad, desk, other) = (guarded.a.machine(CAD_A), guarded.a.machine(DESK_A), guarded.b.machine(CAD_B));
-    let (a, b) = (&guarded.world.a, &guarded.world.b);
-    let token = bound(a, &cad);
-    assert!(guarded.with(&token, &cad, NOW).is_ok());
-    let cnf = |value: &str| a.with(r#""jti""#, &format!(r#""cnf":{value},"jti""#));
-    for (what, token, chain, denied) in [
-        ("stolen, over another machine of its side", token.clone(), &desk, Denied::Unbound),
-        ("stolen, over the other side's", token.clone(), &other, Denied::Unbound),
-        ("stolen, over none", token.clone(), &vec![], Denied::NoCertificate),
-        ("unbound", a.good(), &cad, Denied::Unbound),
-        ("B's token bound to A's certificate", bound(b, &cad), &cad, Denied::OtherSide),
-        ("A's token bound to B's certificate", bound(a, &other), &other, Denied::OtherSide),
-        ("bound by another member", cnf(r#"{"jkt":"AA"}"#), &cad, Denied::Signature),
-        ("bound to two things", cnf(r#"{"x5t#S256":"AA","jkt":"AA"}"#), &cad, Denied::Signature),
-        ("bound to nothing", cnf("{}"), &cad, Denied::Signature),
-        ("bound to null", cnf("null"), &cad, Denied::Signature),
-        ("bound to a short thumbprint", cnf(r#"{"x5t#S256":"AA"}"#), &cad, Denied::Signature),
-    ] {
-        assert_eq!(guarded.with(&token, chain, NOW).err(), Some(denied), "{what}");
+    let machines = [
+        ("cad-a", guarded.a.machine(CAD_A)),
+        ("desk-a", guarded.a.machine(DESK_A)),
+        ("cad-b", guarded.b.machine(CAD_B)),
+    ];
+    let chain = |name: &str| machines.iter().find(|(known, _)| *known == name).map(|(_, chain)| chain).unwrap();
+    let Issuers { a, b, .. } = &guarded.world.issuers;
+    let (token, cad) = (bound(a, chain("cad-a")), chain("cad-a"));
+    assert!(guarded.with(&token, cad, NOW).is_ok());
+    for binding in BINDINGS {
+        let cnf = match binding.bound {
+            Bound::To(machine) => format!(r#""cnf":{{"x5t#S256":"{}"}},"#, b64(&thumbprint(&chain(machine)[0]))),
+            Bound::As(claim) => format!(r#""cnf":{claim},"#),
+            Bound::ToNothing => String::new(),
+        };
+        let client = binding.client.map(|client| format!(r#""client":"{client}","#)).unwrap_or_default();
+        let signer = if binding.of == "A" { a } else { b };
+        let shown = signer.with(r#""jti""#, &format!(r#"{client}{cnf}"jti""#));
+        let over = binding.over.map(|machine| chain(machine).clone()).unwrap_or_default();
+        let denied = guarded.with(&shown, &over, NOW).err().map(Denied::code);
+        assert_eq!(denied, Some(binding.denied), "{}", binding.name);
     }
-    assert!(guarded.with(&token, &cad, NOW).is_ok(), "what was refused elsewhere still holds here");
+    assert!(guarded.with(&token, cad, NOW).is_ok(), "what was refused elsewhere still holds here");
     let thumb = b64(&thumbprint(&cad[0]));
-    let named =
-        |client: &str| a.with(r#""jti""#, &format!(r#""client":"{client}","cnf":{{"x5t#S256":"{thumb}"}},"jti""#));
-    assert!(guarded.with(&named("cad-a"), &cad, NOW).is_ok());
-    assert_eq!(guarded.with(&named("desk-a"), &cad, NOW).err(), Some(Denied::Client), "another machine's name");
+    let named = format!(r#""client":"cad-a","cnf":{{"x5t#S256":"{thumb}"}},"jti""#);
+    assert!(guarded.with(&a.with(r#""jti""#, &named), cad, NOW).is_ok(), "its own machine's name");
 }
 
 #[test]
@@ -217,7 +212,7 @@ fn a_verdict_ends_inside_a_connection() {
     let guarded = guarded();
     let short = Wanted { until: NOW.plus(90 * SECOND), ..Wanted::named(&[CAD_A]) };
     let cad = guarded.a.issue(&short);
-    let token = bound(&guarded.world.a, &cad);
+    let token = bound(&guarded.world.issuers.a, &cad);
     let person = guarded.with(&token, &cad, NOW).unwrap();
     let alone = guarded.alone(&cad, NOW).unwrap();
     let last = NOW.plus(90 * SECOND + VERDICT_MS);
@@ -234,7 +229,7 @@ fn what_was_taken_back_ends_at_once() {
     let guarded = guarded();
     let auth = &guarded.world.auth;
     let (cad, desk) = (guarded.a.machine(CAD_A), guarded.a.machine(DESK_A));
-    let token = bound(&guarded.world.a, &cad);
+    let token = bound(&guarded.world.issuers.a, &cad);
     let person = guarded.with(&token, &cad, NOW).unwrap();
     let alone = guarded.alone(&cad, NOW).unwrap();
     let mut round = 0;
@@ -256,7 +251,7 @@ fn what_was_taken_back_ends_at_once() {
     revoke(format!(r#"certificates = ["{hex}"]"#));
     assert_eq!(guarded.with(&token, &cad, NOW).err(), Some(Denied::CertificateRevoked));
     assert_eq!(auth.still(&alone, &cad, NOW), Err(Denied::CertificateRevoked));
-    assert!(guarded.with(&bound(&guarded.world.a, &desk), &desk, NOW).is_ok(), "another machine goes on");
+    assert!(guarded.with(&bound(&guarded.world.issuers.a, &desk), &desk, NOW).is_ok(), "another machine goes on");
     revoke("nonsense".to_owned());
     assert_eq!(auth.still(&alone, &cad, NOW), Err(Denied::CertificateRevoked), "a broken list changes nothing");
     revoke(String::new());
