@@ -22,6 +22,8 @@ pub mod database;
 pub mod dev_ca;
 pub mod edge;
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod gauges;
 pub mod grpc;
 pub mod metrics;
