@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("evidence", &["domain"]),
     ("proto", &["domain"]),
     ("cluster", &[]),
+    ("fuzz", &[]),
     ("store", &["domain"]),
     ("engine", &["domain", "territory", "evidence", "store"]),
     ("client", &["domain", "proto"]),
@@ -66,7 +67,14 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ),
     (
         "Instant::now",
-        &["crates/engine/src/clock.rs", "crates/territory/tests/", "crates/bench/", "crates/cluster/", "tests/"],
+        &[
+            "crates/engine/src/clock.rs",
+            "crates/territory/tests/",
+            "crates/bench/",
+            "crates/cluster/",
+            "crates/fuzz/",
+            "tests/",
+        ],
     ),
     ("OffsetDateTime::now", &["crates/engine/src/clock.rs", "crates/bench/", "tests/"]),
     ("UtcDateTime::now", &["crates/engine/src/clock.rs", "crates/bench/", "tests/"]),

@@ -4,6 +4,8 @@
 //! that is always safe. After a definite no, a changed command takes a new request id.
 #![warn(missing_docs)]
 
+#[cfg(test)]
+mod fuzz;
 mod retry;
 mod watch;
 
@@ -21,6 +23,7 @@ use api::feed_service_client::FeedServiceClient;
 use api::handoff_service_client::HandoffServiceClient;
 use api::incident_service_client::IncidentServiceClient;
 use api::obligation_service_client::ObligationServiceClient;
+use prost::Message;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tonic::Request;
@@ -28,6 +31,7 @@ use tonic::metadata::MetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic_types::{StatusExt, pb};
 
 /// Largest message taken in, in bytes: what the service sends at most, and a boundary map.
 pub const MESSAGE_BYTES_MAX: usize = 9 * 1024 * 1024;
@@ -189,13 +193,17 @@ impl Client {
 
 pub use tonic::{Code, Response, Status};
 
+/// Type of a message in a language, as details name it.
+const LOCALIZED_MESSAGE: &str = "type.googleapis.com/google.rpc.LocalizedMessage";
+
 /// A refusal in words: code, reason, both languages, fields, and what is legal instead.
+///
+/// Only the kinds of details shown are read: the ready reader of all kinds panics on a pause before retrying that is as
+/// far below zero as it can be.
 #[must_use]
 pub fn explain(status: &Status) -> String {
-    use tonic_types::StatusExt;
     let mut text = format!("{:?}: {}", status.code(), status.message());
-    let details = status.get_error_details();
-    if let Some(info) = details.error_info() {
+    if let Some(info) = status.get_details_error_info() {
         text.push_str(&format!("\n  reason: {}", info.reason));
         let mut metadata: Vec<_> = info.metadata.iter().collect();
         metadata.sort();
@@ -203,38 +211,39 @@ pub fn explain(status: &Status) -> String {
             text.push_str(&format!("\n  {name}: {value}"));
         }
     }
-    if let Some(request) = details.bad_request() {
+    if let Some(request) = status.get_details_bad_request() {
         for violation in &request.field_violations {
             text.push_str(&format!("\n  field {}: {}", violation.field, violation.description));
         }
     }
-    for detail in status.get_error_details_vec() {
-        if let tonic_types::ErrorDetail::LocalizedMessage(message) = detail {
-            text.push_str(&format!("\n  {}: {}", message.locale, message.message));
-        }
+    for message in localized(status) {
+        text.push_str(&format!("\n  {}: {}", message.locale, message.message));
     }
     text
+}
+
+/// The refusal's words in every language it carries.
+fn localized(status: &Status) -> Vec<pb::LocalizedMessage> {
+    let details = pb::Status::decode(status.details()).unwrap_or_default().details;
+    let messages = details.iter().filter(|detail| detail.type_url == LOCALIZED_MESSAGE);
+    messages.filter_map(|detail| pb::LocalizedMessage::decode(detail.value.as_slice()).ok()).collect()
 }
 
 /// A value a refusal carries beside its reason, by name: `state`, `legal_moves`, `fields` and the like.
 #[must_use]
 pub fn value(status: &Status, name: &str) -> Option<String> {
-    use tonic_types::StatusExt;
-    status.get_error_details().error_info().and_then(|info| info.metadata.get(name).cloned())
+    status.get_details_error_info().and_then(|info| info.metadata.get(name).cloned())
 }
 
 /// The fields a refusal finds wrong, each with its code: `incident: NOT_A_UUID`.
 #[must_use]
 pub fn fields(status: &Status) -> Vec<String> {
-    use tonic_types::StatusExt;
-    let details = status.get_error_details();
-    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
     violations.iter().map(|field| format!("{}: {}", field.field, field.description)).collect()
 }
 
 /// The published reason of a refusal, if it carries one.
 #[must_use]
 pub fn reason(status: &Status) -> Option<String> {
-    use tonic_types::StatusExt;
-    status.get_error_details().error_info().map(|info| info.reason.clone())
+    status.get_details_error_info().map(|info| info.reason)
 }

@@ -31,29 +31,91 @@ pub enum WatchError {
 #[derive(Debug)]
 pub struct Watch {
     client: Client,
-    token: String,
-    from_now: bool,
-    last: Option<u64>,
+    place: Place,
     stream: Option<Streaming<WatchResponse>>,
+}
+
+/// Where a watch stands in the feed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Place {
+    /// From which the next stream goes on; empty for the first entry.
+    pub(crate) token: String,
+    /// Nothing before now is wanted, and no place after it is known yet.
+    pub(crate) from_now: bool,
+    /// Number of the last entry returned.
+    pub(crate) last: Option<u64>,
+}
+
+/// What a message of the stream brought.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    /// Entries, all of them in order.
+    Batch(FeedBatch),
+    /// A sign of life.
+    Heartbeat,
+    /// The stream is over; the next one goes on from the place.
+    End,
+}
+
+impl Place {
+    /// Takes a message in. A batch with a gap changes nothing.
+    pub(crate) fn take(&mut self, message: Message) -> Result<Arrived, WatchError> {
+        match message {
+            Message::Batch(batch) => {
+                self.check(&batch)?;
+                self.token.clone_from(&batch.resume_token);
+                self.from_now = false;
+                Ok(Arrived::Batch(batch))
+            }
+            Message::Heartbeat(heartbeat) => {
+                if self.from_now && !heartbeat.resume_token.is_empty() {
+                    // From now on there is a place to resume from, so that nothing after it can be missed.
+                    (self.token, self.from_now) = (heartbeat.resume_token, false);
+                }
+                Ok(Arrived::Heartbeat)
+            }
+            Message::End(end) => {
+                if !end.resume_token.is_empty() {
+                    // A place and "from now" together are refused for good, so a stream that ended before it brought
+                    // anything is gone on with like any other.
+                    (self.token, self.from_now) = (end.resume_token, false);
+                }
+                Ok(Arrived::End)
+            }
+        }
+    }
+
+    fn check(&mut self, batch: &FeedBatch) -> Result<(), WatchError> {
+        let mut before = self.last;
+        for entry in &batch.entries {
+            // After the largest number there is none, so whatever comes then is a gap too.
+            if let Some(last) = before.filter(|last| last.checked_add(1) != Some(entry.number)) {
+                return Err(WatchError::Gap { expected: last.saturating_add(1), found: entry.number });
+            }
+            before = Some(entry.number);
+        }
+        self.last = before;
+        Ok(())
+    }
 }
 
 impl Watch {
     /// A watch from a token, or from the first entry when it is empty.
     #[must_use]
     pub fn from_token(client: Client, token: String) -> Self {
-        Self { client, token, from_now: false, last: None, stream: None }
+        Self { client, place: Place { token, from_now: false, last: None }, stream: None }
     }
 
     /// A watch of what comes after now.
     #[must_use]
     pub fn from_now(client: Client) -> Self {
-        Self { client, token: String::new(), from_now: true, last: None, stream: None }
+        Self { client, place: Place { token: String::new(), from_now: true, last: None }, stream: None }
     }
 
     /// Token of the last message returned.
     #[must_use]
     pub fn token(&self) -> &str {
-        &self.token
+        &self.place.token
     }
 
     /// The entries of the next command. Waits as long as it takes, over every break of the connection.
@@ -64,13 +126,11 @@ impl Watch {
         let mut pause = RETRY_FIRST;
         loop {
             match self.step().await {
-                Ok(Some(batch)) => {
-                    self.check(&batch)?;
-                    self.token.clone_from(&batch.resume_token);
-                    self.from_now = false;
-                    return Ok(batch);
-                }
-                Ok(None) => pause = RETRY_FIRST,
+                Ok(message) => match self.place.take(message)? {
+                    Arrived::Batch(batch) => return Ok(batch),
+                    Arrived::Heartbeat => pause = RETRY_FIRST,
+                    Arrived::End => (self.stream, pause) = (None, RETRY_FIRST),
+                },
                 Err(status) if definite(&status) == Attempt::Definite => {
                     return Err(WatchError::Refused(Box::new(status)));
                 }
@@ -84,43 +144,19 @@ impl Watch {
         }
     }
 
-    fn check(&mut self, batch: &FeedBatch) -> Result<(), WatchError> {
-        for entry in &batch.entries {
-            if let Some(last) = self.last.filter(|last| entry.number != last + 1) {
-                return Err(WatchError::Gap { expected: last + 1, found: entry.number });
-            }
-            self.last = Some(entry.number);
-        }
-        Ok(())
-    }
-
-    async fn step(&mut self) -> Result<Option<FeedBatch>, Status> {
+    async fn step(&mut self) -> Result<Message, Status> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
-                let request = WatchRequest { resume_token: self.token.clone(), from_now: self.from_now };
-                let stream = self.client.feed().watch(request).await?.into_inner();
+                let Place { token, from_now, .. } = self.place.clone();
+                let stream =
+                    self.client.feed().watch(WatchRequest { resume_token: token, from_now }).await?.into_inner();
                 self.stream.insert(stream)
             }
         };
         let message = tokio::time::timeout(SILENCE_MAX, stream.message()).await;
         let message = message.map_err(|_| Status::new(Code::Unavailable, "no heartbeat"))??;
-        match message.and_then(|response| response.message) {
-            Some(Message::Batch(batch)) => Ok(Some(batch)),
-            Some(Message::Heartbeat(heartbeat)) => {
-                if self.from_now && !heartbeat.resume_token.is_empty() {
-                    // From now on there is a place to resume from, so that nothing after it can be missed.
-                    (self.token, self.from_now) = (heartbeat.resume_token, false);
-                }
-                Ok(None)
-            }
-            Some(Message::End(end)) => {
-                self.token = if end.resume_token.is_empty() { self.token.clone() } else { end.resume_token };
-                self.stream = None;
-                Ok(None)
-            }
-            None => Err(Status::new(Code::Unavailable, "the stream ended")),
-        }
+        message.and_then(|response| response.message).ok_or_else(|| Status::new(Code::Unavailable, "the stream ended"))
     }
 
     /// Says that everything up to the last message returned has been taken in.
@@ -128,10 +164,10 @@ impl Watch {
     /// # Errors
     /// The service's answer.
     pub async fn commit(&self) -> Result<(), Status> {
-        if self.token.is_empty() {
+        if self.place.token.is_empty() {
             return Ok(());
         }
-        let request = CommitRequest { resume_token: self.token.clone() };
+        let request = CommitRequest { resume_token: self.place.token.clone() };
         self.client.feed().commit(request).await.map(|_| ())
     }
 }

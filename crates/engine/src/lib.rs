@@ -11,6 +11,8 @@ pub mod deadlines;
 pub mod embedded;
 pub mod engine;
 pub mod feed;
+#[cfg(test)]
+mod fuzz;
 pub mod ground;
 pub mod ids;
 pub mod job;

@@ -11,4 +11,6 @@ pub mod log;
 pub mod statement;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod sample;

@@ -2,6 +2,8 @@
 
 mod allowed;
 mod api;
+mod fuzz;
+mod names;
 mod properties;
 mod requests;
 mod sample;

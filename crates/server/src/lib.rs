@@ -23,6 +23,8 @@ pub mod database;
 pub mod dev_ca;
 pub mod edge;
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod gauges;
 pub mod grpc;
 pub mod keyring;

@@ -15,6 +15,8 @@ pub mod contract;
 mod decode;
 pub mod error;
 pub mod failpoint;
+#[cfg(test)]
+mod fuzz;
 mod postgres;
 pub mod query;
 pub mod rows;

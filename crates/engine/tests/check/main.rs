@@ -1,6 +1,7 @@
 //! The log checker over a real store: clean after a history of every kind of move, and each invariant named when the
 //! log or a row beside it is changed.
 
+mod applied;
 mod play;
 mod tamper;
 mod world;

@@ -1,5 +1,6 @@
 //! Every request with every field set becomes its move.
 
+use super::names::{by_command, by_order};
 use super::sample::{commands, full, is_personal};
 use super::{Recorder, schema};
 use crate::convert::{Decoded, DecodedOrder, MapUpload, Violations};
@@ -43,33 +44,12 @@ fn both<M: Requested>(one: &M, other: &M) -> [Vec<u8>; 2] {
     [comparable("m", one), comparable("m", other)]
 }
 
-macro_rules! by_name {
-    ($read:ident, $name:expr, $bytes:expr, $other:expr; $( $request:ident )*) => {
-        match $name { $( stringify!($request) => Some($read::<v1::$request>($bytes, $other)), )* _ => None }
-    };
-}
-
 fn command(name: &str, bytes: &[u8], other: &[u8]) -> Option<Read> {
-    by_name! { read, name, bytes, other;
-        ReceiveRequest AddCallRequest NoteRequest TellByPhoneRequest AddPlaceRequest ChangeDetailsRequest
-        AddLabelRequest AlertRequest DeliverAlertRequest SeeAlertRequest AnswerAlertRequest ReportUnitRequest
-        DeclareHandledRequest StrikeRequest CloseRequest ObjectRequest ReopenRequest RequestSupportRequest
-        AnswerSupportRequest RecallSupportRequest EndSupportRequest DeclareJointRequest AcknowledgeJointRequest
-        AskLeadRequest AnswerLeadRequest ProposeJointEndRequest AnswerJointEndRequest ProposeMergeRequest
-        AnswerMergeRequest UnmergeRequest SplitRequest LinkRequest AcknowledgeRequest OpenCallerDataRequest
-        EraseRequest ClaimRequest RefuseClaimRequest DropClaimRequest OfferRequest ReviseRequest DeliverRequest
-        SeeRequest StandByRequest CounterRequest DeclineRequest AgreeRequest SignRequest RefuseSignatureRequest
-        NameSubstituteRequest WithdrawRequest RecallRequest ReceiveRecallRequest KeepRequest DisputeRequest
-        StatePositionRequest ProposeSettlementRequest AgreeSettlementRequest WithdrawDisputeRequest RuleRequest
-        TakeOverRequest GiveFeedbackRequest ReportRequest TakeBackReportRequest ContestRequest ConfirmRequest
-    }
+    by_command!(read, name, (bytes, other))
 }
 
 fn order(name: &str, bytes: &[u8], other: &[u8]) -> Option<ReadOrder> {
-    by_name! { read_order, name, bytes, other;
-        SetStationRequest SetPostRequest SetUnitRequest SetOfficerRequest ProposeAgreementRequest
-        RatifyAgreementRequest SetCatalogueRequest RatifyMapRequest TakeShiftRequest OpenDrillRequest JoinDrillRequest EndDrillRequest
-    }
+    by_order!(read_order, name, (bytes, other))
 }
 
 fn with_other_id(message: &DynamicMessage) -> Vec<u8> {

@@ -48,6 +48,7 @@ fn value(message: &MessageDescriptor, field: &FieldDescriptor) -> Value {
         Kind::Bool => Value::Bool(true),
         Kind::Uint64 => Value::U64(7),
         Kind::Uint32 => Value::U32(7),
+        Kind::Int32 => Value::I32(7),
         Kind::Double => Value::F64(30.5),
         Kind::Bytes => Value::Bytes(vec![b'{', b'}'].into()),
         Kind::Message(inner) if inner.full_name() == "google.protobuf.Timestamp" => {

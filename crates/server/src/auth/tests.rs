@@ -1,6 +1,7 @@
 //! The token corpus: good tokens, and every attack of the design page *security*, 4; with certificates in `machines`.
 
 mod corpus;
+mod fuzz;
 mod keys;
 mod machines;
 

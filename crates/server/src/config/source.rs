@@ -30,10 +30,22 @@ impl std::fmt::Display for Problem {
             write!(f, ":{line}")?;
         }
         if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+            write!(f, ": {}", on_one_line(&self.key))?;
         }
-        write!(f, ": {}; {}", self.what, self.remedy)
+        write!(f, ": {}; {}", on_one_line(&self.what), self.remedy)
     }
+}
+
+/// A quoted key or a value may hold a line end or worse. A problem stays one line, and a terminal is told nothing.
+fn on_one_line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
+        if c.is_control() {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
+        line
+    })
 }
 
 /// The file and where its keys stand.

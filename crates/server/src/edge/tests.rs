@@ -1,3 +1,5 @@
+mod fuzz;
+
 use super::*;
 use crate::auth::Rules;
 use crate::config::ClientCertificates;

@@ -6,6 +6,7 @@
 mod atlas;
 mod data;
 mod datum;
+mod fuzz;
 mod maps;
 mod montgomery;
 mod properties;

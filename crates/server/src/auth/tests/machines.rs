@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 /// An authority of client certificates.
-struct Authority {
+pub(super) struct Authority {
     params: CertificateParams,
     key: KeyPair,
-    file: PathBuf,
+    pub(super) file: PathBuf,
 }
 
 /// What stands in a certificate, and when it is good.
@@ -59,24 +59,24 @@ impl Authority {
         vec![params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap().der().clone()]
     }
 
-    fn machine(&self, name: &str) -> Vec<CertificateDer<'static>> {
+    pub(super) fn machine(&self, name: &str) -> Vec<CertificateDer<'static>> {
         self.issue(&Wanted::named(&[name]))
     }
 }
 
 /// The world of the token corpus, with certificates asked for.
-struct Guarded {
+pub(super) struct Guarded {
     world: World,
-    a: Authority,
-    b: Authority,
+    pub(super) a: Authority,
+    pub(super) b: Authority,
     revoked: PathBuf,
 }
 
-const CAD_A: &str = "handoff://A/machine/cad-a";
-const DESK_A: &str = "handoff://A/machine/desk-a";
-const CAD_B: &str = "handoff://B/machine/cad-b";
+pub(super) const CAD_A: &str = "handoff://A/machine/cad-a";
+pub(super) const DESK_A: &str = "handoff://A/machine/desk-a";
+pub(super) const CAD_B: &str = "handoff://B/machine/cad-b";
 
-fn guarded() -> Guarded {
+pub(super) fn guarded() -> Guarded {
     let (mut world, mut organisations) = parts();
     let folder = world._folder.path().to_owned();
     let (a, b) = (Authority::new(&folder, "a-clients"), Authority::new(&folder, "b-clients"));
@@ -96,7 +96,7 @@ fn guarded() -> Guarded {
 }
 
 impl Guarded {
-    fn alone(&self, chain: &Chain, when: Millis) -> Result<Arc<Session>, Denied> {
+    pub(super) fn alone(&self, chain: &Chain, when: Millis) -> Result<Arc<Session>, Denied> {
         now(self.world.auth.authenticate(&HeaderMap::new(), chain, when))
     }
 
