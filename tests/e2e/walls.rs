@@ -163,7 +163,8 @@ fn no_file_is_too_long_to_read() {
 }
 
 /// Words a column could have that names somebody.
-const PERSONS: &[&str] = &["officer", "officers", "subject", "person", "caller", "name", "phone", "pseudonym", "signer"];
+const PERSONS: &[&str] =
+    &["officer", "officers", "subject", "person", "caller", "name", "phone", "pseudonym", "signer"];
 
 /// The product, *Out of scope, for good*: nothing in a database is found by a person. What columns there are that name
 /// one is told too: the pseudonym in the record of denied attempts, which is read in the order it was written.
@@ -177,7 +178,7 @@ fn no_key_and_no_index_of_the_database_is_over_a_person() {
             let person = |word: &&str| PERSONS.contains(word);
             let is_index = words.first() == Some(&"CREATE") && words.iter().take(3).any(|word| *word == "INDEX");
             looked_at += usize::from(is_index);
-            if is_index && words.iter().any(|word| person(word)) {
+            if is_index && words.iter().any(&person) {
                 faults.push(format!("{}: an index over a person: {statement}", file.name));
             }
             for key in ["PRIMARY KEY (", "UNIQUE ("] {

@@ -57,8 +57,7 @@ async fn erase_due(engine: &Engine, incident: IncidentId, now: Millis) -> Result
     let Some(dates) = dates(&entry.case, survivor.as_ref().map(|survivor| &survivor.case)) else { return Ok(0) };
     let rows = engine.reader().personal(incident, 1, entry.case.version).await;
     let rows = rows.map_err(|error| LoadError::Read(incident, error))?;
-    let due: Vec<PersonalId> =
-        rows.into_iter().map(|row| row.id).filter(|id| dates.has_come(&id.path, now)).collect();
+    let due: Vec<PersonalId> = rows.into_iter().map(|row| row.id).filter(|id| dates.has_come(&id.path, now)).collect();
     let mut erased = 0;
     for part in due.chunks(FIELDS_MAX) {
         let named: Vec<String> = part.iter().map(|id| format!("{} {}", id.seq, id.path)).collect();
@@ -67,7 +66,11 @@ async fn erase_due(engine: &Engine, incident: IncidentId, now: Millis) -> Result
         let act = Act::Erase { fields, basis: basis() };
         let command = Command { incident, expected: Expected::default(), claimed_at: None, acting_for: None, act };
         // Refused or not accepted, reopened meanwhile for one: the next sweep looks again.
-        if engine.submit_service(id, Task::Incident(command)).await.is_ok_and(|reply| matches!(reply.answer, Answer::Done(_))) {
+        if engine
+            .submit_service(id, Task::Incident(command))
+            .await
+            .is_ok_and(|reply| matches!(reply.answer, Answer::Done(_)))
+        {
             erased += part.len();
         }
     }

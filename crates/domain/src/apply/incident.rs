@@ -7,8 +7,9 @@ use crate::case::phase::Phase;
 use crate::case::{ALERTS_MAX, Alert, Case, Closure, DEPLOYMENTS_MAX, Deployment, Fact, FactKind, Hand, PLACES_MAX};
 use crate::codes;
 use crate::event::incident::{
-    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, CallerOpened, Closed, DetailsChanged, Erased,
-    Escalated, Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck, UnitReported,
+    Acknowledged, AlertAnswered, AlertDelivered, AlertSeen, Alerted, CallAdded, CallerOpened, Closed, DetailsChanged,
+    Erased, Escalated, Handled, LabelAdded, Noted, Objected, PlaceAdded, Received, ReopenTo, Reopened, Struck,
+    UnitReported,
 };
 use crate::event::{Body, Event};
 use crate::ids::StationRef;

@@ -263,7 +263,8 @@ impl Draft<'_> {
         if let Some(survivor) = self.case()?.alias_of
             && !self.caller.has(Role::Auditor)
         {
-            let dates = self.cases.get(&survivor).and_then(|survivor| retention::dates(self.case().ok()?, Some(survivor)));
+            let dates =
+                self.cases.get(&survivor).and_then(|survivor| retention::dates(self.case().ok()?, Some(survivor)));
             if !dates.is_some_and(|dates| body.fields.iter().all(|field| dates.has_come(&field.path, self.now))) {
                 self.actor_for(&body.into())?;
                 return Err(Refusal::new(Reason::MoveNotLegal));

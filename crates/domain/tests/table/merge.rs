@@ -413,7 +413,9 @@ fn each_kind_of_value_goes_by_its_own_date_and_the_longest_agreement_counts() {
     alert.terms = None;
     agreed.alerts.insert(seat("C-01"), alert);
     assert_eq!(dates(&agreed, None).map(|found| found.caller), Some(after(7)), "who agreed nothing asks for nothing");
-    assert!(found.has_come("caller.phone", found.caller) && !found.has_come("caller.phone", Millis(found.caller.0 - 1)));
+    assert!(
+        found.has_come("caller.phone", found.caller) && !found.has_come("caller.phone", Millis(found.caller.0 - 1))
+    );
     assert!(found.has_come("form.callback", found.caller) && !found.has_come("narrative", found.caller));
     assert!(found.has_come("narrative", found.text));
 }

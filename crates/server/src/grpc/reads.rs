@@ -19,8 +19,8 @@ use handoff_evidence::disclosure::{Value, open};
 use handoff_proto::convert::{self, ListQuery};
 use handoff_proto::v1;
 use handoff_proto::view::{
-    Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view,
-    station_ref, timestamp,
+    Disclosed, Located, Nothing, Opening, Recipient, RecipientKind, entry, handoff_view, incident_view, station_ref,
+    timestamp,
 };
 use handoff_store::query::{CaseCursor, CaseFilter};
 use std::collections::{HashMap, HashSet};

@@ -48,8 +48,12 @@ const TOKENS: [&str; 30] = [
 #[test]
 fn an_authorization_value_nobody_signed_makes_no_caller() {
     let world = world();
-    let signed = [world.a.good(), world.b.good(), world.sup.good(), world.a.with("t-1", "t-2")];
-    let foreign = [world.b.sign(&world.b.header, &world.a.claims), world.a.headed("EdDSA", "none")];
+    let signed =
+        [world.issuers.a.good(), world.issuers.b.good(), world.issuers.sup.good(), world.issuers.a.with("t-1", "t-2")];
+    let foreign = [
+        world.issuers.b.sign(&world.issuers.b.header, &world.issuers.a.claims),
+        world.issuers.a.headed("EdDSA", "none"),
+    ];
     let mut fuzz = Fuzz::new(FOLDER, "authorization").tokens(TOKENS).runs(20_000);
     for (at, token) in signed.iter().chain(&foreign).enumerate() {
         fuzz = fuzz.seed(format!("token {at}"), format!("Bearer {token}"));
@@ -74,7 +78,7 @@ fn an_authorization_value_nobody_signed_makes_no_caller() {
 #[test]
 fn claims_that_hold_are_those_of_their_own_issuer() {
     let (world, organisations) = parts();
-    let a = &world.a;
+    let a = &world.issuers.a;
     let adapter = a.claims.replace(r#"["duty_officer"]"#, r#"["adapter"],"client":"cad""#);
     let fuzz = Fuzz::new(FOLDER, "claims").tokens(TOKENS).seed("a person", format!("{}\n{}", a.header, a.claims));
     fuzz.seed("a dispatch system", format!("{}\n{adapter}", a.header)).runs(12_000).run(|bytes| {
