@@ -3,6 +3,7 @@
 
 mod check;
 mod child;
+mod fairness;
 mod fanout;
 mod growth;
 mod load;
@@ -65,6 +66,20 @@ enum Verb {
         #[arg(long, value_enum)]
         backend: growth::Backend,
     },
+    /// What one side's calls take while the other side attacks the service, with the default limits.
+    Fairness {
+        /// Measured seconds of each attack, and of quiet before and after them.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+    },
+    /// The attacker of `fairness`; started by the benchmark itself.
+    #[command(hide = true)]
+    Attack {
+        #[arg(value_enum)]
+        kind: fairness::Kind,
+        folder: PathBuf,
+        port: u16,
+    },
     /// The service under measurement; started by the benchmark itself.
     #[command(hide = true)]
     Serve {
@@ -84,6 +99,11 @@ fn main() -> anyhow::Result<ExitCode> {
                 child::serve(config, *commits).await?;
                 return Ok(ExitCode::SUCCESS);
             }
+            Some(Verb::Attack { kind, folder, port }) => {
+                fairness::attack(*kind, folder, *port).await?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Some(Verb::Fairness { seconds }) => fairness::run(folder, *seconds).await?,
             Some(Verb::Postgres { quick }) => {
                 let mut run = postgres::Run::new(folder, *quick, cli.connections).await?;
                 run.run().await?;

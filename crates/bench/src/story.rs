@@ -157,7 +157,7 @@ impl Story {
         }
     }
 
-    fn receive(&self) -> api::ReceiveRequest {
+    pub(crate) fn receive(&self) -> api::ReceiveRequest {
         let intake = api::Intake {
             channel: "PHONE".into(),
             kind: "emergency".into(),

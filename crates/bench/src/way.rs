@@ -123,7 +123,7 @@ impl Grpc {
 }
 
 /// One word of a refusal: its published reason, or its code.
-fn word(status: &Status) -> String {
+pub(crate) fn word(status: &Status) -> String {
     handoff_client::reason(status).unwrap_or_else(|| format!("{:?}: {}", status.code(), status.message()))
 }
 

@@ -291,7 +291,7 @@ mod tests {
         client.write_all(&frame(DATA, 0, &[7; 64])).await.unwrap();
         server.read_exact(&mut [0; HEAD_BYTES + 64]).await.unwrap();
         client.write_all(&frame(0x6, 0, &[0; 8])).await.unwrap();
-        let error = server.read_u8().await.unwrap_err();
+        let error = server.read_exact(&mut [0; HEAD_BYTES + 8]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
     }
 
