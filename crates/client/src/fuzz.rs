@@ -8,7 +8,7 @@ use handoff_fuzz::Fuzz;
 use prost::Message;
 use std::collections::HashMap;
 use std::time::Duration;
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -30,6 +30,15 @@ fn details() -> Vec<u8> {
     Status::with_error_details(Code::Aborted, "the state has changed", details).details().to_vec()
 }
 
+/// The kinds of details that are shown.
+const SHOWN: [&str; 3] = ["ErrorInfo", "BadRequest", "LocalizedMessage"];
+
+/// One detail of that kind with these bytes in it.
+fn wrapped(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let detail = prost_types::Any { type_url: format!("type.googleapis.com/google.rpc.{name}"), value: bytes.to_vec() };
+    pb::Status { details: vec![detail], ..pb::Status::default() }.encode_to_vec()
+}
+
 /// Whatever stands in the details of a refusal, it is shown, and whether to ask again can be said.
 #[test]
 fn the_details_of_a_refusal_are_shown_whatever_they_are() {
@@ -37,14 +46,23 @@ fn the_details_of_a_refusal_are_shown_whatever_they_are() {
     let types = ["ErrorInfo", "BadRequest", "RetryInfo", "LocalizedMessage", "DebugInfo", "QuotaFailure"];
     let tokens = types.map(|name| format!("type.googleapis.com/google.rpc.{name}"));
     let fuzz = Fuzz::new(FOLDER, "details").seed("every kind", details()).tokens(tokens).tokens(["MESSAGE_TOO_LARGE"]);
-    fuzz.runs(40_000).run(|bytes| {
+    let violation = pb::bad_request::FieldViolation {
+        field: "f".to_owned(),
+        description: "REQUIRED".to_owned(),
+        ..Default::default()
+    };
+    let inside = pb::BadRequest { field_violations: vec![violation] }.encode_to_vec();
+    fuzz.seed("inside", inside).runs(40_000).run(|bytes| {
         let mut answer = String::new();
-        for code in codes {
-            let status = Status::with_details(code, "words", bytes.to_vec().into());
+        // As all the details, and as what stands inside one of each kind: lengths around it would hide it otherwise.
+        let inside = SHOWN.map(|name| wrapped(name, bytes)).concat();
+        for (code, details) in codes.into_iter().zip([bytes.to_vec(), inside, bytes.to_vec()]) {
+            let status = Status::with_details(code, "words", details.into());
             let shown = explain(&status);
             let reason = reason(&status);
             assert!(reason.as_ref().is_none_or(|reason| shown.contains(reason.as_str())), "the reason is shown");
             assert!(fields(&status).len() <= bytes.len());
+            assert!(shown.lines().count() > fields(&status).len(), "every field is shown");
             drop(value(&status, "state"));
             let lines = shown.lines().count().min(8);
             answer = format!("{answer} {:?} {} {lines}", definite(&status), reason.is_some());

@@ -18,6 +18,11 @@
 //! Where an input ends the whole process (the stack runs over, memory runs out) it stands in a file of the temporary
 //! folder, `handoff-fuzz-TARGET-PROCESS`, written before the input is tried.
 #![warn(missing_docs)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it tried, which cargo shows on failure"
+)]
 
 mod corpus;
 mod mutate;

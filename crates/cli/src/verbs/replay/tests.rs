@@ -1,6 +1,7 @@
 //! Recorded calls through the engine on their own time, and what a run does about rows that are wrong.
 
 mod data;
+mod fuzz;
 mod invented;
 
 use super::drive::{Away, Drive, Outcome};

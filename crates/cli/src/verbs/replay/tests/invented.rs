@@ -64,7 +64,7 @@ yesterday,44.05,87.05,Fire: smoke,East,1st & A
 2026-11-23 08:07:00,,,EMS: fall,West,9th & Z
 ";
 
-const BOUNDARIES: &str = r#"{
+pub(super) const BOUNDARIES: &str = r#"{
   "type": "FeatureCollection",
   "features": [
     {"type": "Feature", "properties": {"name": "East"}, "geometry":
@@ -76,7 +76,7 @@ const BOUNDARIES: &str = r#"{
   ]
 }"#;
 
-const DISTRICTS: &str = "district,area\nEast,East\nWest,West\n";
+pub(super) const DISTRICTS: &str = "district,area\nEast,East\nWest,West\n";
 
 /// Two organisations with units.
 pub(super) const TWO: &str = r#"
