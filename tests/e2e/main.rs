@@ -15,6 +15,7 @@ mod malformed;
 mod merges;
 mod part_ended;
 mod postgres;
+mod projection;
 mod refusals;
 mod replay;
 mod shifts;
