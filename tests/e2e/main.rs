@@ -8,6 +8,7 @@ mod crashes;
 mod database;
 mod failures;
 mod feed;
+mod injection;
 mod intake;
 mod limits;
 mod lists;

@@ -13,8 +13,9 @@
 //! 11. [`recorded`]: an invented table of calls, replayed by the program against a service.
 //! 12. [`certified`]: the service with client certificates, its machines and their tokens.
 //! 13. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
-//! 14. [`projection`]: who is shown what, read from a file written by hand and held against every answer.
-//! 15. [`tokens`]: every attack with a token or a certificate, by every method.
+//! 14. [`planted`]: texts that an attacker would send, in every field that holds text.
+//! 15. [`projection`]: who is shown what, read from a file written by hand and held against every answer.
+//! 16. [`tokens`]: every attack with a token or a certificate, by every method.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 
@@ -25,6 +26,7 @@ pub mod history;
 pub mod load;
 pub mod matrix;
 pub mod pair;
+pub mod planted;
 pub mod play;
 pub mod projection;
 pub mod raw;
