@@ -1,5 +1,6 @@
 //! End-to-end tests: one binary, one link. All but the walls run the built program.
 
+mod attacks;
 mod authz;
 mod canary;
 mod certificates;
