@@ -1,6 +1,7 @@
 //! End-to-end tests: one binary, one link. All but the walls run the built program.
 
 mod abuse;
+mod attacks;
 mod authz;
 mod canary;
 mod certificates;
@@ -9,6 +10,7 @@ mod crashes;
 mod database;
 mod failures;
 mod feed;
+mod injection;
 mod intake;
 mod keys;
 mod limits;
@@ -17,6 +19,7 @@ mod malformed;
 mod merges;
 mod part_ended;
 mod postgres;
+mod projection;
 mod refusals;
 mod replay;
 mod shifts;

@@ -147,7 +147,7 @@ async fn no_certificate_that_leads_nowhere_reaches_a_method() -> anyhow::Result<
         let shot = Shot { name: alone.name.to_owned(), values: Vec::new(), denied };
         // A registered machine that speaks for nobody is somebody to the health service.
         let of_health = usize::from(alone.denied != "missing");
-        volley(&line, &[shot], &requests[..ours + of_health].to_vec(), &mut found).await;
+        volley(&line, &[shot], &requests[..ours + of_health], &mut found).await;
     }
     assert!(found.faults.is_empty(), "{} faults:\n  {}", found.faults.len(), found.faults.join("\n  "));
     assert!(found.tried >= (ALONE.len() * ours) as u64, "{}", found.tried);

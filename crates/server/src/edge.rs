@@ -28,6 +28,7 @@ use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_engine::clock::Clock;
 use http::{Extensions, HeaderMap, Request, Response};
+use hyper::body::{Bytes, Frame, SizeHint};
 use places::{Kind, Place, Places};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -174,24 +175,57 @@ pub(crate) fn feed_place(extensions: &Extensions, org: &OrgId) -> Result<Option<
     Places::feed(&call.edge.places, org).map(Some).ok_or_else(|| Edge::shed(&call.method))
 }
 
-/// Gives a call's place back when it is over, answered or given up.
-struct UnderWay(Arc<Call>);
+/// A call that is under way, for whoever has something to do for it: the method, a command that waits for the writer, an
+/// answer that is not all sent. Its place is free when the last of them is done, so that a caller who gives its calls up
+/// has no more of them under way than one who waits, and who does not take its answers holds up itself.
+#[derive(Clone)]
+pub(crate) struct UnderWay(#[expect(dead_code, reason = "kept for its drop")] Arc<Call>);
 
-impl UnderWay {
-    fn begin(call: Call) -> Self {
-        if call.place.is_some() {
+/// What is under way with this call; nothing where it came through no listener.
+pub(crate) fn under_way(extensions: &Extensions) -> Option<UnderWay> {
+    extensions.get::<Arrival>().map(|arrival| UnderWay(arrival.0.clone()))
+}
+
+impl Call {
+    fn begin(self) -> Arc<Self> {
+        if self.place.is_some() {
             metrics::gauge!(RPC_IN_FLIGHT).increment(1.0);
         }
-        Self(Arc::new(call))
+        Arc::new(self)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(place) = &self.0.place {
-            place.leave();
+        if self.place.is_some() {
             metrics::gauge!(RPC_IN_FLIGHT).decrement(1.0);
         }
+    }
+}
+
+/// An answer on its way.
+struct Sent {
+    body: Body,
+    _call: UnderWay,
+}
+
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -231,7 +265,7 @@ where
         };
         let limit = self.edge.limit(&path);
         let encoding = text(request.headers(), ENCODING);
-        request.extensions_mut().insert(Arrival(call.0.clone()));
+        request.extensions_mut().insert(Arrival(call.clone()));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = match tokio::time::timeout(deadline, answer).await {
@@ -239,9 +273,9 @@ where
                 // The command goes on; its answer lies under its request id.
                 Err(_) => status(&Refusal::new(Reason::OutcomeUnknown)).into_http(),
             };
-            call.0.edge.judge(&call, &response);
-            call.0.edge.count(method, begun, &response);
-            Ok(response)
+            call.edge.judge(&call, &response);
+            call.edge.count(method, begun, &response);
+            Ok(response.map(|body| Body::new(Sent { body, _call: UnderWay(call) })))
         })
     }
 }
@@ -253,7 +287,7 @@ impl Edge {
         request: &Request<Body>,
         path: &str,
         now: Millis,
-    ) -> Result<(UnderWay, Duration), Status> {
+    ) -> Result<(Arc<Call>, Duration), Status> {
         let connection = connection(request.extensions());
         let waits = timeout::read(request.headers()).map_err(|timeout::NotATimeout| {
             invalid_fields(&[FieldViolation::of(timeout::GRPC_TIMEOUT, "NOT_A_TIMEOUT", &[])])
@@ -272,8 +306,8 @@ impl Edge {
             let place = Places::arrive(&edge.places, from, kind, path.starts_with(MAPS));
             Some(place.ok_or_else(|| Self::shed(&edge.method(path)))?)
         };
-        let call = UnderWay::begin(Call { edge: edge.clone(), method: edge.method(path), connection, place });
-        Ok((call, deadline))
+        let call = Call { edge: edge.clone(), method: edge.method(path), connection, place };
+        Ok((call.begin(), deadline))
     }
 
     /// There is no place for a call of this method.
@@ -283,9 +317,9 @@ impl Edge {
     }
 
     /// What an answer says about its caller: no valid token costs the connection one of its tries.
-    fn judge(&self, call: &UnderWay, response: &Response<Body>) {
+    fn judge(&self, call: &Call, response: &Response<Body>) {
         if code(response) == Code::Unauthenticated {
-            self.rates.denied(call.0.connection, self.clock.now());
+            self.rates.denied(call.connection, self.clock.now());
         }
     }
 

@@ -15,6 +15,7 @@ pub use frames::FramedFeed;
 
 use crate::auth::{Authenticator, Recalled, Session, Shown, chain};
 use crate::cursors::CursorKey;
+use crate::edge::{UnderWay, under_way};
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
 use handoff_domain::caller::Caller;
@@ -161,13 +162,15 @@ impl Gate {
         M: IntoCommand,
     {
         let session = self.session(&request, method).await?;
-        self.command_of(&session, method, request.into_inner(), Sealing::new()).await
+        let under_way = under_way(request.extensions());
+        self.command_of(&session, method, under_way, request.into_inner(), Sealing::new()).await
     }
 
     async fn command_of<M>(
         &self,
         session: &Session,
         method: &'static str,
+        under_way: Option<UnderWay>,
         message: M,
         sealing: Sealing,
     ) -> Result<Response<v1::MoveReply>, Status>
@@ -187,7 +190,11 @@ impl Gate {
         });
         let (caller, receiver) = (session.caller.clone(), told_to(&command.act).cloned());
         let task = Task::Incident(command);
-        let reply = self.engine().submit(caller, request_id, content, task, disclosures, point).await;
+        let engine = self.engine().clone();
+        let reply = self.whole(under_way, async move {
+            engine.submit(caller, request_id, content, task, disclosures, point).await
+        });
+        let reply = reply.await;
         let mut reply = self.reply(&session.caller, method, reply)?;
         if let Some(receiver) = receiver.and_then(|station| self.engine().directory().seat(&station)) {
             let reach = self.reach(&receiver);
@@ -203,13 +210,32 @@ impl Gate {
         M: IntoOrder,
     {
         let session = self.session(&request, method).await?;
+        let under_way = under_way(request.extensions());
         let message = request.into_inner();
         let content = comparable(method, &message);
         let DecodedOrder { request_id, claimed_at, order } = message.into_order().map_err(violations)?;
         let task = Task::Directory { order, claimed_at, map: None };
         let caller = session.caller.clone();
-        let reply = self.engine().submit(caller, request_id, content, task, Vec::new(), None).await;
-        self.reply(&session.caller, method, reply)
+        let engine = self.engine().clone();
+        let reply = self.whole(under_way, async move {
+            engine.submit(caller, request_id, content, task, Vec::new(), None).await
+        });
+        self.reply(&session.caller, method, reply.await)
+    }
+
+    /// A command from its queue to its answer, whether its caller waits for it or not: a call that is given up leaves its
+    /// command behind, and must go on taking the place of a call, or one side's cancelled calls fill the queue of all.
+    async fn whole(
+        &self,
+        under_way: Option<UnderWay>,
+        command: impl Future<Output = Result<Reply, NoAnswer>> + Send + 'static,
+    ) -> Result<Reply, NoAnswer> {
+        let answered = tokio::spawn(async move {
+            let reply = command.await;
+            drop(under_way);
+            reply
+        });
+        answered.await.unwrap_or(Err(NoAnswer::Unknown))
     }
 
     fn reply(

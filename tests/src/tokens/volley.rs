@@ -1,7 +1,6 @@
 //! Every attack by every method, and what has to come of each: the same refusal to the last byte, whatever the attack and
 //! whatever the method.
 
-use super::target::Requests;
 use crate::app::TestApp;
 use crate::matrix::line::{Answer, Line};
 use anyhow::Context;
@@ -51,7 +50,7 @@ pub struct Found {
 }
 
 /// Fires every shot over this line by every method.
-pub async fn volley(line: &Line, shots: &[Shot], requests: &Requests, found: &mut Found) {
+pub async fn volley(line: &Line, shots: &[Shot], requests: &[(String, Vec<u8>)], found: &mut Found) {
     let all = shots.iter().flat_map(|shot| requests.iter().map(move |request| (shot, request)));
     let mut answers =
         stream::iter(all)

@@ -89,13 +89,13 @@ fn request(port: u16, timeout: Option<&str>) -> Request<Body> {
     request
 }
 
-fn begin(edge: &Arc<Edge>, path: &str) -> Result<(UnderWay, Duration), Status> {
+fn begin(edge: &Arc<Edge>, path: &str) -> Result<(Arc<Call>, Duration), Status> {
     Edge::begin(edge, &request(1, None), path, NOW)
 }
 
-fn admitted(call: &UnderWay, org: &str) -> Result<(), Status> {
+fn admitted(call: &Arc<Call>, org: &str) -> Result<(), Status> {
     let mut extensions = Extensions::new();
-    extensions.insert(Arrival(call.0.clone()));
+    extensions.insert(Arrival(call.clone()));
     admit(&extensions, &caller(org), NOW)
 }
 
@@ -117,7 +117,7 @@ fn intake_still_finds_a_place_when_everything_else_is_shed() {
     assert_eq!(refused(receive, "A"), Err("QUEUE_FULL".to_owned()), "the last quarter is not the same side's");
     assert_eq!(refused(receive, "B"), Ok(()), "the other side's intake goes on");
     let (stream, _) = begin(&edge, STREAMS[0]).expect("a stream takes none");
-    assert!(stream.0.place.is_none() && admitted(&stream, "A").is_ok());
+    assert!(stream.place.is_none() && admitted(&stream, "A").is_ok());
     drop(taken);
     assert_eq!(refused(NOTE, "A"), Ok(()), "a place is given back");
     assert_eq!(edge.method(NOTE), "IncidentService/Note");
@@ -156,9 +156,9 @@ fn a_time_that_is_none_is_named_and_a_shorter_one_holds() {
 fn a_connection_with_too_many_bad_tokens_may_try_no_more() {
     let edge = edge(&Limits { denied_calls_burst: 2, ..Limits::default() });
     let begin = |port| Edge::begin(&edge, &request(port, None), NOTE, NOW).expect("room to arrive").0;
-    let tried = |call: &UnderWay| {
+    let tried = |call: &Arc<Call>| {
         let mut extensions = Extensions::new();
-        extensions.insert(Arrival(call.0.clone()));
+        extensions.insert(Arrival(call.clone()));
         may_try(&extensions, NOW)
     };
     for status in [Code::Unauthenticated, Code::NotFound, Code::Unauthenticated] {
