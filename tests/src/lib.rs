@@ -14,10 +14,9 @@
 //! 12. [`certified`]: the service with client certificates, its machines and their tokens.
 //! 13. [`matrix`]: who may do what, read from a file written by hand and tried out cell by cell.
 //! 14. [`attack`]: a client of our own frames, and the scripts it plays against the listener.
-//! 15. [`tokens`]: every attack with a token or a certificate, by every method.
-//! 14. [`planted`]: texts that an attacker would send, in every field that holds text.
-//! 15. [`projection`]: who is shown what, read from a file written by hand and held against every answer.
-//! 16. [`tokens`]: every attack with a token or a certificate, by every method.
+//! 15. [`planted`]: texts that an attacker would send, in every field that holds text.
+//! 16. [`projection`]: who is shown what, read from a file written by hand and held against every answer.
+//! 17. [`tokens`]: every attack with a token or a certificate, by every method.
 //!
 //! The program `failover` is the workload of `deploy/failover-lab`, made of these.
 

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod revoked;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 pub use denied::Denied;
 

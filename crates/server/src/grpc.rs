@@ -191,9 +191,11 @@ impl Gate {
         let (caller, receiver) = (session.caller.clone(), told_to(&command.act).cloned());
         let task = Task::Incident(command);
         let engine = self.engine().clone();
-        let reply = self.whole(under_way, async move {
-            engine.submit(caller, request_id, content, task, disclosures, point).await
-        });
+        let reply =
+            self.whole(
+                under_way,
+                async move { engine.submit(caller, request_id, content, task, disclosures, point).await },
+            );
         let reply = reply.await;
         let mut reply = self.reply(&session.caller, method, reply)?;
         if let Some(receiver) = receiver.and_then(|station| self.engine().directory().seat(&station)) {
@@ -217,9 +219,8 @@ impl Gate {
         let task = Task::Directory { order, claimed_at, map: None };
         let caller = session.caller.clone();
         let engine = self.engine().clone();
-        let reply = self.whole(under_way, async move {
-            engine.submit(caller, request_id, content, task, Vec::new(), None).await
-        });
+        let reply = self
+            .whole(under_way, async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await });
         self.reply(&session.caller, method, reply.await)
     }
 

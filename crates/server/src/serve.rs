@@ -31,7 +31,7 @@ use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -202,8 +202,18 @@ async fn try_sealing_key(engine: Engine) {
 const TRIED_CASES: u32 = 16;
 
 async fn listen(at: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(at).await.map_err(|error| ServeError::Listen(at, error))
+    let bound = || {
+        let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restarted service finds its address though connections of before are still being closed.
+        socket.set_reuseaddr(true)?;
+        socket.bind(at)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|error| ServeError::Listen(at, error))
 }
+
+/// Connections that may wait to be accepted: all of a side's desks at once, after a break.
+const BACKLOG: u32 = 1_024;
 
 fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, ServeError> {
     listener.local_addr().map_err(|error| ServeError::Listen(asked, error))

@@ -6,6 +6,7 @@
 //! side's name gains nothing. A verdict holds for [`VERDICT_MS`] and is then made again, also inside one connection:
 //! connections outlive certificates.
 
+use super::twin::twins;
 use super::{Denied, Session};
 use crate::config::{Organisation, files};
 use aws_lc_rs::digest;
@@ -139,6 +140,8 @@ pub struct Machine {
     pub client: ClientId,
     /// Thumbprint of its certificate: what a token must be bound to.
     pub thumbprint: Thumbprint,
+    /// Thumbprints of the same certificate's other forms, by which it may have been taken back.
+    pub(super) twins: Vec<Thumbprint>,
     /// What it is without anybody's token: the dispatch system of one station. None where it only carries people's.
     pub session: Option<Arc<Session>>,
 }
@@ -219,7 +222,7 @@ impl Clients {
             .verifier
             .verify_client_cert(leaf, rest, at)
             .map_err(|error| if is_time(&error) { Denied::CertificateTime } else { Denied::CertificateUnknown })?;
-        trust.machine(name, thumbprint)
+        Ok(Machine { twins: twins(leaf), ..trust.machine(name, thumbprint)? })
     }
 }
 
@@ -261,6 +264,7 @@ impl Trust {
             };
             Arc::new(Session { caller, expires: Millis(MILLIS_MAX), token: None, bound: Some(thumbprint) })
         });
-        Ok(Machine { org: organisation.id.clone(), client: machine.name.clone(), thumbprint, session })
+        let (org, client) = (organisation.id.clone(), machine.name.clone());
+        Ok(Machine { org, client, thumbprint, twins: Vec::new(), session })
     }
 }

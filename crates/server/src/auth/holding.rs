@@ -108,7 +108,9 @@ impl Authenticator {
     pub(super) fn machine(&self, chain: &Chain, now: Millis) -> Result<Option<Arc<Machine>>, Denied> {
         let Some(clients) = &self.clients else { return Ok(None) };
         let machine = clients.machine(chain, now)?;
-        let taken_back = self.taken_back(&machine.org)?.has_certificate(&machine.thumbprint);
+        let list = self.taken_back(&machine.org)?;
+        let mut forms = std::iter::once(&machine.thumbprint).chain(&machine.twins);
+        let taken_back = forms.any(|form| list.has_certificate(form));
         if taken_back { Err(Denied::CertificateRevoked) } else { Ok(Some(machine)) }
     }
 

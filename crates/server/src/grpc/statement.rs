@@ -59,7 +59,8 @@ impl Gate {
             "" => Sealing::new(),
             salt => Sealing::with_salt(self.salt_of(&session.caller.org, request.get_ref().incident(), salt)?),
         };
-        self.command_of(&session, method, request.into_inner(), sealing).await
+        let under_way = crate::edge::under_way(request.extensions());
+        self.command_of(&session, method, under_way, request.into_inner(), sealing).await
     }
 
     fn salt_of(&self, org: &OrgId, incident: &str, token: &str) -> Result<Salt, Status> {

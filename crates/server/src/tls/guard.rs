@@ -7,6 +7,7 @@
 //! heads are read here as they come in, nothing of them is kept or changed, and who goes too far is closed without a
 //! word.
 
+use crate::metrics::CONNECTIONS_REFUSED_TOTAL;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -161,6 +162,7 @@ impl<S> Guarded<S> {
     fn or_late<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_pending() && self.is_late(cx) {
             tracing::debug!("a connection was opened too slowly or was there for too long");
+            metrics::counter!(CONNECTIONS_REFUSED_TOTAL, "code" => "late").increment(1);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         polled
@@ -185,6 +187,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         }
         if self.is_flooded(small, cx) {
             tracing::debug!("a connection sent too many small frames");
+            metrics::counter!(CONNECTIONS_REFUSED_TOTAL, "code" => "small_frames").increment(1);
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         self.or_late(read, cx)

@@ -36,6 +36,7 @@ impl Gate {
     ) -> Result<Response<v1::MoveReply>, Status> {
         let method = "DirectoryService/publish_map";
         let session = self.session(&request, method).await?;
+        let under_way = crate::edge::under_way(request.extensions());
         let message = request.into_inner();
         let content = comparable(method, &message);
         let MapUpload { request_id, claimed_at, map, geojson } = MapUpload::read(message).map_err(violations)?;
@@ -48,8 +49,10 @@ impl Gate {
         let digest = published.digest;
         let task = Task::Directory { order: Order::PublishMap(published), claimed_at, map: Some((map, digest, bytes)) };
         let caller = session.caller.clone();
-        let reply = self.engine().submit(caller, request_id, content, task, Vec::new(), None).await;
-        self.reply(&session.caller, method, reply)
+        let engine = self.engine().clone();
+        let reply = self
+            .whole(under_way, async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await });
+        self.reply(&session.caller, method, reply.await)
     }
 
     /// Reads the file, names what is wrong with it, and sees that every claimant is a station of the directory.
