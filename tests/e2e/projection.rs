@@ -1,4 +1,4 @@
-//! Who is shown what: every field of every answer, as the file says.
+//! Who is shown what: every field of every answer, as the file says, and the whole of it as kept text.
 
 use handoff_tests::matrix::cast::World;
 use handoff_tests::projection::play::play;
@@ -11,6 +11,9 @@ async fn every_reader_is_shown_what_the_file_says_and_nothing_else() -> anyhow::
     let table = Table::load()?;
     let faults = shown.faults(&table);
     assert!(faults.is_empty(), "{} faults:\n  {}", faults.len(), faults.join("\n  "));
+    for (message, text) in shown.texts() {
+        insta::assert_snapshot!(message, text);
+    }
     Ok(())
 }
 

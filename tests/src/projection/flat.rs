@@ -141,7 +141,7 @@ impl Walk<'_> {
                 self.message(inner, path, owner, signed);
             }
             Value::Message(inner) => {
-                self.put(path, id, format!("<{}>", inner.descriptor().name().to_lowercase()), owner, signed)
+                self.put(path, id, format!("<{}>", inner.descriptor().name().to_lowercase()), owner, signed);
             }
             Value::List(items) if items.iter().all(|item| item.as_message().is_none()) => {
                 let words: Vec<String> = items.iter().map(|item| self.word(item, field)).collect();

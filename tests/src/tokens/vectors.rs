@@ -191,20 +191,20 @@ pub fn brought(a: &Signer, lure: &str) -> Vec<Vector> {
     let mut list = List(Vec::new());
     let own = a.impostor();
     let x = b64url(own.public.public_key_raw());
-    list.token("header", "signed by nobody's key", own.good(), "signature");
+    list.token("header", "signed by nobody's key", &own.good(), "signature");
     for (name, member) in [
         ("jku", format!(r#""jku":"{lure}""#)),
         ("x5u", format!(r#""x5u":"{lure}""#)),
         ("x5c", format!(r#""x5c":["{x}"]"#)),
         ("jwk", format!(r#""jwk":{{"kty":"OKP","crv":"Ed25519","x":"{x}","kid":"{}"}}"#, own.kid)),
     ] {
-        list.token("header", &format!("{name} of the attacker's, the issuer's kid"), own.adding(&member), "signature");
+        list.token("header", &format!("{name} of the attacker's, the issuer's kid"), &own.adding(&member), "signature");
         let header = own.header.replacen('{', &format!("{{{member},"), 1).replacen(&own.kid, "mine", 1);
         let header = header.replacen(&own.kid, "mine", 1);
         list.token(
             "header",
             &format!("{name} of the attacker's, its own kid"),
-            own.sign(&header, &own.claims),
+            &own.sign(&header, &own.claims),
             "key_unknown",
         );
     }
@@ -214,7 +214,7 @@ pub fn brought(a: &Signer, lure: &str) -> Vec<Vector> {
 struct List(Vec<Vector>);
 
 impl List {
-    fn token(&mut self, row: &'static str, name: &str, token: String, denied: &'static str) {
+    fn token(&mut self, row: &'static str, name: &str, token: &str, denied: &'static str) {
         self.values(row, name, vec![format!("Bearer {token}")], denied);
     }
 
@@ -224,7 +224,7 @@ impl List {
 
     fn tokens<const N: usize>(&mut self, row: &'static str, tokens: [(&str, String, &'static str); N]) {
         for (name, token, denied) in tokens {
-            self.token(row, name, token, denied);
+            self.token(row, name, &token, denied);
         }
     }
 }
@@ -246,7 +246,7 @@ fn signed_as(token: &str, signature: &[u8]) -> String {
 fn algorithms(issuers: &Issuers, list: &mut List) {
     let (a, b) = (&issuers.a, &issuers.b);
     for alg in ["none", "None", "nOnE", "RS256", "PS256", "ES384", "ES256", "eddsa", "HS256", ""] {
-        list.token("alg", &format!("alg `{alg}`"), a.headed("EdDSA", alg), "algorithm");
+        list.token("alg", &format!("alg `{alg}`"), &a.headed("EdDSA", alg), "algorithm");
     }
     list.tokens(
         "alg",
@@ -269,7 +269,7 @@ fn algorithms(issuers: &Issuers, list: &mut List) {
             ("as base64", b64url(raw).into_bytes()),
             ("as JWK", jwk.into_bytes()),
         ] {
-            list.token("alg", &format!("HS256 under {whose} public key {form}"), hmac(signer, &secret), "algorithm");
+            list.token("alg", &format!("HS256 under {whose} public key {form}"), &hmac(signer, &secret), "algorithm");
         }
     }
 }
@@ -424,7 +424,7 @@ fn roles(issuers: &Issuers, list: &mut List) {
     let a = &issuers.a;
     let role = |words: &str| a.with(r#"["duty_officer"]"#, words);
     for word in ["superior", "auditor", "service", "Duty_Officer", "root", ""] {
-        list.token("roles", &format!("role `{word}`"), role(&format!(r#"["{word}"]"#)), "role");
+        list.token("roles", &format!("role `{word}`"), &role(&format!(r#"["{word}"]"#)), "role");
     }
     let nine = r#"["duty_officer","supervisor","admin","dispatcher","responder","call_taker","a","b","c"]"#;
     list.tokens(

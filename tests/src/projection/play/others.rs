@@ -122,15 +122,19 @@ async fn joint(look: &mut Look<'_>, yes: bool) -> anyhow::Result<()> {
         ..Default::default()
     };
     look.make(A_DUTY, "IncidentService/AskLead", &request).await?;
-    let end = |expected, yes: Option<bool>| {
-        let (request_id, incident, joint, code) = (id(), incident(), joint.clone(), "SCENE_CLEARED".to_owned());
+    for (who, yes) in [(A_DUTY, None), (B_DUTY, Some(yes))] {
+        let (request_id, incident, joint) = (id(), incident(), joint.clone());
+        let expected = look.of_incident(who, &case).await?;
         match yes {
             None => {
-                Err(api::ProposeJointEndRequest { request_id, incident, expected, joint, code, ..Default::default() })
+                let code = "SCENE_CLEARED".into();
+                let propose =
+                    api::ProposeJointEndRequest { request_id, incident, expected, joint, code, ..Default::default() };
+                look.make(who, "IncidentService/ProposeJointEnd", &propose).await?;
             }
             Some(yes) => {
-                let code = if yes { String::new() } else { "NOT_YET".to_owned() };
-                Ok(api::AnswerJointEndRequest {
+                let code = if yes { String::new() } else { "NOT_YET".into() };
+                let answer = api::AnswerJointEndRequest {
                     request_id,
                     incident,
                     expected,
@@ -138,15 +142,10 @@ async fn joint(look: &mut Look<'_>, yes: bool) -> anyhow::Result<()> {
                     yes,
                     code,
                     ..Default::default()
-                })
+                };
+                look.make(who, "IncidentService/AnswerJointEnd", &answer).await?;
             }
         }
-    };
-    for (who, yes) in [(A_DUTY, None), (B_DUTY, Some(yes))] {
-        match end(look.of_incident(who, &case).await?, yes) {
-            Err(propose) => look.make(who, "IncidentService/ProposeJointEnd", &propose).await?,
-            Ok(answer) => look.make(who, "IncidentService/AnswerJointEnd", &answer).await?,
-        };
         let moment = yes.map_or("1 its end proposed", |yes| if yes { "3 ended" } else { "2 its end refused" });
         look.incident(moment, &case).await?;
     }

@@ -148,6 +148,8 @@ fn no_certificate_leads_to_another_organisation_or_to_a_machine_nobody_registere
             if alone.of_a_server { ExtendedKeyUsagePurpose::ServerAuth } else { ExtendedKeyUsagePurpose::ClientAuth };
         let (from, until) = (NOW.plus(alone.from_h * HOUR), NOW.plus(alone.until_h * HOUR));
         let wanted = Wanted { names: alone.names, usage, from, until };
+        let by_any = alone.denied.starts_with("certificate_");
+        assert!(by_any || !alone.at_the_handshake, "{}: a handshake knows certificates and no machines", alone.name);
         chains.push((alone.name, authority.issue(&wanted), alone.denied));
     }
     for (what, chain, denied) in chains {
