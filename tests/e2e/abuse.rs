@@ -201,7 +201,7 @@ async fn a_connection_that_says_nothing_is_closed_wherever_it_stops() -> anyhow:
     let limits = [("tls_handshake_ms", HANDSHAKE_MS), ("keepalive_interval_s", 1), ("keepalive_timeout_s", 1)];
     let app = limited(&limits).await?;
     for from in [Silent::BeforeTls, Silent::AfterTls, Silent::AfterSettings, Silent::InHeaders] {
-        withstood(&app, idle(&app, from)).await.with_context(|| format!("{from:?}"))?;
+        Box::pin(withstood(&app, idle(&app, from))).await.with_context(|| format!("{from:?}"))?;
     }
     Ok(())
 }
@@ -210,7 +210,8 @@ async fn a_connection_that_says_nothing_is_closed_wherever_it_stops() -> anyhow:
 async fn a_preface_that_stops_half_way_is_closed() -> anyhow::Result<()> {
     let app = limited(&[("tls_handshake_ms", HANDSHAKE_MS)]).await?;
     for bytes in [1, 23] {
-        withstood(&app, idle(&app, Silent::InPreface(bytes))).await.with_context(|| format!("{bytes} bytes"))?;
+        let idle = Box::pin(withstood(&app, idle(&app, Silent::InPreface(bytes))));
+        idle.await.with_context(|| format!("{bytes} bytes"))?;
     }
     Ok(())
 }

@@ -231,7 +231,7 @@ impl Gate {
         under_way: Option<UnderWay>,
         command: impl Future<Output = Result<Reply, NoAnswer>> + Send + 'static,
     ) -> Result<Reply, NoAnswer> {
-        let answered = tokio::spawn(async move {
+        let answered = self.tasks().spawn(async move {
             let reply = command.await;
             drop(under_way);
             reply
