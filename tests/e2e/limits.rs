@@ -7,8 +7,10 @@ use handoff_client::api;
 use handoff_tests::app::{LIMIT, TestApp, who};
 use handoff_tests::play::{id, intake, note, receive};
 use handoff_tests::raw::RawClient;
-use handoff_tests::refusal::{Refusal, refused};
+use handoff_tests::refusal::{Refusal, refused, told};
 use prost::Message;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tonic::Code;
@@ -112,6 +114,46 @@ async fn one_organisation_opens_no_feed_in_the_other_sides_place() -> anyhow::Re
     assert_eq!((found.code, found.reason.as_str()), (Code::ResourceExhausted, "QUEUE_FULL"), "{found:?}");
     assert!(open("b-system").await?.is_ok(), "the other side");
     drop(kept);
+    Ok(())
+}
+
+/// A command whose caller has gone is still under way, and takes a place of its own side until it is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_given_up_by_the_thousand_take_no_place_of_the_other_side() -> anyhow::Result<()> {
+    let app = Arc::new(TestApp::furnished(false).await?);
+    let incident = receive(&app, intake(44.1, 86.1)).await?;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut storm = Vec::new();
+    for _ in 0..4 {
+        let (caller, incident, over) = (RawClient::of(&app, "a-dispatcher")?, incident.clone(), over.clone());
+        storm.push(tokio::spawn(async move {
+            let mut given_up = 0_u32;
+            while !over.load(Ordering::Relaxed) {
+                let calls = (0..64).map(|_| caller.call(NOTE, note(&incident, "given up").encode_to_vec(), &[]));
+                let mut calls = Box::pin(join_all(calls));
+                // Sent, and taken back before there can be an answer.
+                for _ in 0..8 {
+                    let _ = futures_util::poll!(&mut calls);
+                    tokio::task::yield_now().await;
+                }
+                given_up += 64;
+            }
+            given_up
+        }));
+    }
+    let other = app.client("b-system")?;
+    for _ in 0..60 {
+        let request = api::ReceiveRequest {
+            request_id: id(),
+            incident: id(),
+            intake: Some(intake(44.3, 86.3)),
+            ..Default::default()
+        };
+        told(other.incidents().receive(request).await)?;
+    }
+    over.store(true, Ordering::Relaxed);
+    let given_up: u32 = join_all(storm).await.into_iter().sum::<Result<u32, _>>()?;
+    assert!(given_up > 2_000, "only {given_up} calls were given up");
     Ok(())
 }
 

@@ -198,6 +198,21 @@ async fn what_may_not_be_known_looks_like_what_is_not_there() -> anyhow::Result<
     Ok(())
 }
 
+/// At least as long as the service lets every such answer wait, so that what it did meanwhile does not show.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hidden_is_answered_no_sooner_than_what_is_absent() -> anyhow::Result<()> {
+    let app = TestApp::furnished(false).await?;
+    let hidden = receive(&app, intake(44.1, 86.1)).await?;
+    let client = app.client("b-duty")?;
+    for incident in [hidden, id()] {
+        let began = std::time::Instant::now();
+        let found = client.incidents().get_incident(api::GetIncidentRequest { incident }).await;
+        assert_eq!(found.expect_err("neither is shown").code(), Code::NotFound);
+        assert!(began.elapsed() >= std::time::Duration::from_millis(4), "{:?}", began.elapsed());
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_declined_keeps_what_it_saw_and_sees_nothing_new() -> anyhow::Result<()> {
     let app = TestApp::furnished(false).await?;

@@ -10,17 +10,19 @@ mod pages;
 mod reads;
 mod statement;
 mod trace;
+mod turns;
 
 pub use frames::FramedFeed;
 
 use crate::auth::{Authenticator, Recalled, Session, Shown, chain};
+use crate::config::Limits;
 use crate::cursors::CursorKey;
 use crate::edge::{UnderWay, under_way};
 use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
 use handoff_domain::caller::Caller;
 use handoff_domain::command::Act;
-use handoff_domain::ids::{IncidentId, StationId, StationRef};
+use handoff_domain::ids::{IncidentId, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_engine::memory::{Entry, LoadError};
@@ -30,7 +32,9 @@ use handoff_proto::v1;
 use handoff_proto::view::timestamp;
 use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
+use turns::Turns;
 
 /// From a read to its NOT_FOUND, in milliseconds: longer than it takes to look for what is absent, and than to read and
 /// refuse what is hidden, so that the time tells no more than the bytes do (security, *Access*).
@@ -49,6 +53,7 @@ struct Parts {
     tasks: Tasks,
     map_bytes_max: usize,
     feeds: feed::Feeds,
+    turns: Turns,
 }
 
 /// Seals with the engine's salts while a message is converted.
@@ -65,18 +70,14 @@ impl Seal for Sealer {
 }
 
 impl Gate {
-    /// A gate before an engine.
+    /// A gate before an engine, with the limits of the configuration.
     #[must_use]
-    pub fn new(
-        engine: Engine,
-        auth: Arc<Authenticator>,
-        cursors: CursorKey,
-        tasks: Tasks,
-        map_bytes_max: usize,
-    ) -> Self {
+    pub fn new(engine: Engine, auth: Arc<Authenticator>, cursors: CursorKey, tasks: Tasks, limits: &Limits) -> Self {
+        let map_bytes_max = limits.map_decode_bytes_max as usize;
+        let turns = Turns::new(limits.organisation_commands_at_once as usize);
         let feeds = feed::Feeds::new(engine.clock().now());
         let frames = frames::Frames::default();
-        Self(Arc::new(Parts { engine, auth, cursors, frames, tasks, map_bytes_max, feeds }))
+        Self(Arc::new(Parts { engine, auth, cursors, frames, tasks, map_bytes_max, feeds, turns }))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -189,14 +190,11 @@ impl Gate {
             precision_m: point.precision_m.unwrap_or(0),
         });
         let (caller, receiver) = (session.caller.clone(), told_to(&command.act).cloned());
+        let turn = self.0.turns.of(&caller.org, command.act.decides());
         let task = Task::Incident(command);
         let engine = self.engine().clone();
-        let reply =
-            self.whole(
-                under_way,
-                async move { engine.submit(caller, request_id, content, task, disclosures, point).await },
-            );
-        let reply = reply.await;
+        let command = async move { engine.submit(caller, request_id, content, task, disclosures, point).await };
+        let reply = self.whole(under_way, turn, command).await;
         let mut reply = self.reply(&session.caller, method, reply)?;
         if let Some(receiver) = receiver.and_then(|station| self.engine().directory().seat(&station)) {
             let reach = self.reach(&receiver);
@@ -219,21 +217,30 @@ impl Gate {
         let task = Task::Directory { order, claimed_at, map: None };
         let caller = session.caller.clone();
         let engine = self.engine().clone();
-        let reply = self
-            .whole(under_way, async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await });
-        self.reply(&session.caller, method, reply.await)
+        let turn = self.turn(&caller.org);
+        let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
+        let reply = self.whole(under_way, turn, order).await;
+        self.reply(&session.caller, method, reply)
     }
 
-    /// A command from its queue to its answer, whether its caller waits for it or not: a call that is given up leaves its
+    /// Turns of an organisation's decisions.
+    fn turn(&self, org: &OrgId) -> Arc<Semaphore> {
+        self.0.turns.of(org, true)
+    }
+
+    /// A command from its organisation's next turn to its answer, whether its caller waits for it or not: a call that is given up leaves its
     /// command behind, and must go on taking the place of a call, or one side's cancelled calls fill the queue of all.
     async fn whole(
         &self,
         under_way: Option<UnderWay>,
+        turn: Arc<Semaphore>,
         command: impl Future<Output = Result<Reply, NoAnswer>> + Send + 'static,
     ) -> Result<Reply, NoAnswer> {
         let answered = self.tasks().spawn(async move {
+            // It is never closed; without a turn the command would still be whole.
+            let turn = turn.acquire_owned().await;
             let reply = command.await;
-            drop(under_way);
+            drop((turn, under_way));
             reply
         });
         answered.await.unwrap_or(Err(NoAnswer::Unknown))

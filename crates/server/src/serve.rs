@@ -164,8 +164,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     auth.follow(&tasks, &options.clock);
     let cursor = files::read_key(&config.server.resume_key_file).map_err(ServeError::Secret)?;
     let cursors = CursorKey::new(cursor.expose_secret());
-    let map_max = config.server.limits.map_decode_bytes_max as usize;
-    let gate = Gate::new(engine.clone(), auth, cursors, tasks.clone(), map_max);
+    let gate = Gate::new(engine.clone(), auth, cursors, tasks.clone(), &config.server.limits);
     let metrics_listener = listen(config.server.metrics_listen).await?;
     let metrics_at = address(&metrics_listener, config.server.metrics_listen)?;
     let stop = tasks.stopping();

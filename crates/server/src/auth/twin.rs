@@ -10,7 +10,7 @@ const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 /// Order of P-256 (FIPS 186-4, D.1.2.3).
-const P256: [u8; 32] = [
+pub(super) const P256: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
     0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
@@ -32,7 +32,7 @@ pub(super) fn twins(certificate: &[u8]) -> Vec<Thumbprint> {
 }
 
 /// The certificate with the other signature under a key of a curve of that order.
-fn twin(certificate: &[u8], order: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn twin(certificate: &[u8], order: &[u8]) -> Option<Vec<u8>> {
     let (content, []) = element(certificate, SEQUENCE)? else { return None };
     let (_, rest) = element(content, SEQUENCE)?;
     let (_, signature) = element(rest, SEQUENCE)?;

@@ -8,9 +8,10 @@ use handoff_domain::caller::{OrgKind, Role};
 use handoff_domain::ids::{OfficerId, StationId};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_stream::StreamExt;
 
 /// The real time: rustls judges certificates by the system's clock, and so the certificates are made for it.
@@ -179,6 +180,30 @@ async fn handshake(folder: &Path, config: ClientConfig, name: &'static str) -> s
     tokio::select! {
         client = connect => client.map(|client| client.get_ref().1.alpn_protocol().unwrap_or_default().to_vec()),
         () = async { while incoming.next().await.is_some() {} } => unreachable!("the listener runs on"),
+    }
+}
+
+/// A resumed session would bring a client's certificate back without looking at it again.
+#[tokio::test]
+async fn no_session_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(folder.path());
+    write(&plan, now()).unwrap();
+    let (cert, key) = (plan.folder.join("server.pem"), plan.folder.join("server.key"));
+    let server = Arc::new(tls::load_identity(&cert, &key, None).unwrap().server_config(false));
+    // A client keeps what it is given for the next time.
+    let config = Arc::new(client(&plan.folder, &[&rustls::version::TLS13]));
+    for _ in 0..3 {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let connector = tokio_rustls::TlsConnector::from(config.clone());
+        let acceptor = tokio_rustls::TlsAcceptor::from(server.clone());
+        let name = ServerName::try_from("localhost").unwrap();
+        let (mut near, mut far) = tokio::try_join!(connector.connect(name, near), acceptor.accept(far)).unwrap();
+        // Whatever the server would give comes before this word.
+        far.write_all(b"h").await.unwrap();
+        far.flush().await.unwrap();
+        assert_eq!(near.read_u8().await.unwrap(), b'h');
+        assert_eq!(near.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
     }
 }
 

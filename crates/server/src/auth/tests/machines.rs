@@ -3,6 +3,7 @@
 use super::corpus::bindings::{ALONE, BINDINGS, Bound};
 use super::*;
 use crate::auth::clients::{VERDICT_MS, thumbprint};
+use crate::auth::twin::{P256, twin};
 use crate::config;
 use handoff_domain::time::{DAY, HOUR};
 use rcgen::string::Ia5String;
@@ -224,6 +225,22 @@ fn a_verdict_ends_inside_a_connection() {
     }
     assert_eq!(guarded.with(&token, &cad, last).err(), Some(Denied::CertificateTime));
     assert_eq!(guarded.alone(&cad, last).err(), Some(Denied::CertificateTime));
+}
+
+#[test]
+fn the_other_form_of_a_certificate_is_taken_back_with_it() {
+    let guarded = guarded();
+    let cad = guarded.a.machine(CAD_A);
+    let mut other = cad.clone();
+    other[0] = twin(&cad[0], &P256).expect("it is signed with ECDSA").into();
+    assert_ne!(thumbprint(&other[0]), thumbprint(&cad[0]));
+    assert!(guarded.alone(&other, NOW).is_ok(), "anybody can make it, and it holds");
+    let hex: String = thumbprint(&cad[0]).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(&guarded.revoked, format!("tokens = []\nsubjects = []\ncertificates = [\"{hex}\"]\n")).unwrap();
+    guarded.world.auth.refresh();
+    for chain in [&cad, &other] {
+        assert_eq!(guarded.alone(chain, NOW).err(), Some(Denied::CertificateRevoked));
+    }
 }
 
 #[test]

@@ -50,9 +50,10 @@ impl Gate {
         let task = Task::Directory { order: Order::PublishMap(published), claimed_at, map: Some((map, digest, bytes)) };
         let caller = session.caller.clone();
         let engine = self.engine().clone();
-        let reply = self
-            .whole(under_way, async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await });
-        self.reply(&session.caller, method, reply.await)
+        let turn = self.turn(&caller.org);
+        let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
+        let reply = self.whole(under_way, turn, order).await;
+        self.reply(&session.caller, method, reply)
     }
 
     /// Reads the file, names what is wrong with it, and sees that every claimant is a station of the directory.
