@@ -66,7 +66,6 @@ async fn a_feed_ends_when_the_key_of_its_token_is_taken_out_of_the_set() -> anyh
     app.start()?;
     let mut stream = told(app.client("b-duty")?.feed().watch(api::WatchRequest::default()).await)?;
     let other = app.path("other");
-    std::fs::create_dir(&other)?;
     app.done(&["dev-ca", "--folder", &other.to_string_lossy(), "--org", "B"])?;
     std::fs::copy(other.join("B.jwks.json"), app.path("B.jwks.json"))?;
     let end = loop {
