@@ -13,7 +13,7 @@ use handoff_domain::command::{Act, Command, Expected};
 use handoff_domain::event::incident::ErasedField;
 use handoff_domain::ids::{IncidentId, LOG_STREAM};
 use handoff_domain::retention::dates;
-use handoff_domain::time::{HOUR, MINUTE, Millis, SECOND};
+use handoff_domain::time::{DAY, HOUR, MINUTE, Millis, SECOND};
 use handoff_domain::values::Code;
 use handoff_store::rows::PersonalId;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,10 @@ pub const STEP_CASES: u32 = 100;
 pub const STEP_EVERY_MS: i64 = SECOND;
 /// From the end of a sweep to the next, in milliseconds.
 pub const REST_MS: i64 = 6 * HOUR;
+/// From the start to the first step, in milliseconds: a machine that has just started may not know the time yet.
+const FIRST_MS: i64 = HOUR;
+/// Longest time between the last entry of the log and now in which the clock is believed, in milliseconds.
+const QUIET_MS_MAX: i64 = 60 * DAY;
 /// From a step that failed to the next try, in milliseconds.
 const FAILED_MS: i64 = MINUTE;
 /// Values one event names at most.
@@ -44,7 +48,12 @@ pub async fn step(
     let found = found.map_err(|error| LoadError::Read(after.unwrap_or(LOG_STREAM), error))?;
     let mut erased = 0;
     for incident in &found {
-        erased += erase_due(engine, *incident, now).await?;
+        match erase_due(engine, *incident, now).await {
+            Ok(gone) => erased += gone,
+            Err(error @ (LoadError::Read(..) | LoadError::Behind)) => return Err(error),
+            // A damaged case must not keep the values of all behind it.
+            Err(error) => tracing::error!(%error, %incident, "a case cannot be read, and none of its values is erased"),
+        }
     }
     let whole = found.len() == STEP_CASES as usize;
     Ok((found.last().copied().filter(|_| whole), erased))
@@ -61,7 +70,8 @@ async fn erase_due(engine: &Engine, incident: IncidentId, now: Millis) -> Result
     let mut erased = 0;
     for part in due.chunks(FIELDS_MAX) {
         let named: Vec<String> = part.iter().map(|id| format!("{} {}", id.seq, id.path)).collect();
-        let id = derived(&["retention", &incident.to_string(), &named.join(",")]);
+        // With the dates of this closing: refused because the case was reopened meanwhile, it is asked anew after the next.
+        let id = derived(&["retention", &incident.to_string(), &dates.text.0.to_string(), &named.join(",")]);
         let fields = part.iter().map(|id| ErasedField { seq: id.seq, path: id.path.clone() }).collect();
         let act = Act::Erase { fields, basis: basis() };
         let command = Command { incident, expected: Expected::default(), claimed_at: None, acting_for: None, act };
@@ -83,10 +93,26 @@ fn basis() -> Code {
     Code::new(BASIS).expect("a legal code")
 }
 
+/// A step, if the clock can be believed: what it erases is gone for good.
+async fn checked_step(
+    engine: &Engine,
+    after: Option<IncidentId>,
+    now: Millis,
+) -> Result<(Option<IncidentId>, usize), LoadError> {
+    let head = engine.reader().head().await.map_err(|error| LoadError::Read(LOG_STREAM, error))?;
+    if now.since(head.last_at) > QUIET_MS_MAX {
+        tracing::error!(
+            "nothing was recorded for so long that the clock may be wrong; no values are erased until something is"
+        );
+        return Ok((None, 0));
+    }
+    step(engine, after, now).await
+}
+
 /// Sweeps until told to stop.
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let clock = engine.clock();
-    let (mut after, mut pause) = (None, STEP_EVERY_MS);
+    let (mut after, mut pause) = (None, FIRST_MS);
     loop {
         let next = clock.sleep_until(clock.now().plus(pause));
         tokio::select! {
@@ -98,7 +124,12 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
         if engine.is_away() {
             continue;
         }
-        match step(&engine, after, clock.now()).await {
+        let now = clock.now();
+        let stepped = tokio::select! {
+            () = stop.cancelled() => return,
+            stepped = checked_step(&engine, after, now) => stepped,
+        };
+        match stepped {
             Ok((next, erased)) => {
                 after = next;
                 if after.is_none() {

@@ -24,9 +24,10 @@ use handoff_domain::caller::Caller;
 use handoff_domain::command::Act;
 use handoff_domain::ids::{IncidentId, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
-use handoff_domain::time::Millis;
+use handoff_domain::time::{Millis, SECOND};
 use handoff_engine::memory::{Entry, LoadError};
 use handoff_engine::sealing::Sealing;
+use handoff_engine::writer::Availability;
 use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
 use handoff_proto::v1;
 use handoff_proto::view::timestamp;
@@ -35,6 +36,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 use turns::Turns;
+
+/// How long a command waits for a turn of its organisation's, in milliseconds: what waits longer than this stands behind
+/// too many others to be answered in time, and its caller is told at once that nothing was accepted.
+const TURN_WAIT_MS: i64 = SECOND;
 
 /// From a read to its NOT_FOUND, in milliseconds: longer than it takes to look for what is absent, and than to read and
 /// refuse what is hidden, so that the time tells no more than the bytes do (security, *Access*).
@@ -228,17 +233,29 @@ impl Gate {
         self.0.turns.of(org, true)
     }
 
-    /// A command from its organisation's next turn to its answer, whether its caller waits for it or not: a call that is given up leaves its
-    /// command behind, and must go on taking the place of a call, or one side's cancelled calls fill the queue of all.
-    async fn whole(
+    /// Something for the writer from its organisation's next turn to its answer, whether its caller waits for it or not: a
+    /// call that is given up leaves its command behind, and must go on taking the place of a call, or one side's cancelled
+    /// calls fill the queue of all. What gets no turn in time was never given to the writer.
+    async fn whole<T: Send + 'static>(
         &self,
         under_way: Option<UnderWay>,
         turn: Arc<Semaphore>,
-        command: impl Future<Output = Result<Reply, NoAnswer>> + Send + 'static,
-    ) -> Result<Reply, NoAnswer> {
+        command: impl Future<Output = Result<T, NoAnswer>> + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        let clock = self.clock();
+        let limit = clock.sleep_until(clock.now().plus(TURN_WAIT_MS));
+        let mut available = self.engine().availability();
         let answered = self.tasks().spawn(async move {
-            // It is never closed; without a turn the command would still be whole.
-            let turn = turn.acquire_owned().await;
+            let away = async {
+                // An error means that the writer is gone, which is as far away as it gets.
+                let _ = available.wait_for(|now| *now == Availability::Away).await;
+            };
+            let turn = tokio::select! {
+                biased;
+                turn = turn.acquire_owned() => turn,
+                () = away => return Err(NoAnswer::NotAccepted(Reason::NotAccepted)),
+                () = limit => return Err(NoAnswer::NotAccepted(Reason::QueueFull)),
+            };
             let reply = command.await;
             drop((turn, under_way));
             reply

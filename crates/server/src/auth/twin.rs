@@ -21,10 +21,18 @@ const P384: [u8; 48] = [
     0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
 ];
 
+/// Order of P-521 (FIPS 186-4, D.1.2.5).
+const P521: [u8; 66] = [
+    0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfa, 0x51, 0x86, 0x87, 0x83,
+    0xbf, 0x2f, 0x96, 0x6b, 0x7f, 0xcc, 0x01, 0x48, 0xf7, 0x09, 0xa5, 0xd0, 0x3b, 0xb5, 0xc9, 0xb8, 0x89, 0x9c, 0x47,
+    0xae, 0xbb, 0x6f, 0xb7, 0x1e, 0x91, 0x38, 0x64, 0x09,
+];
+
 /// Thumbprints of a certificate's other forms: one for each curve its authority's key may be of, since the certificate
 /// does not say which; none where it is not signed with ECDSA.
 pub(super) fn twins(certificate: &[u8]) -> Vec<Thumbprint> {
-    [P256.as_slice(), P384.as_slice()]
+    [P256.as_slice(), P384.as_slice(), P521.as_slice()]
         .into_iter()
         .filter_map(|order| twin(certificate, order))
         .map(|twin| thumbprint(&twin))
@@ -99,11 +107,18 @@ fn integer(number: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+    use rcgen::{
+        CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512,
+        PKCS_ED25519,
+    };
 
     #[test]
     fn the_twin_of_the_twin_is_the_certificate_itself() {
-        for (alg, order) in [(&PKCS_ECDSA_P256_SHA256, P256.as_slice()), (&PKCS_ECDSA_P384_SHA384, P384.as_slice())] {
+        for (alg, order) in [
+            (&PKCS_ECDSA_P256_SHA256, P256.as_slice()),
+            (&PKCS_ECDSA_P384_SHA384, P384.as_slice()),
+            (&PKCS_ECDSA_P521_SHA512, P521.as_slice()),
+        ] {
             // Signatures are drawn anew, so that shorter and longer numbers come up.
             for _ in 0..40 {
                 let key = KeyPair::generate_for(alg).unwrap();

@@ -71,9 +71,14 @@ impl FeedService for Gate {
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::FeedPosition>, Status> {
         let session = self.session(&request, "FeedService/commit").await?;
+        let under_way = crate::edge::under_way(request.extensions());
         let token = request.into_inner().resume_token;
         let place = self.resume(&session.caller.org, &token).await?;
-        match self.engine().commit(&session.caller, place.number).await {
+        let (engine, caller) = (self.engine().clone(), session.caller.clone());
+        // What it delivers it gives the writer one after the other: one turn for all.
+        let turn = self.0.turns.of(&caller.org, false);
+        let committed = self.whole(under_way, turn, async move { engine.commit(&caller, place.number).await });
+        match committed.await {
             Ok(()) => self.position(&session).await,
             Err(NoAnswer::NotAccepted(reason)) => Err(status(&Refusal::new(reason))),
             Err(NoAnswer::Unknown | NoAnswer::Reused) => Err(status(&Refusal::new(Reason::OutcomeUnknown))),
