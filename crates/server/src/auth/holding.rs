@@ -126,11 +126,12 @@ impl Authenticator {
             return Err(Denied::Revoked);
         }
         let Some(machine) = machine else { return Ok(()) };
-        let bound = session.bound.as_ref().ok_or(Denied::Unbound)?;
-        verify_slices_are_equal(bound, &machine.thumbprint).map_err(|_| Denied::Unbound)?;
+        // First, as where the token is verified for the first time: the log says the same of both.
         if session.caller.org != machine.org {
             return Err(Denied::OtherSide);
         }
+        let bound = session.bound.as_ref().ok_or(Denied::Unbound)?;
+        verify_slices_are_equal(bound, &machine.thumbprint).map_err(|_| Denied::Unbound)?;
         if session.caller.client == machine.client { Ok(()) } else { Err(Denied::Client) }
     }
 
