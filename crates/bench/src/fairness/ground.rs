@@ -33,7 +33,7 @@ fn machines() -> Vec<(usize, String, bool)> {
 
 /// Makes the folder: keys, certificates, configuration, directory.
 pub(crate) async fn make(folder: &Path) -> anyhow::Result<Config> {
-    // The directory is furnished without certificates, as for the other benchmarks; what is measured takes them.
+    // The directory is furnished as for the other benchmarks; here each side has several machines of its own.
     furnished(folder, "sqlite:handoff.db").await?;
     let mut plan = Plan { folder: folder.to_owned(), organisations: Vec::new(), machines: Vec::new(), replace: false };
     for (side, (org, _)) in SIDES.into_iter().enumerate() {
@@ -46,15 +46,18 @@ pub(crate) async fn make(folder: &Path) -> anyhow::Result<Config> {
     write(&plan, SystemClock.now())?;
     let file = folder.join("handoff.toml");
     let mut text = String::new();
-    let mut side = None;
+    let (mut side, mut of_clients) = (None, false);
     for line in std::fs::read_to_string(&file)?.lines() {
         if line.starts_with("[[organisation]]") {
             section(&mut text, side)?;
             side = Some(side.map_or(0, |side| side + 1));
+            of_clients = false;
         }
+        of_clients |= line.starts_with("[organisation.clients]");
         // Limits that other benchmarks lift are the defaults here.
-        if !line.starts_with("person_calls_") {
-            writeln!(text, "{}", line.replace("client_certificates = \"off\"", "client_certificates = \"required\""))?;
+        let lifted = ["person_calls_", "adapter_calls_", "organisation_calls_"];
+        if !of_clients && !lifted.iter().any(|limit| line.starts_with(limit)) {
+            writeln!(text, "{line}")?;
         }
     }
     section(&mut text, side)?;
