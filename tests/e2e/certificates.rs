@@ -3,22 +3,10 @@
 use anyhow::{Context, ensure};
 use handoff_client::{Status, api};
 use handoff_tests::app::{LIMIT, TestApp};
-use handoff_tests::certified::{self, REVOKED, client, token};
-use handoff_tests::play::{id, intake, note};
+use handoff_tests::certified::{self, REVOKED, client, receive, token};
+use handoff_tests::play::{id, note};
 use handoff_tests::refusal::{Refusal, told};
 use tonic::Code;
-
-async fn receive(app: &TestApp) -> anyhow::Result<String> {
-    let incident = id();
-    let request = api::ReceiveRequest {
-        request_id: id(),
-        incident: incident.clone(),
-        intake: Some(intake(44.1, 86.1)),
-        ..Default::default()
-    };
-    told(client(app, "cad-a", None)?.incidents().receive(request).await)?;
-    Ok(incident)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_speaks_for_its_station_and_carries_its_officers() -> anyhow::Result<()> {

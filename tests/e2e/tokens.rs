@@ -2,11 +2,10 @@
 //! same bytes, nothing is written, nothing is fetched, and the log knows why.
 
 use handoff_server::config::Alg;
-use handoff_tests::certified::{self, client, machine, thumbprint};
+use handoff_tests::certified::{self, machine, thumbprint};
 use handoff_tests::matrix::line::Line;
 use handoff_tests::matrix::methods::method;
-use handoff_tests::play::{id, intake};
-use handoff_tests::refusal::told;
+use handoff_tests::play::id;
 use handoff_tests::tokens::bindings::{ALONE, BINDINGS, Bound};
 use handoff_tests::tokens::target::{Target, issued, requests, signer};
 use handoff_tests::tokens::vectors::{Vector, brought, ignored, vectors};
@@ -82,23 +81,10 @@ async fn where_a_token_says_its_key_lies_is_never_asked() -> anyhow::Result<()> 
     Ok(())
 }
 
-/// An incident of A's, taken in by its dispatch system over its certificate.
-async fn received(app: &handoff_tests::app::TestApp) -> anyhow::Result<String> {
-    let incident = id();
-    let request = handoff_client::api::ReceiveRequest {
-        request_id: id(),
-        incident: incident.clone(),
-        intake: Some(intake(44.1, 86.1)),
-        ..Default::default()
-    };
-    told(client(app, "cad-a", None)?.incidents().receive(request).await)?;
-    Ok(incident)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_holds_over_another_certificate_for_any_method() -> anyhow::Result<()> {
     let app = certified::start().await?;
-    let requests = requests(&received(&app).await?, &id())?;
+    let requests = requests(&certified::receive(&app).await?, &id())?;
     let issuer = |org| format!("https://issuer.dev.invalid/{org}");
     let a = signer(&app, "A", Alg::EdDsa, Some("A-01"), &issuer("A"))?;
     let b = signer(&app, "B", Alg::EdDsa, Some("B-07"), &issuer("B"))?;
@@ -136,7 +122,7 @@ async fn no_token_holds_over_another_certificate_for_any_method() -> anyhow::Res
 #[tokio::test(flavor = "multi_thread")]
 async fn no_certificate_that_leads_nowhere_reaches_a_method() -> anyhow::Result<()> {
     let app = certified::start().await?;
-    let mut requests = requests(&received(&app).await?, &id())?;
+    let mut requests = requests(&certified::receive(&app).await?, &id())?;
     let ours = requests.len();
     // Whoever is nobody's machine asks neither how the service is nor what it can do.
     requests.push(("/grpc.health.v1.Health/Check".to_owned(), Vec::new()));

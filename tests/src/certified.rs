@@ -1,8 +1,10 @@
 //! The service with client certificates: each organisation's own authority, its machines, tokens bound to them.
 
 use crate::app::{TestApp, who};
+use crate::play::{id, intake};
+use crate::refusal::told;
 use anyhow::Context;
-use handoff_client::{Client, Machine, Token};
+use handoff_client::{Client, Machine, Token, api};
 use handoff_domain::ids::{ClientId, OrgId};
 use handoff_server::auth::clients::{Thumbprint, read_thumbprint};
 use handoff_server::dev_ca::{machine_cert_file, machine_key_file};
@@ -94,6 +96,22 @@ pub fn thumbprint(app: &TestApp, name: &str) -> anyhow::Result<Thumbprint> {
 /// There is no such machine, or nobody of that name.
 pub fn token(app: &TestApp, person: &str, machine: &str) -> anyhow::Result<String> {
     app.token_bound_to(&who(person)?, Some(thumbprint(app, machine)?))
+}
+
+/// An incident of A's, taken in by its dispatch system over its certificate.
+///
+/// # Errors
+/// It is refused.
+pub async fn receive(app: &TestApp) -> anyhow::Result<String> {
+    let incident = id();
+    let request = api::ReceiveRequest {
+        request_id: id(),
+        incident: incident.clone(),
+        intake: Some(intake(44.1, 86.1)),
+        ..Default::default()
+    };
+    told(client(app, "cad-a", None)?.incidents().receive(request).await)?;
+    Ok(incident)
 }
 
 /// A connection over a machine's certificate, with a token or without one.
