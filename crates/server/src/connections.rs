@@ -6,7 +6,7 @@
 //! Until its handshake is done a connection counts for its address, among those that greet. Then it moves among the
 //! open ones, and counts for the machine and the organisation its certificate tells, or for its address still where it
 //! tells none. So strangers never take an open place; a centre whose desks share one address has room for each of them;
-//! and one organisation, from however many addresses, leaves room for the other ([`shares`](crate::shares)).
+//! and one organisation, from however many addresses, leaves room for the other (`shares`).
 
 use crate::config::Limits;
 use crate::metrics::{CONNECTIONS, CONNECTIONS_REFUSED_TOTAL};
