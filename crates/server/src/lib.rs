@@ -28,6 +28,7 @@ mod fuzz;
 pub mod gauges;
 pub mod grpc;
 pub mod keyring;
+mod lanes;
 pub mod metrics;
 pub mod outbound;
 pub mod rates;

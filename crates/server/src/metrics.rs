@@ -11,7 +11,7 @@
 //! | `handoff_shed_total` | counter | `method` | calls refused because too many were under way |
 //! | `handoff_rate_limited_total` | counter | `code` (whose rate) | calls refused because somebody calls too often |
 //! | `handoff_connections` | gauge | | open connections, handshakes among them |
-//! | `handoff_connections_refused_total` | counter | `code` (`all`, `organisation`, `peer`, `handshakes`, `late`, `small_frames`) | connections closed by a limit |
+//! | `handoff_connections_refused_total` | counter | `code` (`all`, `organisation`, `peer`, `handshakes`, `late`, `small_frames`, `resets`) | connections closed by a limit |
 //! | `handoff_auth_denied_total` | counter | `code` | tokens refused, by coded reason |
 //! | `handoff_revoked_unreadable_total` | counter | `org` | changed revocation lists that could not be used |
 //! | `handoff_sealed_unreadable_total` | counter | | texts that were withheld because they do not open |

@@ -9,9 +9,11 @@ use crate::config::{Config, Server};
 use crate::cursors::CursorKey;
 use crate::edge::{EdgeLayer, OriginsLayer};
 use crate::grpc::{FramedFeed, Gate};
+use crate::lanes::{Incoming, Lanes, Serving};
 use crate::metrics::{Metrics, MetricsError, Readiness, Ready};
 use crate::tasks::Tasks;
 use crate::tls::{self, TlsError};
+use futures_util::StreamExt;
 use handoff_domain::time::SECOND;
 use handoff_engine::clock::{Clock, SystemClock};
 use handoff_engine::vault::Vault;
@@ -80,6 +82,9 @@ pub enum ServeError {
     /// A listener.
     #[error("cannot listen on {0}; is another service there?")]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// Threads.
+    #[error("threads for the organisations cannot be started")]
+    Threads(#[source] std::io::Error),
     /// Metrics.
     #[error("metrics cannot be installed")]
     Metrics(#[source] MetricsError),
@@ -176,7 +181,7 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     });
     let listener = listen(config.server.listen).await?;
     let grpc = address(&listener, config.server.listen)?;
-    let listening = spawn_listener(&config.server, &gate, listener, &tasks)?;
+    let listening = spawn_listener(config, &gate, listener, &tasks)?;
     readiness.set(Ready::Serving);
     tasks.spawn(follow_availability(engine.clone(), readiness, tasks.stopping()));
     tracing::info!(grpc = %grpc, metrics = %metrics_at, "serving");
@@ -322,15 +327,30 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
 }
 
 fn spawn_listener(
-    server: &Server,
+    config: &Config,
     gate: &Gate,
     listener: TcpListener,
     tasks: &Tasks,
 ) -> Result<JoinHandle<Result<(), tonic::transport::Error>>, ServeError> {
+    let server = &config.server;
     let limits = &server.limits;
-    let acceptor = tls::acceptor(server, gate.auth().handshake()).map_err(ServeError::Tls)?;
     let (auth, clock) = (gate.auth(), gate.clock());
-    let incoming = tls::incoming(listener, acceptor, limits, move |chain| auth.known(chain, clock.now()));
+    let acceptor = tls::acceptor(server, auth.handshake()).map_err(ServeError::Tls)?;
+    // Without certificates nobody is known before the first call, and all share the service's threads.
+    let known = config.organisations.iter().filter(|org| org.clients.ca_file.is_some()).map(|org| &org.id);
+    let lanes = auth.handshake().map(|_| Lanes::new(known)).transpose().map_err(ServeError::Threads)?;
+    let door = lanes.as_ref().and_then(Lanes::door);
+    let incoming = tls::incoming(listener, acceptor, limits, door, move |chain| auth.known(chain, clock.now())).boxed();
+    let serve = server_of(server, gate, tasks)?;
+    Ok(match lanes {
+        Some(lanes) => lanes.serve(incoming, serve, tasks),
+        None => tasks.spawn(serve(incoming.map(|(_, connection)| Ok(connection)).boxed())),
+    })
+}
+
+/// How connections are served: one server of the transport for each stream of them.
+fn server_of(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<impl Fn(Incoming) -> Serving, ServeError> {
+    let limits = &server.limits;
     let routes = services(server, gate, tasks)?;
     let map_message_max = gate.map_bytes_max() + limits.message_decode_bytes_max as usize;
     let edge = EdgeLayer::new(limits, map_message_max, gate.clock(), gate.auth(), handoff_proto::methods());
@@ -344,14 +364,20 @@ fn spawn_listener(
         .http2_keepalive_timeout(Some(limits.keepalive_timeout()))
         // No grace after it: a feed ends by itself within the hour, with its token, and is not cut off.
         .max_connection_age(limits.connection_age());
-    let stop = tasks.stopping().cancelled_owned();
-    Ok(if server.grpc_web {
-        let origins = OriginsLayer::new(&server.cors_origins);
-        let router = transport.layer(origins).layer(tonic_web::GrpcWebLayer::new()).layer(edge).add_routes(routes);
-        tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
-    } else {
-        let router = transport.layer(edge).add_routes(routes);
-        tasks.spawn(router.serve_with_incoming_shutdown(incoming, stop))
+    let origins = server.grpc_web.then(|| OriginsLayer::new(&server.cors_origins));
+    let stop = tasks.stopping();
+    Ok(move |incoming: Incoming| -> Serving {
+        let (transport, edge, stop) = (transport.clone(), edge.clone(), stop.clone().cancelled_owned());
+        match &origins {
+            Some(origins) => {
+                let mut web = transport.layer(origins.clone()).layer(tonic_web::GrpcWebLayer::new()).layer(edge);
+                Box::pin(web.add_routes(routes.clone()).serve_with_incoming_shutdown(incoming, stop))
+            }
+            None => {
+                let router = transport.layer(edge).add_routes(routes.clone());
+                Box::pin(router.serve_with_incoming_shutdown(incoming, stop))
+            }
+        }
     })
 }
 

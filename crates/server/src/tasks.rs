@@ -27,6 +27,15 @@ impl Tasks {
         self.tracker.spawn(task)
     }
 
+    /// Starts a task on another runtime's threads. The shutdown waits for it too.
+    pub fn spawn_on<F>(&self, task: F, runtime: &tokio::runtime::Handle) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        self.tracker.spawn_on(task, runtime)
+    }
+
     /// Becomes cancelled when the service stops.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {

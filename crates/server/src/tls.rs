@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::TcpIncoming;
@@ -159,15 +160,19 @@ pub fn acceptor(server: &Server, clients: Option<Arc<dyn ClientCertVerifier>>) -
     Ok(TlsAcceptor::from(Arc::new(identity.server_config(server.grpc_web))))
 }
 
-/// Connections whose handshake is done, for `serve_with_incoming_shutdown`, each with its place and within its bounds.
-/// Handshakes run beside each other, so a slow one holds up no other; one that fails or takes too long is dropped and
-/// leaves the listener running. `known` tells which machine shows a chain, if one is known.
+/// A connection to serve: its handshake is done, it has its place and keeps within its bounds.
+pub type Connection = Counted<Guarded<TlsStream<TcpStream>>>;
+
+/// Connections whose handshake is done, each with the organisation whose machine shows its certificate, if one is known.
+/// Handshakes run beside each other at the `door`, or here where there is none, so a slow one holds up no other; one that
+/// fails or takes too long is dropped and leaves the listener running. `known` tells which machine shows a chain.
 pub fn incoming<K>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     limits: &Limits,
+    door: Option<Handle>,
     known: K,
-) -> impl Stream<Item = std::io::Result<Counted<Guarded<TlsStream<TcpStream>>>>> + Send + use<K>
+) -> impl Stream<Item = (Option<OrgId>, Connection)> + Send + use<K>
 where
     K: Fn(&[CertificateDer<'static>]) -> Option<(OrgId, ClientId)> + Clone + Send + 'static,
 {
@@ -178,7 +183,7 @@ where
         .with_nodelay(Some(true))
         .with_keepalive(Some(limits.tcp_keepalive()))
         .map(move |accepted| {
-            let (acceptor, known) = (acceptor.clone(), known.clone());
+            let (acceptor, known, door) = (acceptor.clone(), known.clone(), door.clone());
             // Judged as it is accepted: what finds no place is closed here and waits for nothing.
             let accepted = accepted.map(|stream| {
                 let permit = stream.peer_addr().ok().and_then(|peer| connections.admit(peer.ip()));
@@ -194,22 +199,41 @@ where
                         return None;
                     }
                 };
-                match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => {
-                        let machine = known(stream.get_ref().1.peer_certificates().unwrap_or_default());
-                        permit.open(machine).map(|permit| Ok(Counted::new(Guarded::new(stream, bounds), permit)))
-                    }
-                    Ok(Err(error)) => {
-                        tracing::debug!(%error, "a TLS handshake failed");
-                        None
-                    }
-                    Err(_) => {
-                        tracing::debug!("a TLS handshake took too long");
-                        None
-                    }
-                }
+                let greeting = greet(acceptor, stream, deadline, known);
+                let (stream, machine) = match door {
+                    Some(door) => door.spawn(greeting).await.ok()??,
+                    None => greeting.await?,
+                };
+                let org = machine.as_ref().map(|(org, _)| org.clone());
+                permit.open(machine).map(|permit| (org, Counted::new(Guarded::new(stream, bounds), permit)))
             }
         })
         .buffer_unordered(handshakes_max)
         .filter_map(std::future::ready)
+}
+
+/// One handshake, and whose certificate it showed.
+async fn greet<K>(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    deadline: Duration,
+    known: K,
+) -> Option<(TlsStream<TcpStream>, Option<(OrgId, ClientId)>)>
+where
+    K: Fn(&[CertificateDer<'static>]) -> Option<(OrgId, ClientId)>,
+{
+    match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let machine = known(stream.get_ref().1.peer_certificates().unwrap_or_default());
+            Some((stream, machine))
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
+    }
 }

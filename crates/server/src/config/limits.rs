@@ -36,6 +36,8 @@ limits! {
     /// Frames a second that carry next to nothing (PING, SETTINGS, DATA by single bytes) which one connection may send;
     /// more closes it. The busiest dispatch system sends about one for each of its calls.
     small_frames_per_s = 10_000 in 1_000..=1_000_000,
+    /// Streams a second one connection may reset, which is how a call under way is given up; more closes it.
+    stream_resets_per_s = 200 in 10..=1_000_000,
     /// Bytes of one request's headers; more is refused. A token alone may take 8 KiB.
     header_list_bytes_max = 16_384 in 12_288..=65_536,
     /// Bytes of one message received; more is `MESSAGE_TOO_LARGE`.
@@ -70,7 +72,7 @@ limits! {
     unary_arriving_max = 512 in 1..=65_536,
     /// Facts, and decisions, of one organisation that may be with the writer at once; its further ones wait for a turn, so
     /// that no command of another's waits behind all of them.
-    organisation_commands_at_once = 32 in 1..=4_096,
+    organisation_commands_at_once = 12 in 1..=4_096,
     /// Feeds open at once; a further one is `QUEUE_FULL`. One organisation gets three quarters of them and no more.
     feeds_max = 4_096 in 1..=65_536,
     /// Calls a second one officer at one client may keep up; more is `RATE_LIMITED`, as for all rates here.
@@ -78,13 +80,14 @@ limits! {
     /// Calls one officer may make at once after a time of rest.
     person_calls_burst = 40 in 1..=1_000_000,
     /// Calls a second one dispatch system may keep up.
-    adapter_calls_per_s = 2_000 in 1..=1_000_000,
+    adapter_calls_per_s = 1_000 in 1..=1_000_000,
     /// Calls one dispatch system may make at once after a time of rest.
-    adapter_calls_burst = 4_000 in 1..=1_000_000,
-    /// Calls a second all callers of one organisation may keep up.
-    organisation_calls_per_s = 10_000 in 1..=1_000_000,
+    adapter_calls_burst = 2_000 in 1..=1_000_000,
+    /// Calls a second all callers of one organisation may keep up: a quarter of what the smallest machine measured does, and
+    /// many times what a region's calls come to.
+    organisation_calls_per_s = 2_000 in 1..=1_000_000,
     /// Calls one organisation may make at once after a time of rest.
-    organisation_calls_burst = 20_000 in 1..=1_000_000,
+    organisation_calls_burst = 4_000 in 1..=1_000_000,
     /// Calls without a valid token a second that one connection may keep up; then none of its tokens is looked at.
     denied_calls_per_s = 10 in 1..=1_000_000,
     /// Calls without a valid token one connection may make at once.

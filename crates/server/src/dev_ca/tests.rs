@@ -171,7 +171,7 @@ async fn handshake(folder: &Path, config: ClientConfig, name: &'static str) -> s
     let listener = tokio::net::TcpListener::bind(server.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = tls::acceptor(&server, None).unwrap();
-    let mut incoming = Box::pin(tls::incoming(listener, acceptor, &server.limits, |_| None));
+    let mut incoming = Box::pin(tls::incoming(listener, acceptor, &server.limits, None, |_| None));
     let connect = async {
         let stream = tokio::net::TcpStream::connect(address).await?;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));

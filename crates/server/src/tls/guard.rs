@@ -3,9 +3,10 @@
 //! The transport answers most attacks with GOAWAY by itself. Three it lets pass. A preface that stops half way keeps its
 //! connection, because nothing asks whether the peer lives before the preface is whole. PING, SETTINGS and their like
 //! take a few bytes to send and an answer each, as many as are sent (RFC 9113, 10.5), and so does DATA by single bytes. And
-//! a stream whose window stays shut outlives the connection's age, since that waits for its streams. So the frames'
-//! heads are read here as they come in, nothing of them is kept or changed, and who goes too far is closed without a
-//! word.
+//! a stream whose window stays shut outlives the connection's age, since that waits for its streams. A call that is
+//! begun and given up once it is under way costs the service nearly all of a call, and the transport counts only those
+//! given up before (CVE-2023-44487). So the frames' heads are read here as they come in, nothing of them is kept or
+//! changed, and who goes too far is closed without a word.
 
 use crate::metrics::CONNECTIONS_REFUSED_TOTAL;
 use std::io::{self, IoSlice};
@@ -23,10 +24,11 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEAD_BYTES: usize = 9;
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
+const RST_STREAM: u8 = 0x3;
 const END_STREAM: u8 = 0x1;
 /// DATA of so many bytes carries something, however many more come.
 const DATA_BYTES_MIN: usize = 64;
-/// For how long small frames are counted together.
+/// For how long frames are counted together.
 const COUNTED: Duration = Duration::from_secs(1);
 /// How much longer than its age a connection may be there: a feed that began at the last moment ends within an hour.
 const FEED_LIFE: Duration = Duration::from_secs(65 * 60);
@@ -38,6 +40,8 @@ pub struct Bounds {
     pub opening: Duration,
     /// Small frames within a second.
     pub small_frames_per_s: u32,
+    /// Streams reset within a second.
+    pub stream_resets_per_s: u32,
     /// How long it may be there, whatever is under way on it.
     pub life: Duration,
 }
@@ -49,6 +53,7 @@ impl Bounds {
         Self {
             opening: limits.tls_handshake(),
             small_frames_per_s: limits.small_frames_per_s,
+            stream_resets_per_s: limits.stream_resets_per_s,
             life: limits.connection_age() + FEED_LIFE,
         }
     }
@@ -68,9 +73,9 @@ enum At {
 }
 
 impl At {
-    /// Goes over bytes; how many small frames begin in them.
-    fn take(&mut self, mut bytes: &[u8]) -> u32 {
-        let mut small = 0;
+    /// Goes over bytes; what begins in them.
+    fn take(&mut self, mut bytes: &[u8]) -> Count {
+        let mut count = Count::default();
         while let Some((&byte, rest)) = bytes.split_first() {
             match self {
                 Self::Preface(have) if PREFACE[*have] != byte => *self = Self::Other,
@@ -81,7 +86,8 @@ impl At {
                     *have += 1;
                     if *have == HEAD_BYTES {
                         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-                        small += u32::from(is_small(length, head[3], head[4]));
+                        count.small += u32::from(is_small(length, head[3], head[4]));
+                        count.resets += u32::from(head[3] == RST_STREAM);
                         *self = if length == 0 { Self::Head([0; HEAD_BYTES], 0) } else { Self::Payload(length) };
                     }
                 }
@@ -94,11 +100,29 @@ impl At {
                     bytes = &bytes[here..];
                     continue;
                 }
-                Self::Other => return small,
+                Self::Other => return count,
             }
             bytes = rest;
         }
-        small
+        count
+    }
+}
+
+/// Frames whose number is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    small: u32,
+    resets: u32,
+}
+
+impl Count {
+    fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    fn add(&mut self, other: Self) {
+        self.small = self.small.saturating_add(other.small);
+        self.resets = self.resets.saturating_add(other.resets);
     }
 }
 
@@ -119,9 +143,9 @@ pub struct Guarded<S> {
     /// Until the preface is whole.
     opening: Option<Pin<Box<Sleep>>>,
     life: Pin<Box<Sleep>>,
-    small_max: u32,
-    small: u32,
-    /// When the small frames are counted anew; none have come since the beginning without it.
+    max: Count,
+    count: Count,
+    /// When they are counted anew; none have come since the beginning without it.
     counted: Option<Pin<Box<Sleep>>>,
 }
 
@@ -133,8 +157,8 @@ impl<S> Guarded<S> {
             at: At::Preface(0),
             opening: Some(Box::pin(sleep(bounds.opening))),
             life: Box::pin(sleep(bounds.life)),
-            small_max: bounds.small_frames_per_s,
-            small: 0,
+            max: Count { small: bounds.small_frames_per_s, resets: bounds.stream_resets_per_s },
+            count: Count::default(),
             counted: None,
         }
     }
@@ -145,17 +169,18 @@ impl<S> Guarded<S> {
         opening || self.life.as_mut().poll(cx).is_ready()
     }
 
-    /// Whether there are too many small frames, with these.
-    fn is_flooded(&mut self, small: u32, cx: &mut Context<'_>) -> bool {
-        if small == 0 {
-            return false;
+    /// What there is too much of within a second, with these.
+    fn is_flooded(&mut self, count: Count, cx: &mut Context<'_>) -> Option<&'static str> {
+        if count.is_none() {
+            return None;
         }
         let counted = self.counted.get_or_insert_with(|| Box::pin(sleep(COUNTED)));
         if counted.as_mut().poll(cx).is_ready() {
-            (self.counted, self.small) = (Some(Box::pin(sleep(COUNTED))), 0);
+            (self.counted, self.count) = (Some(Box::pin(sleep(COUNTED))), Count::default());
         }
-        self.small = self.small.saturating_add(small);
-        self.small > self.small_max
+        self.count.add(count);
+        let Count { small, resets } = self.count;
+        if resets > self.max.resets { Some("resets") } else { (small > self.max.small).then_some("small_frames") }
     }
 
     /// What waits goes on waiting, unless it is too late.
@@ -181,13 +206,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let small = self.at.take(&buf.filled()[before..]);
+        let count = self.at.take(&buf.filled()[before..]);
         if !matches!(self.at, At::Preface(_)) {
             self.opening = None;
         }
-        if self.is_flooded(small, cx) {
-            tracing::debug!("a connection sent too many small frames");
-            metrics::counter!(CONNECTIONS_REFUSED_TOTAL, "code" => "small_frames").increment(1);
+        if let Some(code) = self.is_flooded(count, cx) {
+            tracing::debug!(code, "a connection sent too many frames");
+            metrics::counter!(CONNECTIONS_REFUSED_TOTAL, "code" => code).increment(1);
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         self.or_late(read, cx)
@@ -239,7 +264,7 @@ mod tests {
 
     fn guarded(opening: Duration, small_frames_per_s: u32, life: Duration) -> (DuplexStream, Guarded<DuplexStream>) {
         let (client, stream) = duplex(4_096);
-        (client, Guarded::new(stream, Bounds { opening, small_frames_per_s, life }))
+        (client, Guarded::new(stream, Bounds { opening, small_frames_per_s, stream_resets_per_s: 5, life }))
     }
 
     #[test]
@@ -260,15 +285,16 @@ mod tests {
         let expected: u32 = frames.iter().map(|(_, small)| small).sum();
         for step in [1, 2, 7, 9, 64, bytes.len()] {
             let mut at = At::Preface(0);
-            let small: u32 = bytes.chunks(step).map(|chunk| at.take(chunk)).sum();
-            assert_eq!(small, expected, "{step} bytes at once");
+            let mut count = Count::default();
+            bytes.chunks(step).for_each(|chunk| count.add(at.take(chunk)));
+            assert_eq!(count, Count { small: expected, resets: 1 }, "{step} bytes at once");
         }
     }
 
     #[test]
     fn what_is_not_http2_is_left_alone() {
         let mut at = At::Preface(0);
-        assert_eq!(at.take(b"POST /handoff.v1.FeedService/GetPosition HTTP/1.1\r\n\r\n"), 0);
+        assert!(at.take(b"POST /handoff.v1.FeedService/GetPosition HTTP/1.1\r\n\r\n").is_none());
         assert!(matches!(at, At::Other));
     }
 
@@ -295,6 +321,17 @@ mod tests {
         server.read_exact(&mut [0; HEAD_BYTES + 64]).await.unwrap();
         client.write_all(&frame(0x6, 0, &[0; 8])).await.unwrap();
         let error = server.read_exact(&mut [0; HEAD_BYTES + 8]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
+    async fn one_stream_too_many_reset_within_a_second_closes() {
+        let (mut client, mut server) = guarded(LONG, 100, LONG);
+        let reset = frame(RST_STREAM, 0, &[0, 0, 0, 8]);
+        client.write_all(&[PREFACE.as_slice(), &reset.repeat(5)].concat()).await.unwrap();
+        server.read_exact(&mut [0; 24 + 5 * 13]).await.unwrap();
+        client.write_all(&reset).await.unwrap();
+        let error = server.read_exact(&mut [0; 13]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
     }
 
