@@ -19,6 +19,8 @@ pub const ANSWER_BYTES_MAX: usize = 4_096;
 pub const DISCLOSURE_BYTES_MAX: usize = 32_768;
 /// Largest boundary map, in bytes. A larger one is rejected.
 pub const MAP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A complete tile, in bytes: 256 hashes of 32.
+pub const TILE_BYTES: usize = 8_192;
 /// Largest position, seq or feed number: what fits the integers of the event bytes.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -57,6 +59,13 @@ pub struct Batch {
     pub audit: Vec<AuditRow>,
     /// Uploaded maps.
     pub maps: Vec<MapRow>,
+    /// Complete tiles. One that is there already stays as it is.
+    pub tiles: Vec<TileRow>,
+    /// Tree heads that may be signed once the batch is durable. A size that is there already stays as it is, root and
+    /// all: whoever signs reads first what stands there.
+    pub tree_heads: Vec<TreeHeadRow>,
+    /// Witnesses' signatures of stored tree heads. A witness's first one for a size stays.
+    pub cosignatures: Vec<CosignatureRow>,
 }
 
 /// What an append did.
@@ -121,6 +130,9 @@ impl Batch {
             + self.cursors.len()
             + self.audit.len()
             + self.maps.len()
+            + self.tiles.len()
+            + self.tree_heads.len()
+            + self.cosignatures.len()
     }
 
     fn verify_events(&self) -> Result<u64, AppendError> {
@@ -187,6 +199,9 @@ impl Batch {
         single("handoffs", self.handoffs.iter().map(|row| row.handoff))?;
         single("answers", self.answers.iter().map(|row| &row.id))?;
         single("personal", self.personal.iter().map(|row| &row.id))?;
+        single("tiles", self.tiles.iter().map(|row| (row.level, row.number)))?;
+        single("tree_heads", self.tree_heads.iter().map(|row| row.size))?;
+        single("cosignatures", self.cosignatures.iter().map(|row| (row.size, row.key)))?;
         single("cursors", self.cursors.iter().map(|row| (&row.org, &row.client)))
     }
 
@@ -203,6 +218,9 @@ impl Batch {
         }
         if self.maps.iter().any(|row| row.bytes.len() > MAP_BYTES_MAX) {
             return too_large("maps", "bytes");
+        }
+        if self.tiles.iter().any(|row| row.hashes.len() != TILE_BYTES) {
+            return Err(AppendError::rejected("tiles", "column hashes is not 256 hashes"));
         }
         Ok(())
     }

@@ -267,6 +267,27 @@ pub trait Reader: Send + Sync {
     /// One version of a map.
     fn map(&self, map: MapRef) -> Read<'_, Option<MapRow>>;
 
+    /// One complete tile.
+    fn tile(&self, level: u8, number: u64) -> Read<'_, Option<TileRow>>;
+
+    /// Complete tiles of one level from a number on, in order.
+    fn tiles(&self, level: u8, from: u64, limit: u32) -> Read<'_, Vec<TileRow>>;
+
+    /// The newest tree head of at most so many leaves.
+    fn tree_head(&self, up_to: u64) -> Read<'_, Option<TreeHeadRow>>;
+
+    /// The first tree head of at least so many leaves.
+    fn tree_head_from(&self, size: u64) -> Read<'_, Option<TreeHeadRow>>;
+
+    /// Witnesses' signatures of one tree head, in the order of their keys.
+    fn cosignatures(&self, size: u64) -> Read<'_, Vec<CosignatureRow>>;
+
+    /// The first tree head of at least so many leaves that this witness has signed.
+    fn cosigned_from(&self, key: [u8; 32], size: u64) -> Read<'_, Option<CosignatureRow>>;
+
+    /// The newest tree head this witness has signed.
+    fn cosigned_last(&self, key: [u8; 32]) -> Read<'_, Option<CosignatureRow>>;
+
     /// Figures for metrics, as of `now`.
     fn counts(&self, now: Millis) -> Read<'_, Counts>;
 

@@ -86,6 +86,8 @@ pub struct EventRow {
     pub hash: Digest,
     /// The event.
     pub bytes: Arc<[u8]>,
+    /// The recorder key's signature of the event's leaf; opaque here.
+    pub leaf: [u8; 64],
 }
 
 /// That an organisation is told of an event.
@@ -305,4 +307,42 @@ pub struct MapRow {
     pub digest: Digest,
     /// The map as uploaded.
     pub bytes: Arc<[u8]>,
+}
+
+/// 256 hashes of one level of the tree over the log, never changed once they are complete (evidence, 4). An index into
+/// the leaves: it can be made again from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileRow {
+    /// 0 for the leaves' hashes, then those of the tiles below.
+    pub level: u8,
+    /// Its number within the level, from 0.
+    pub number: u64,
+    /// The hashes, 32 bytes each, one after the other.
+    pub hashes: Arc<[u8]>,
+}
+
+/// A tree head that may be signed: there is one root for each size, for ever (evidence, 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeHeadRow {
+    /// Leaves; at least 1.
+    pub size: u64,
+    /// The root over them.
+    pub root: [u8; 32],
+    /// When it was noted, ms since 1970.
+    pub at: Millis,
+}
+
+/// A witness's signature of a tree head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CosignatureRow {
+    /// The tree head.
+    pub size: u64,
+    /// The witness's public key.
+    pub key: [u8; 32],
+    /// The witness's name.
+    pub name: String,
+    /// Seconds since 1970, as signed.
+    pub at: u64,
+    /// The signature.
+    pub signature: [u8; 64],
 }
