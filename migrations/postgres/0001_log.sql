@@ -32,6 +32,8 @@ CREATE TABLE events (
         CHECK (kind BETWEEN 0 AND 3),
     type TEXT COLLATE "C" NOT NULL,             -- name of the event type; also in the bytes, here for reports
     hash BYTEA NOT NULL CHECK (octet_length(hash) = 32), -- SHA-256 of the bytes; resume tokens and the chain name it
+    leaf BYTEA NOT NULL CHECK (octet_length(leaf) = 64), -- the recorder key's Ed25519 signature of the event's leaf in
+                                    -- the tree over the log; the rest of the leaf follows from hash and organisation
     bytes BYTEA NOT NULL,           -- the event itself, byte for byte as hashed; nothing here reads it
     PRIMARY KEY (position)
 );

@@ -31,6 +31,8 @@ CREATE TABLE events (
     type TEXT NOT NULL,             -- name of the event type; also in the bytes, here for reports
     at INTEGER NOT NULL,            -- recorded time, ms since 1970; shown, never ordered by
     hash BLOB NOT NULL CHECK (length(hash) = 32), -- SHA-256 of the bytes; resume tokens and the chain name it
+    leaf BLOB NOT NULL CHECK (length(leaf) = 64), -- the recorder key's Ed25519 signature of the event's leaf in the
+                                    -- tree over the log; the rest of the leaf follows from hash and organisation
     bytes BLOB NOT NULL             -- the event itself, byte for byte as hashed; nothing here reads it
 ) STRICT;
 

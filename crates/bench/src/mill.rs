@@ -259,7 +259,9 @@ impl Mill {
                 live.transfer = agreed(&event, live.last, body)?;
             }
             let (position, incident, at, hash) = (self.position, live.incident, self.now, live.last);
-            batch.events.push(EventRow { position, first, incident, at, hash, bytes: bytes.into(), ..row.clone() });
+            // The pattern's signature is of another leaf, and no tree is made of these.
+            let (bytes, leaf) = (bytes.into(), [0; 64]);
+            batch.events.push(EventRow { position, first, incident, at, hash, bytes, leaf, ..row.clone() });
             self.position += 1;
         }
         for row in &piece.batch.feed {

@@ -99,6 +99,7 @@ fn write_one(conn: &Connection, batch: &Batch) -> anyhow::Result<()> {
             &*row.type_name,
             row.at.0,
             row.hash.0,
+            row.leaf,
             &*row.bytes
         ])?;
     }
@@ -199,8 +200,8 @@ const HEAD: &str = "UPDATE head SET position = ?2, last_at = coalesce(?3, last_a
 WHERE id = 1 AND position = ?1";
 const ANSWER: &str = "INSERT INTO answers (org, client, request, key, mac, answer, position, incident, at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const EVENT: &str = "INSERT INTO events (position, first, kind, incident, seq, type, at, hash, bytes)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const EVENT: &str = "INSERT INTO events (position, first, kind, incident, seq, type, at, hash, leaf, bytes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 const FEED: &str = "INSERT INTO feed (org, number, position, enters) VALUES (?1, ?2, ?3, ?4)";
 const FEEDS: &str = "INSERT INTO feeds (org, was, number) VALUES (?1, ?2, ?3)
 ON CONFLICT (org) DO UPDATE SET was = excluded.was, number = excluded.number WHERE feeds.number = excluded.was";

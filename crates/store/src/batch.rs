@@ -111,6 +111,7 @@ impl Batch {
         let feeds = self.verify_feed(position)?;
         self.verify_rows_are_single()?;
         self.verify_sizes()?;
+        self.verify_evidence(position)?;
         Ok(Verified { position, last: self.events.last().map(|event| (event.at, event.hash)), feeds })
     }
 
@@ -219,8 +220,22 @@ impl Batch {
         if self.maps.iter().any(|row| row.bytes.len() > MAP_BYTES_MAX) {
             return too_large("maps", "bytes");
         }
+        Ok(())
+    }
+
+    /// These rows are never changed or deleted, so that a wrong one would stay; and times come from outside.
+    fn verify_evidence(&self, position: u64) -> Result<(), AppendError> {
         if self.tiles.iter().any(|row| row.hashes.len() != TILE_BYTES) {
             return Err(AppendError::rejected("tiles", "column hashes is not 256 hashes"));
+        }
+        if self.tiles.iter().any(|row| row.number > NUMBER_MAX) {
+            return Err(AppendError::rejected("tiles", "column number is too large"));
+        }
+        if self.tree_heads.iter().any(|row| row.size == 0 || row.size > position) {
+            return Err(AppendError::rejected("tree_heads", "column size is that of no log up to the batch's end"));
+        }
+        if self.cosignatures.iter().any(|row| row.size > NUMBER_MAX || row.at > NUMBER_MAX) {
+            return Err(AppendError::rejected("cosignatures", "column size or at is too large"));
         }
         Ok(())
     }

@@ -5,11 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "a suite of tests: what goes wrong ends the test")]
 
 mod cases;
+mod evidence;
 mod log;
 mod requests;
 pub(crate) mod sample;
 
 pub use cases::*;
+pub use evidence::*;
 pub use log::*;
 pub use requests::*;
 pub use sample::Story;
@@ -77,6 +79,12 @@ macro_rules! conformance_suite {
             a_done_obligation_leaves_the_lists
             a_handoff_leads_to_its_incident
             what_is_open_is_counted
+            tiles_read_back_by_place_and_in_order
+            a_tree_head_is_found_from_below_and_from_above
+            cosignatures_are_found_by_tree_head_and_by_witness
+            what_is_there_of_the_tree_already_stays
+            a_cosignature_needs_its_tree_head
+            a_bad_row_of_the_tree_leaves_nothing
         }
     };
     ($backend:expr; $($case:ident)+) => { $(

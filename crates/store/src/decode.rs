@@ -1,5 +1,6 @@
 //! Rows read back, of either backend. A value that is not what its column holds is named by table and column, never repeated.
 
+use crate::batch::TILE_BYTES;
 use crate::error::StoreError;
 use crate::query::{CaseCursor, Counts, Walk};
 use crate::rows::*;
@@ -165,6 +166,7 @@ pub(crate) fn event<R: Columns>(row: &R) -> Result<EventRow, StoreError> {
         at: row.time("at")?,
         hash: row.digest("hash")?,
         bytes: row.bytes("bytes")?,
+        leaf: row.array("leaf")?,
     })
 }
 
@@ -300,6 +302,32 @@ pub(crate) fn map<R: Columns>(row: &R) -> Result<MapRow, StoreError> {
         map: MapRef { id: MapId(row.uuid("map")?), version: row.number("version")? },
         digest: row.digest("digest")?,
         bytes: row.bytes("bytes")?,
+    })
+}
+
+pub(crate) fn tile<R: Columns>(row: &R) -> Result<TileRow, StoreError> {
+    let row = Fields::of(row, "tiles");
+    let hashes = row.bytes("hashes")?;
+    if hashes.len() != TILE_BYTES {
+        return Err(row.malformed("hashes"));
+    }
+    let level = u8::try_from(row.integer("level")?).map_err(|_| row.malformed("level"))?;
+    Ok(TileRow { level, number: row.number("number")?, hashes })
+}
+
+pub(crate) fn tree_head<R: Columns>(row: &R) -> Result<TreeHeadRow, StoreError> {
+    let row = Fields::of(row, "tree_heads");
+    Ok(TreeHeadRow { size: row.number("size")?, root: row.array("root")?, at: row.time("at")? })
+}
+
+pub(crate) fn cosignature<R: Columns>(row: &R) -> Result<CosignatureRow, StoreError> {
+    let row = Fields::of(row, "cosignatures");
+    Ok(CosignatureRow {
+        size: row.number("size")?,
+        key: row.array("key")?,
+        name: row.str("name")?.to_owned(),
+        at: row.number("at")?,
+        signature: row.array("signature")?,
     })
 }
 

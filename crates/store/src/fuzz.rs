@@ -1,5 +1,6 @@
 //! Rows read back from a database somebody wrote into.
 
+use crate::batch::TILE_BYTES;
 use crate::decode::{self, Columns};
 use crate::error::StoreError;
 use handoff_fuzz::Fuzz;
@@ -67,26 +68,34 @@ impl Columns for Row {
 /// One row with every column of every table, each what it should be.
 fn good() -> String {
     let ids = ["incident", "request", "drill", "alias_of", "scope", "handoff", "map", "edge_incident"];
-    let digests = ["last_hash", "hash", "mac", "digest"];
+    let digests = ["last_hash", "hash", "mac", "digest", "root"];
     let names = ["org", "client", "station", "officer", "custodian_org", "custodian_station", "receiver_org"];
     let more = ["receiver_station", "from_org", "from_station", "to_org", "to_station"];
     let words =
         [("duty", "decide"), ("role", "duty_officer"), ("rung", "duty"), ("state", "OFFERED"), ("type", "noted")];
-    let texts =
-        [("kind", "emergency"), ("severity", "URGENT"), ("path", "caller.phone"), ("method", "m"), ("reason", "R")];
+    let texts = [
+        ("kind", "emergency"),
+        ("severity", "URGENT"),
+        ("path", "caller.phone"),
+        ("method", "m"),
+        ("reason", "R"),
+        ("name", "B"),
+    ];
     let flags = ["enters", "active", "acknowledged", "done"];
     let numbers =
         ["position", "epoch", "last_at", "first", "seq", "at", "number", "was", "version", "tenure", "count", "id"];
     let times = ["opened_at", "closed_at", "updated_at", "since", "due", "raise_at", "offered_at", "edge_at", "walked"];
+    let sizes = ["size", "level"];
     let counts = ["open_cases", "open_obligations", "overdue_obligations"];
     let mut lines = Vec::new();
     lines.extend(ids.map(|name| format!("{name} b 0190a0b0000070008000000000000001")));
     lines.extend(digests.map(|name| format!("{name} b {}", "5a".repeat(32))));
+    lines.extend(["leaf", "signature"].map(|name| format!("{name} b {}", "a5".repeat(64))));
     lines.extend(["key", "bytes", "answer", "disclosure"].map(|name| format!("{name} b {}", "01".repeat(16))));
     lines.extend(names.into_iter().chain(more).map(|name| format!("{name} t A-1")));
     lines.extend(words.into_iter().chain(texts).map(|(name, word)| format!("{name} t {word}")));
     lines.extend(flags.map(|name| format!("{name} i 1")));
-    lines.extend(numbers.into_iter().chain(times).chain(counts).map(|name| format!("{name} i 7")));
+    lines.extend(numbers.into_iter().chain(times).chain(sizes).chain(counts).map(|name| format!("{name} i 7")));
     lines.join("\n")
 }
 
@@ -104,10 +113,13 @@ fn told<T>(read: Result<T, StoreError>) -> String {
 fn a_row_is_read_or_refused_by_table_and_column() {
     let good = good();
     let event = good.replace("kind t emergency", "kind i 1");
+    let cosignature = good.replace(&format!("key b {}", "01".repeat(16)), &format!("key b {}", "01".repeat(32)));
+    let tile = format!("level i 1\nnumber i 7\nhashes b {}", "5a".repeat(TILE_BYTES));
     let tokens =
         ["\nhash b ", "\nat i -1", "\norg t ", "\nscope n", "\nincident b 00000000000000000000000000000000", "\n"];
     let fuzz = Fuzz::new(env!("CARGO_MANIFEST_DIR"), "row").tokens(tokens).seed("a good row", good.as_str());
-    fuzz.seed("a good row of an event", event).runs(20_000).run(|bytes| {
+    let fuzz = fuzz.seed("a good row of an event", event).seed("a good row of a cosignature", cosignature);
+    fuzz.seed("a good row of a tile", tile).bytes_max(17 * 1024).runs(20_000).run(|bytes| {
         let Ok(text) = str::from_utf8(bytes) else { return "not text".to_owned() };
         let row = Row::read(text);
         let all = [
@@ -123,6 +135,9 @@ fn a_row_is_read_or_refused_by_table_and_column() {
             told(decode::personal(&row)),
             told(decode::audit(&row)),
             told(decode::map(&row)),
+            told(decode::tile(&row)),
+            told(decode::tree_head(&row)),
+            told(decode::cosignature(&row)),
             told(decode::counts(&row)),
             told(decode::walk(&[row], 7, 1)),
         ];

@@ -45,8 +45,9 @@ BEGIN
     END IF;
     UPDATE cases SET was = version, version = version + 1, state = 'ON_SCENE', updated_at = _at
     WHERE incident = _incident RETURNING version INTO _seq;
-    INSERT INTO events (position, first, seq, at, incident, kind, type, hash, bytes)
-    VALUES (_position, _position, _seq, _at, _incident, 2, 'unit_reported', _hash, _event);
+    -- As many bytes as a signature of the leaf has.
+    INSERT INTO events (position, first, seq, at, incident, kind, type, hash, leaf, bytes)
+    VALUES (_position, _position, _seq, _at, _incident, 2, 'unit_reported', _hash, _hash || _hash, _event);
     IF _dense = 1 THEN
         UPDATE feeds SET was = number, number = number + 1 WHERE org IN ('A', 'B');
         INSERT INTO feed (number, position, enters, org)

@@ -24,9 +24,10 @@ UPDATE cases SET was = version, version = version + 1, state = 'ON_SCENE', updat
 WHERE incident = ('01980000000070008000' || :incident::text)::uuid RETURNING version AS seq
 \gset
 
-INSERT INTO events (position, first, seq, at, incident, kind, type, hash, bytes)
+-- As many bytes as a signature of the leaf has.
+INSERT INTO events (position, first, seq, at, incident, kind, type, hash, leaf, bytes)
 VALUES (:position, :position, :seq, :at, ('01980000000070008000' || :incident::text)::uuid, 2, 'unit_reported',
-        :hash::bytea, :event::bytea);
+        :hash::bytea, :hash::bytea || :hash::bytea, :event::bytea);
 
 \if :dense
 UPDATE feeds SET was = number, number = number + 1 WHERE org IN ('A', 'B');

@@ -106,6 +106,13 @@ impl Reader for Tampered {
         holding_personal(after: Option<IncidentId>, closed_by: Millis, limit: u32) -> Vec<IncidentId>;
         audit(after: u64, limit: u32) -> Vec<(u64, AuditRow)>;
         map(map: MapRef) -> Option<MapRow>;
+        tile(level: u8, number: u64) -> Option<TileRow>;
+        tiles(level: u8, from: u64, limit: u32) -> Vec<TileRow>;
+        tree_head(up_to: u64) -> Option<TreeHeadRow>;
+        tree_head_from(size: u64) -> Option<TreeHeadRow>;
+        cosignatures(size: u64) -> Vec<CosignatureRow>;
+        cosigned_from(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
+        cosigned_last(key: [u8; 32]) -> Option<CosignatureRow>;
         counts(now: Millis) -> Counts;
         size() -> Size;
     }

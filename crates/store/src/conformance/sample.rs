@@ -1,6 +1,6 @@
 //! Rows for the suite: two stations, invented incidents, a clock that is counted by hand.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, TILE_BYTES};
 use crate::rows::*;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, Digest, HandoffId, IncidentId, OrgId, Scope, StationId, StationRef};
@@ -106,6 +106,45 @@ pub(crate) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -
         hash: digest(position),
         // Bytes that are no UTF-8, with a zero: nothing may read or cut them.
         bytes: Arc::from([&[0xff, 0x00, b'"', b'\\'][..], &position.to_be_bytes(), &[b'x'; 100]].concat()),
+        leaf: signature(position),
+    }
+}
+
+/// A batch at the story's end with a row of each table of the tree over the log.
+#[cfg(test)]
+pub(crate) fn of_the_tree(story: &Story) -> Batch {
+    let (tiles, tree_heads) = (vec![tile(0, 0)], vec![tree_head(1), tree_head(story.position)]);
+    Batch { tiles, tree_heads, cosignatures: vec![cosignature(1, 1)], ..story.batch() }
+}
+
+/// 64 bytes of any kind, the first zero.
+pub(crate) fn signature(seed: u64) -> [u8; 64] {
+    let mut bytes = [0xa5; 64];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    bytes
+}
+
+pub(crate) fn tile(level: u8, number: u64) -> TileRow {
+    let bytes = (0..TILE_BYTES as u64).map(|at| (at * 7 + number * 3 + u64::from(level)).to_le_bytes()[0]);
+    TileRow { level, number, hashes: bytes.collect() }
+}
+
+pub(crate) fn tree_head(size: u64) -> TreeHeadRow {
+    TreeHeadRow { size, root: digest(size).0, at: at(size) }
+}
+
+/// A witness's key; those of higher numbers come first.
+pub(crate) fn witness(number: u8) -> [u8; 32] {
+    [0xff - number; 32]
+}
+
+pub(crate) fn cosignature(size: u64, number: u8) -> CosignatureRow {
+    CosignatureRow {
+        size,
+        key: witness(number),
+        name: format!("station-{number}.example/\"witness\" \\ 中文"),
+        at: 1_795_435_200 + size % 1_000,
+        signature: signature(size * 256 + u64::from(number)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! A batch as the arguments of the functions that write it, in their order.
 
-use super::record::{self, Answer, Case, Cursor, Denied, Event, Feed, FeedHead, Handoff, Map, Obligation, Party};
+use super::record::{
+    self, Answer, Case, Cosignature, Cursor, Denied, Event, Feed, FeedHead, Handoff, Map, Obligation, Party, Tile,
+    TreeHead,
+};
 use crate::batch::{Batch, Verified};
 use crate::error::AppendError;
 use crate::rows::AnswerId;
@@ -38,7 +41,10 @@ pub(super) fn has_beside(batch: &Batch) -> bool {
         && batch.forget_keys.is_empty()
         && batch.cursors.is_empty()
         && batch.audit.is_empty()
-        && batch.maps.is_empty())
+        && batch.maps.is_empty()
+        && batch.tiles.is_empty()
+        && batch.tree_heads.is_empty()
+        && batch.cosignatures.is_empty())
 }
 
 /// The arguments of a batch's statement.
@@ -96,4 +102,7 @@ fn beside(bound: &mut Bound, batch: &Batch) {
     bound.rows(batch.cursors.iter().map(Cursor::from));
     bound.rows(batch.audit.iter().map(|row| Denied::with(None, row)));
     bound.rows(batch.maps.iter().map(Map::from));
+    bound.rows(batch.tiles.iter().map(Tile::from));
+    bound.rows(batch.tree_heads.iter().map(TreeHead::from));
+    bound.rows(batch.cosignatures.iter().map(Cosignature::from));
 }

@@ -39,7 +39,7 @@ record!("answers" Answer {
 });
 record!("events" Event {
     position: i64, first: i64, seq: i64, at: i64, incident: Uuid, kind: i16, r#type: &'r str, hash: &'r [u8],
-    bytes: &'r [u8],
+    leaf: &'r [u8], bytes: &'r [u8],
 });
 record!("feed" Feed { number: i64, position: i64, enters: bool, org: &'r str });
 record!("feeds" FeedHead { org: &'r str, number: i64, was: i64 });
@@ -70,6 +70,9 @@ record!("audit" Denied {
 });
 record!("personal" Personal { incident: Uuid, seq: i64, path: &'r str, disclosure: &'r [u8] });
 record!("maps" Map { map: Uuid, version: i64, digest: &'r [u8], bytes: &'r [u8] });
+record!("tiles" Tile { number: i64, level: i16, hashes: &'r [u8] });
+record!("tree_heads" TreeHead { size: i64, at: i64, root: &'r [u8] });
+record!("cosignatures" Cosignature { size: i64, at: i64, name: &'r str, key: &'r [u8], signature: &'r [u8] });
 
 fn ms(at: Option<Millis>) -> Option<i64> {
     at.map(|at| at.0)
@@ -124,6 +127,7 @@ impl<'r> From<&'r EventRow> for Event<'r> {
             kind: row.kind as i16,
             r#type: &row.type_name,
             hash: &row.hash.0,
+            leaf: &row.leaf,
             bytes: &row.bytes,
         }
     }
@@ -234,5 +238,24 @@ impl<'r> From<&'r PersonalRow> for Personal<'r> {
 impl<'r> From<&'r MapRow> for Map<'r> {
     fn from(row: &'r MapRow) -> Self {
         Self { map: row.map.id.0, version: int(row.map.version), digest: &row.digest.0, bytes: &row.bytes }
+    }
+}
+
+impl<'r> From<&'r TileRow> for Tile<'r> {
+    fn from(row: &'r TileRow) -> Self {
+        Self { number: int(row.number), level: i16::from(row.level), hashes: &row.hashes }
+    }
+}
+
+impl<'r> From<&'r TreeHeadRow> for TreeHead<'r> {
+    fn from(row: &'r TreeHeadRow) -> Self {
+        Self { size: int(row.size), at: row.at.0, root: &row.root }
+    }
+}
+
+impl<'r> From<&'r CosignatureRow> for Cosignature<'r> {
+    fn from(row: &'r CosignatureRow) -> Self {
+        let CosignatureRow { size, key, name, at, signature } = row;
+        Self { size: int(*size), at: int(*at), name, key, signature }
     }
 }

@@ -1,5 +1,6 @@
 //! What is PostgreSQL's own: settings, gate, several writers, plans. The contract itself is tested by the suite.
 
+use crate::conformance::sample::{of_the_tree, witness};
 use crate::conformance::{Backend, Database, Story, incident};
 use crate::contract::{Durability, Options, Pending, Store};
 use crate::error::{AppendError, StoreError};
@@ -206,21 +207,31 @@ async fn only_the_schema_of_this_version_is_served() {
     for result in [open(&url, Options::default()).await.map(drop), migrate(&url).await] {
         assert!(matches!(result, Err(StoreError::NewerSchema { found: 9_999, .. })), "{result:?}");
     }
-    sql("DELETE FROM _sqlx_migrations WHERE version >= 4");
+    sql("DELETE FROM _sqlx_migrations WHERE version >= 5");
     let in_service = migrate(&url).await;
     assert!(matches!(in_service, Err(StoreError::InService(_))), "{in_service:?}");
     close(store).await;
     let older = open(&url, Options::default()).await.map(drop);
-    assert!(matches!(older, Err(StoreError::OlderSchema { found: 3, needed: 4 })), "{older:?}");
+    assert!(matches!(older, Err(StoreError::OlderSchema { found: 4, needed: 5 })), "{older:?}");
 }
 
 #[tokio::test]
 async fn what_is_recorded_is_never_changed_or_deleted() {
     let copy = Copy::new();
     let mut store = opened(&copy.url).await;
-    store.writer.append(&Story::default().opening(1)).await.unwrap();
+    let mut story = Story::default();
+    store.writer.append(&story.opening(1)).await.unwrap();
+    store.writer.append(&story.opening(2)).await.unwrap();
+    store.writer.append(&of_the_tree(&story)).await.unwrap();
     copy.sql("INSERT INTO audit (at, method, reason, count) VALUES (0, 'm', 'r', 1)");
-    for (table, column) in [("events", "at"), ("feed", "number"), ("audit", "at")] {
+    for (table, column) in [
+        ("events", "at"),
+        ("feed", "number"),
+        ("audit", "at"),
+        ("tiles", "number"),
+        ("tree_heads", "at"),
+        ("cosignatures", "at"),
+    ] {
         for statement in
             [format!("DELETE FROM {table}"), format!("UPDATE {table} SET {column} = 9"), format!("TRUNCATE {table}")]
         {
@@ -228,6 +239,40 @@ async fn what_is_recorded_is_never_changed_or_deleted() {
         }
     }
     close(store).await;
+}
+
+/// As on the other backend: what is written past every guard is named.
+#[tokio::test]
+async fn the_raw_checks_name_what_is_wrong_with_the_tree() {
+    let zeros = |bytes: usize| format!("decode(repeat('00', {bytes}), 'hex')");
+    let tile = |number: u64, level: u8| format!("INSERT INTO tiles VALUES ({number}, {level}, {})", zeros(8_192));
+    let harms = [
+        ("tiles", tile(1, 1)),
+        ("tiles", tile(2, 0)),
+        ("tiles_of_log", tile(1, 0)),
+        ("tiles_of_log", tile(0, 1)),
+        ("tiles_of_log", tile(0, 5)),
+        ("tree_heads", format!("INSERT INTO tree_heads VALUES (512, 0, {})", zeros(32))),
+        ("references", format!("INSERT INTO cosignatures VALUES (2, 0, 'x', {}, {})", zeros(32), zeros(64))),
+    ];
+    for (named, harm) in harms {
+        let copy = Copy::new();
+        let mut store = opened(&copy.url).await;
+        let mut story = Story::default();
+        let mut batch = story.batch();
+        // One event less than the second tile needs.
+        for (stream, events) in [(901, 256), (902, 255)] {
+            story.command(&mut batch, incident(stream), events, &[]);
+        }
+        batch.events.iter_mut().for_each(|event| event.kind = crate::rows::StreamKind::Directory);
+        store.writer.append(&batch).await.unwrap();
+        store.writer.append(&of_the_tree(&story)).await.unwrap();
+        close(store).await;
+        assert_eq!(check(&copy.url).await.unwrap(), []);
+        copy.sql(&harm);
+        let findings = check(&copy.url).await.unwrap();
+        assert!(findings.iter().any(|finding| finding.check == named), "{named}: {findings:?}");
+    }
 }
 
 /// Plans on a database with no statistics and on one with them: no table is walked from end to end, neither by a
@@ -262,6 +307,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     let mut store = opened(&copy.url).await;
     for number in 41..=60 {
         store.writer.append(&story.opening(number)).await.unwrap();
+        store.writer.append(&of_the_tree(story)).await.unwrap();
     }
     let read = &store.reader;
     let org = OrgId::new("A").unwrap();
@@ -287,6 +333,13 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     read.audit(0, 10).await.unwrap();
     read.counts(Millis(0)).await.unwrap();
     read.map(MapRef { id: MapId(uuid::Uuid::nil()), version: 1 }).await.unwrap();
+    read.tile(0, 0).await.unwrap();
+    read.tiles(0, 0, 10).await.unwrap();
+    read.tree_head(50).await.unwrap();
+    read.tree_head_from(50).await.unwrap();
+    read.cosignatures(1).await.unwrap();
+    read.cosigned_from(witness(1), 1).await.unwrap();
+    read.cosigned_last(witness(1)).await.unwrap();
     close(store).await;
 }
 

@@ -83,6 +83,7 @@ impl PostgresSide {
                 Part::Number(number) => query.bind(int(number)),
                 Part::Text(text) => query.bind(text),
                 Part::Id(id) => query.bind(id),
+                Part::Key(key) => query.bind(key.to_vec()),
                 Part::Scope(scope) => query.bind(scope.map_or(Uuid::nil(), |scope| scope.0)),
             };
         }
@@ -159,6 +160,9 @@ fn arguments(page: &Page) -> Result<PgArguments, AppendError> {
         Page::Audit(rows) => bound.rows(rows.iter().map(|(id, row)| record::Denied::with(Some(*id), row))),
         Page::Personal(rows) => bound.rows(rows.iter().map(record::Personal::from)),
         Page::Maps(rows) => bound.rows(rows.iter().map(record::Map::from)),
+        Page::Tiles(rows) => bound.rows(rows.iter().map(record::Tile::from)),
+        Page::TreeHeads(rows) => bound.rows(rows.iter().map(record::TreeHead::from)),
+        Page::Cosignatures(rows) => bound.rows(rows.iter().map(record::Cosignature::from)),
     }
     bound.finish()
 }

@@ -373,6 +373,9 @@ const TABLES: &[&str] = &[
     "audit",
     "personal",
     "maps",
+    "tiles",
+    "tree_heads",
+    "cosignatures",
 ];
 
 /// A call that gets no answer breaks the connection.

@@ -106,12 +106,13 @@ pub(super) fn answers(rows: &[AnswerRow]) -> Result<Packed, AppendError> {
 }
 
 pub(super) fn events(rows: &[EventRow]) -> Result<Packed, AppendError> {
-    let mut packed = Packed::new(rows.len(), 80, 48);
+    let mut packed = Packed::new(rows.len(), 80, 112);
     packed.bytes.reserve(rows.iter().map(|event| event.bytes.len()).sum());
     for event in rows {
         let (offset, length) = packed.push_bytes(&event.bytes);
         packed.push_id(event.incident.0);
         packed.fixed.extend_from_slice(&event.hash.0);
+        packed.fixed.extend_from_slice(&event.leaf);
         let kind = event.kind.code();
         row!(packed, "events", event.first, kind, event.seq, &*event.type_name, event.at.0, offset, length);
     }
@@ -279,10 +280,39 @@ pub(super) fn maps(rows: &[MapRow]) -> Result<Packed, AppendError> {
     Ok(packed)
 }
 
+pub(super) fn tiles(rows: &[TileRow]) -> Result<Packed, AppendError> {
+    let mut packed = Packed::new(rows.len(), 32, 0);
+    for tile in rows {
+        let (offset, length) = packed.push_bytes(&tile.hashes);
+        row!(packed, "tiles", tile.level, tile.number, offset, length);
+    }
+    Ok(packed)
+}
+
+pub(super) fn tree_heads(rows: &[TreeHeadRow]) -> Result<Packed, AppendError> {
+    let mut packed = Packed::new(rows.len(), 32, 32);
+    for head in rows {
+        packed.fixed.extend_from_slice(&head.root);
+        row!(packed, "tree_heads", head.size, head.at.0);
+    }
+    Ok(packed)
+}
+
+pub(super) fn cosignatures(rows: &[CosignatureRow]) -> Result<Packed, AppendError> {
+    let mut packed = Packed::new(rows.len(), 64, 96);
+    for signed in rows {
+        packed.fixed.extend_from_slice(&signed.key);
+        packed.fixed.extend_from_slice(&signed.signature);
+        row!(packed, "cosignatures", signed.size, &signed.name, signed.at);
+    }
+    Ok(packed)
+}
+
 /// Bytes of content, for the estimate of how far the write-ahead log has grown.
 pub(super) fn payload(batch: &Batch) -> usize {
     /// About what a row costs besides its bytes.
     const ROW_BYTES: usize = 100;
     let bytes = batch.events.iter().map(|event| event.bytes.len());
-    bytes.chain(batch.maps.iter().map(|map| map.bytes.len())).sum::<usize>() + batch.rows() * ROW_BYTES
+    let bytes = bytes.chain(batch.maps.iter().map(|map| map.bytes.len()));
+    bytes.chain(batch.tiles.iter().map(|tile| tile.hashes.len())).sum::<usize>() + batch.rows() * ROW_BYTES
 }

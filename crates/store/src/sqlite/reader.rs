@@ -280,6 +280,41 @@ impl Reader for SqliteReader {
         Box::pin(self.one("read a map", statement, decode::map))
     }
 
+    fn tile(&self, level: u8, number: u64) -> Read<'_, Option<TileRow>> {
+        let statement = sqlx::query(sql::read::TILE).bind(i64::from(level)).bind(integer(number));
+        Box::pin(self.one("read a tile", statement, decode::tile))
+    }
+
+    fn tiles(&self, level: u8, from: u64, limit: u32) -> Read<'_, Vec<TileRow>> {
+        let statement = sqlx::query(sql::read::TILES).bind(i64::from(level)).bind(integer(from)).bind(page(limit));
+        Box::pin(self.many("read tiles", statement, decode::tile))
+    }
+
+    fn tree_head(&self, up_to: u64) -> Read<'_, Option<TreeHeadRow>> {
+        let statement = sqlx::query(sql::read::TREE_HEAD).bind(integer(up_to));
+        Box::pin(self.one("read a tree head", statement, decode::tree_head))
+    }
+
+    fn tree_head_from(&self, size: u64) -> Read<'_, Option<TreeHeadRow>> {
+        let statement = sqlx::query(sql::read::TREE_HEAD_FROM).bind(integer(size));
+        Box::pin(self.one("read a tree head", statement, decode::tree_head))
+    }
+
+    fn cosignatures(&self, size: u64) -> Read<'_, Vec<CosignatureRow>> {
+        let statement = sqlx::query(sql::read::COSIGNATURES).bind(integer(size));
+        Box::pin(self.many("read cosignatures", statement, decode::cosignature))
+    }
+
+    fn cosigned_from(&self, key: [u8; 32], size: u64) -> Read<'_, Option<CosignatureRow>> {
+        let statement = sqlx::query(sql::read::COSIGNED_FROM).bind(key.to_vec()).bind(integer(size));
+        Box::pin(self.one("read a cosignature", statement, decode::cosignature))
+    }
+
+    fn cosigned_last(&self, key: [u8; 32]) -> Read<'_, Option<CosignatureRow>> {
+        let statement = sqlx::query(sql::read::COSIGNED_LAST).bind(key.to_vec());
+        Box::pin(self.one("read a cosignature", statement, decode::cosignature))
+    }
+
     fn counts(&self, now: Millis) -> Read<'_, Counts> {
         let statement = sqlx::query(sql::read::COUNTS).bind(now.0);
         Box::pin(self.the("count what is open", statement, decode::counts))

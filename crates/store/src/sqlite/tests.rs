@@ -2,6 +2,7 @@
 //! tested by the suite.
 
 use super::sql;
+use crate::conformance::sample::of_the_tree;
 use crate::conformance::{Backend, Database, Story, incident};
 use crate::contract::{Options, Pending, Store};
 use crate::error::StoreError;
@@ -180,9 +181,14 @@ async fn only_the_schema_of_this_version_is_served() {
     for result in [open(&folder.url(), Options::default()).await.map(drop), migrate(&folder.url()).await] {
         assert!(matches!(result, Err(StoreError::NewerSchema { found: 9_999, .. })), "{result:?}");
     }
-    folder.harm("DELETE FROM _sqlx_migrations WHERE version >= 4; DROP TABLE personal; DROP TABLE maps").await;
+    folder
+        .harm(
+            "DELETE FROM _sqlx_migrations WHERE version >= 5;
+             DROP TABLE cosignatures; DROP TABLE tree_heads; DROP TABLE tiles",
+        )
+        .await;
     let older = open(&folder.url(), Options::default()).await.map(drop);
-    assert!(matches!(older, Err(StoreError::OlderSchema { found: 3, needed: 4 })), "{older:?}");
+    assert!(matches!(older, Err(StoreError::OlderSchema { found: 4, needed: 5 })), "{older:?}");
     migrate(&folder.url()).await.unwrap();
     open(&folder.url(), Options::default()).await.unwrap();
     folder.harm("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 2").await;
@@ -194,12 +200,19 @@ async fn only_the_schema_of_this_version_is_served() {
 #[tokio::test]
 async fn what_is_recorded_is_never_changed_or_deleted() {
     let folder = Folder::migrated().await;
-    let (store, _) = filled(&folder, 2).await;
+    let (mut store, story) = filled(&folder, 2).await;
+    store.writer.append(&of_the_tree(&story)).await.unwrap();
     let mut conn = folder.raw().await;
     conn.execute("INSERT INTO audit VALUES (1, 0, NULL, NULL, NULL, 'm', 'r', 1)").await.unwrap();
-    for table in ["events", "feed", "audit"] {
-        for statement in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET rowid = 9")] {
-            let statement = statement.replace("feed SET rowid", "feed SET number");
+    for (table, column) in [
+        ("events", "at"),
+        ("feed", "number"),
+        ("audit", "at"),
+        ("tiles", "number"),
+        ("tree_heads", "at"),
+        ("cosignatures", "at"),
+    ] {
+        for statement in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET {column} = 9")] {
             assert!(conn.execute(AssertSqlSafe(statement.clone())).await.is_err(), "{statement}");
         }
     }
@@ -337,6 +350,14 @@ async fn the_raw_checks_name_what_is_wrong() {
         ("incident_case", "DELETE FROM cases"),
         ("party_copies", "UPDATE parties SET open = 0"),
         ("references", "DELETE FROM cases"),
+        ("references", "DROP TRIGGER tree_heads_are_never_deleted; DELETE FROM tree_heads"),
+        ("tiles", "INSERT INTO tiles VALUES (1, 1, zeroblob(8192))"),
+        ("tiles", "INSERT INTO tiles VALUES (0, 2, zeroblob(8192))"),
+        ("tiles", "DROP TRIGGER tiles_are_never_changed; UPDATE tiles SET number = 1"),
+        ("tiles_of_log", "INSERT INTO tiles VALUES (0, 1, zeroblob(8192))"),
+        ("tiles_of_log", "INSERT INTO tiles VALUES (1, 0, zeroblob(8192))"),
+        ("tiles_of_log", "INSERT INTO tiles VALUES (5, 0, zeroblob(8192))"),
+        ("tree_heads", "INSERT INTO tree_heads VALUES (513, zeroblob(32), 0)"),
     ];
     for (check_name, statements) in harms {
         let folder = Folder::migrated().await;
@@ -347,6 +368,14 @@ async fn the_raw_checks_name_what_is_wrong() {
         batch.events[2].first = 2;
         batch.cases[0].version = 3;
         store.writer.append(&batch).await.unwrap();
+        // One event less than the second tile needs.
+        let mut batch = story.batch();
+        for (stream, events) in [(901, 256), (902, 511 - 256 - story.position)] {
+            story.command(&mut batch, incident(stream), events, &[]);
+        }
+        batch.events.iter_mut().for_each(|event| event.kind = crate::rows::StreamKind::Directory);
+        store.writer.append(&batch).await.unwrap();
+        store.writer.append(&of_the_tree(&story)).await.unwrap();
         close(store).await;
         assert_eq!(check(&folder.url()).await.unwrap(), []);
         folder.harm(statements).await;

@@ -142,6 +142,7 @@ impl SqliteSide {
                 Part::Number(number) => query.bind(i64::try_from(number).unwrap_or(i64::MAX)),
                 Part::Text(text) => query.bind(text),
                 Part::Id(id) => query.bind(id.as_bytes().to_vec()),
+                Part::Key(key) => query.bind(key.to_vec()),
                 Part::Scope(scope) => query.bind(scope.map_or_else(Vec::new, |scope| scope.0.as_bytes().to_vec())),
             };
         }
@@ -231,16 +232,20 @@ fn packed(page: &Page) -> Result<(&'static str, Packed), AppendError> {
         Page::Audit(rows) => (sql::transfer::AUDIT, audit(rows)?),
         Page::Personal(rows) => (sql::write::PERSONAL, pack::personal(rows)?),
         Page::Maps(rows) => (sql::write::MAPS, pack::maps(rows)?),
+        Page::Tiles(rows) => (sql::write::TILES, pack::tiles(rows)?),
+        Page::TreeHeads(rows) => (sql::write::TREE_HEADS, pack::tree_heads(rows)?),
+        Page::Cosignatures(rows) => (sql::write::COSIGNATURES, pack::cosignatures(rows)?),
     })
 }
 
 fn events(rows: &[EventRow]) -> Result<Packed, AppendError> {
-    let mut packed = Packed::new(rows.len(), 96, 48);
+    let mut packed = Packed::new(rows.len(), 96, 112);
     packed.bytes.reserve(rows.iter().map(|event| event.bytes.len()).sum());
     for event in rows {
         let (offset, length) = packed.push_bytes(&event.bytes);
         packed.push_id(event.incident.0);
         packed.fixed.extend_from_slice(&event.hash.0);
+        packed.fixed.extend_from_slice(&event.leaf);
         let (kind, name) = (event.kind.code(), &*event.type_name);
         row!(packed, "events", event.position, event.first, kind, event.seq, name, event.at.0, offset, length);
     }

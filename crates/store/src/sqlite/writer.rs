@@ -230,6 +230,19 @@ impl SqliteWriter {
         if !batch.maps.is_empty() {
             self.all("maps", sql::write::MAPS, pack::maps(&batch.maps)?).await?;
         }
+        self.write_evidence(batch).await
+    }
+
+    async fn write_evidence(&mut self, batch: &Batch) -> Result<(), AppendError> {
+        if !batch.tiles.is_empty() {
+            self.any("tiles", sql::write::TILES, pack::tiles(&batch.tiles)?).await?;
+        }
+        if !batch.tree_heads.is_empty() {
+            self.any("tree_heads", sql::write::TREE_HEADS, pack::tree_heads(&batch.tree_heads)?).await?;
+        }
+        if !batch.cosignatures.is_empty() {
+            self.any("cosignatures", sql::write::COSIGNATURES, pack::cosignatures(&batch.cosignatures)?).await?;
+        }
         Ok(())
     }
 

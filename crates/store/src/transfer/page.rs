@@ -1,7 +1,7 @@
 //! The tables of a copy, and a page of one of them.
 
 use super::{COPY_BYTES_MAX, COPY_ROWS_MAX};
-use crate::batch::{ANSWER_BYTES_MAX, DISCLOSURE_BYTES_MAX, EVENT_BYTES_MAX, FeedMove, MAP_BYTES_MAX};
+use crate::batch::{ANSWER_BYTES_MAX, DISCLOSURE_BYTES_MAX, EVENT_BYTES_MAX, FeedMove, MAP_BYTES_MAX, TILE_BYTES};
 use crate::decode::{self, Columns, Fields};
 use crate::error::StoreError;
 use crate::rows::*;
@@ -24,6 +24,9 @@ pub(crate) enum Table {
     Audit,
     Personal,
     Maps,
+    Tiles,
+    TreeHeads,
+    Cosignatures,
 }
 
 impl Table {
@@ -36,7 +39,7 @@ impl Table {
         Err(StoreError::CopyDiffers { table: self.name(), detail })
     }
 
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Events,
         Self::Feeds,
         Self::Feed,
@@ -49,6 +52,9 @@ impl Table {
         Self::Audit,
         Self::Personal,
         Self::Maps,
+        Self::Tiles,
+        Self::TreeHeads,
+        Self::Cosignatures,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -65,6 +71,9 @@ impl Table {
             Self::Audit => "audit",
             Self::Personal => "personal",
             Self::Maps => "maps",
+            Self::Tiles => "tiles",
+            Self::TreeHeads => "tree_heads",
+            Self::Cosignatures => "cosignatures",
         }
     }
 
@@ -75,7 +84,8 @@ impl Table {
             Self::Answers => ANSWER_BYTES_MAX,
             Self::Personal => DISCLOSURE_BYTES_MAX,
             Self::Maps => MAP_BYTES_MAX,
-            // Names and numbers alone.
+            Self::Tiles => TILE_BYTES,
+            // Names, numbers, hashes and keys alone.
             Self::Feeds
             | Self::Feed
             | Self::Cases
@@ -83,7 +93,9 @@ impl Table {
             | Self::Obligations
             | Self::Handoffs
             | Self::Cursors
-            | Self::Audit => 1,
+            | Self::Audit
+            | Self::TreeHeads
+            | Self::Cosignatures => 1,
         };
         u32::try_from(COPY_BYTES_MAX / largest).unwrap_or(COPY_ROWS_MAX).min(rows_max).max(1)
     }
@@ -103,6 +115,8 @@ pub(crate) enum Part {
     Number(u64),
     Text(String),
     Id(Uuid),
+    /// A public key.
+    Key([u8; 32]),
     /// None is written as nothing or as the nil id, depending on the backend.
     Scope(Option<Scope>),
 }
@@ -128,6 +142,9 @@ pub(crate) enum Page {
     Audit(Vec<(u64, AuditRow)>),
     Personal(Vec<PersonalRow>),
     Maps(Vec<MapRow>),
+    Tiles(Vec<TileRow>),
+    TreeHeads(Vec<TreeHeadRow>),
+    Cosignatures(Vec<CosignatureRow>),
 }
 
 impl Page {
@@ -146,6 +163,9 @@ impl Page {
             Table::Audit => Self::Audit(all(rows, decode::audit)?),
             Table::Personal => Self::Personal(all(rows, decode::personal)?),
             Table::Maps => Self::Maps(all(rows, decode::map)?),
+            Table::Tiles => Self::Tiles(all(rows, decode::tile)?),
+            Table::TreeHeads => Self::TreeHeads(all(rows, decode::tree_head)?),
+            Table::Cosignatures => Self::Cosignatures(all(rows, decode::cosignature)?),
         })
     }
 
@@ -163,6 +183,9 @@ impl Page {
             Self::Audit(_) => Table::Audit,
             Self::Personal(_) => Table::Personal,
             Self::Maps(_) => Table::Maps,
+            Self::Tiles(_) => Table::Tiles,
+            Self::TreeHeads(_) => Table::TreeHeads,
+            Self::Cosignatures(_) => Table::Cosignatures,
         }
     }
 
@@ -181,6 +204,9 @@ impl Page {
             Self::Audit(rows) => rows.len(),
             Self::Personal(rows) => rows.len(),
             Self::Maps(rows) => rows.len(),
+            Self::Tiles(rows) => rows.len(),
+            Self::TreeHeads(rows) => rows.len(),
+            Self::Cosignatures(rows) => rows.len(),
         };
         rows as u64
     }
@@ -216,6 +242,9 @@ impl Page {
                 vec![Part::Id(id.incident.0), number(id.seq), Part::Text(id.path.clone())]
             }
             Self::Maps(rows) => rows.last().map(|row| vec![Part::Id(row.map.id.0), number(row.map.version)])?,
+            Self::Tiles(rows) => rows.last().map(|row| vec![number(u64::from(row.level)), number(row.number)])?,
+            Self::TreeHeads(rows) => vec![number(rows.last()?.size)],
+            Self::Cosignatures(rows) => rows.last().map(|row| vec![number(row.size), Part::Key(row.key)])?,
         })
     }
 }

@@ -32,7 +32,7 @@ macro_rules! pages {
 pub(crate) const fn pages(table: Table) -> Pages {
     match table {
         Table::Events => {
-            pages!("position, first, kind, incident, seq, type, at, hash, bytes", "events", "position", "$2")
+            pages!("position, first, kind, incident, seq, type, at, hash, leaf, bytes", "events", "position", "$2")
         }
         Table::Feeds => pages!("org, was, number", "feeds", "org", "$2"),
         Table::Feed => pages!("org, number, position, enters", "feed", "org, number", "$2, $3"),
@@ -67,6 +67,11 @@ pub(crate) const fn pages(table: Table) -> Pages {
             pages!("incident, seq, path, disclosure", "personal", "incident, seq, path", "$2, $3, $4")
         }
         Table::Maps => pages!("map, version, digest, bytes", "maps", "map, version", "$2, $3"),
+        Table::Tiles => pages!("level, number, hashes", "tiles", "level, number", "$2, $3"),
+        Table::TreeHeads => pages!("size, root, at", "tree_heads", "size", "$2"),
+        Table::Cosignatures => {
+            pages!("size, key, name, at, signature", "cosignatures", "size, key", "$2, $3")
+        }
     }
 }
 
@@ -79,5 +84,7 @@ SELECT h.position, h.epoch, h.last_at, h.last_hash, (SELECT max(position) FROM e
        (SELECT count(*) FROM parties) AS parties, (SELECT count(*) FROM obligations) AS obligations,
        (SELECT count(*) FROM handoffs) AS handoffs, (SELECT count(*) FROM answers) AS answers,
        (SELECT count(*) FROM cursors) AS cursors, (SELECT count(*) FROM audit) AS audit,
-       (SELECT count(*) FROM personal) AS personal, (SELECT count(*) FROM maps) AS maps
+       (SELECT count(*) FROM personal) AS personal, (SELECT count(*) FROM maps) AS maps,
+       (SELECT count(*) FROM tiles) AS tiles, (SELECT count(*) FROM tree_heads) AS tree_heads,
+       (SELECT count(*) FROM cosignatures) AS cosignatures
 FROM head AS h WHERE h.id = 1";

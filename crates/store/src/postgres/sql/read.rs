@@ -3,7 +3,7 @@
 /// Columns of an event; `e` is the table.
 macro_rules! event {
     () => {
-        "e.position, e.first, e.kind, e.incident, e.seq, e.type, e.at, e.hash, e.bytes"
+        "e.position, e.first, e.kind, e.incident, e.seq, e.type, e.at, e.hash, e.leaf, e.bytes"
     };
 }
 
@@ -181,6 +181,24 @@ SELECT id, at, org, client, officer, method, reason, count FROM audit WHERE id >
 
 pub(crate) const MAP: &str = "SELECT map, version, digest, bytes FROM maps WHERE map = $1 AND version = $2";
 
+pub(crate) const TILE: &str = "SELECT level, number, hashes FROM tiles WHERE level = $1 AND number = $2";
+
+pub(crate) const TILES: &str =
+    "SELECT level, number, hashes FROM tiles WHERE level = $1 AND number >= $2 ORDER BY number LIMIT $3";
+
+pub(crate) const TREE_HEAD: &str = "SELECT size, root, at FROM tree_heads WHERE size <= $1 ORDER BY size DESC LIMIT 1";
+
+pub(crate) const TREE_HEAD_FROM: &str = "SELECT size, root, at FROM tree_heads WHERE size >= $1 ORDER BY size LIMIT 1";
+
+pub(crate) const COSIGNATURES: &str =
+    "SELECT size, key, name, at, signature FROM cosignatures WHERE size = $1 ORDER BY key";
+
+pub(crate) const COSIGNED_FROM: &str = "
+SELECT size, key, name, at, signature FROM cosignatures WHERE key = $1 AND size >= $2 ORDER BY size LIMIT 1";
+
+pub(crate) const COSIGNED_LAST: &str = "
+SELECT size, key, name, at, signature FROM cosignatures WHERE key = $1 ORDER BY size DESC LIMIT 1";
+
 /// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
 pub(crate) const COUNTS: &str = "
 SELECT (SELECT count(*) FROM cases WHERE closed_at IS NULL) AS open_cases,
@@ -265,7 +283,10 @@ pub(crate) const CHECKS: &[(&str, &str)] = &[
            WHERE NOT EXISTS (SELECT 1 FROM cases AS c WHERE c.incident = h.incident)
            UNION ALL
            SELECT 'personal', 'events' FROM personal AS v
-           WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.incident = v.incident AND e.seq = v.seq)) AS t
+           WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.incident = v.incident AND e.seq = v.seq)
+           UNION ALL
+           SELECT 'cosignatures', 'tree_heads' FROM cosignatures AS s
+           WHERE NOT EXISTS (SELECT 1 FROM tree_heads AS r WHERE r.size = s.size)) AS t
      LIMIT 20",
     ),
     (
@@ -275,6 +296,26 @@ pub(crate) const CHECKS: &[(&str, &str)] = &[
      FROM parties AS p LEFT JOIN cases AS c ON c.incident = p.incident
      WHERE p.opened_at IS DISTINCT FROM c.opened_at OR p.open IS DISTINCT FROM (c.closed_at IS NULL)
      HAVING count(*) > 0",
+    ),
+    (
+        "tiles",
+        "
+     SELECT 'level ' || level || ' has ' || count(*) || ' tiles, the last is tile ' || max(number)
+     FROM tiles GROUP BY level HAVING min(number) <> 0 OR max(number) <> count(*) - 1 LIMIT 20",
+    ),
+    (
+        "tiles_of_log",
+        "
+     SELECT 'tile ' || t.number || ' of level ' || t.level || ' ends behind the log, which has ' || h.position
+            || ' events'
+     FROM tiles AS t CROSS JOIN head AS h
+     WHERE t.number >= (h.position >> (8 * (t.level + 1))) LIMIT 20",
+    ),
+    (
+        "tree_heads",
+        "
+     SELECT 'a tree head has ' || t.size || ' leaves, the log ' || h.position || ' events'
+     FROM tree_heads AS t CROSS JOIN head AS h WHERE t.size > h.position LIMIT 20",
     ),
 ];
 

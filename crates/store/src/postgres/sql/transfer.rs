@@ -24,6 +24,9 @@ pub(crate) const fn insert(table: Table) -> &'static str {
         Table::Audit => "INSERT INTO audit SELECT u.* FROM unnest($1::audit[]) AS u",
         Table::Personal => "INSERT INTO personal SELECT u.* FROM unnest($1::personal[]) AS u",
         Table::Maps => "INSERT INTO maps SELECT u.* FROM unnest($1::maps[]) AS u",
+        Table::Tiles => "INSERT INTO tiles SELECT u.* FROM unnest($1::tiles[]) AS u",
+        Table::TreeHeads => "INSERT INTO tree_heads SELECT u.* FROM unnest($1::tree_heads[]) AS u",
+        Table::Cosignatures => "INSERT INTO cosignatures SELECT u.* FROM unnest($1::cosignatures[]) AS u",
     }
 }
 

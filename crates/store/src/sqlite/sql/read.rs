@@ -3,7 +3,7 @@
 /// Columns of an event; `e` is the table.
 macro_rules! event {
     () => {
-        "e.position, e.first, e.kind, e.incident, e.seq, e.type, e.at, e.hash, e.bytes"
+        "e.position, e.first, e.kind, e.incident, e.seq, e.type, e.at, e.hash, e.leaf, e.bytes"
     };
 }
 
@@ -174,6 +174,24 @@ SELECT id, at, org, client, officer, method, reason, count FROM audit WHERE id >
 
 pub(crate) const MAP: &str = "SELECT map, version, digest, bytes FROM maps WHERE map = ?1 AND version = ?2";
 
+pub(crate) const TILE: &str = "SELECT level, number, hashes FROM tiles WHERE level = ?1 AND number = ?2";
+
+pub(crate) const TILES: &str =
+    "SELECT level, number, hashes FROM tiles WHERE level = ?1 AND number >= ?2 ORDER BY number LIMIT ?3";
+
+pub(crate) const TREE_HEAD: &str = "SELECT size, root, at FROM tree_heads WHERE size <= ?1 ORDER BY size DESC LIMIT 1";
+
+pub(crate) const TREE_HEAD_FROM: &str = "SELECT size, root, at FROM tree_heads WHERE size >= ?1 ORDER BY size LIMIT 1";
+
+pub(crate) const COSIGNATURES: &str =
+    "SELECT size, key, name, at, signature FROM cosignatures WHERE size = ?1 ORDER BY key";
+
+pub(crate) const COSIGNED_FROM: &str = "
+SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 AND size >= ?2 ORDER BY size LIMIT 1";
+
+pub(crate) const COSIGNED_LAST: &str = "
+SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 ORDER BY size DESC LIMIT 1";
+
 /// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
 pub(crate) const COUNTS: &str = "
 SELECT (SELECT count(*) FROM cases WHERE (closed_at IS NULL) = 1) AS open_cases,
@@ -254,6 +272,26 @@ pub(crate) const CHECKS: &[(&str, &str)] = &[
      WHERE p.opened_at IS NOT c.opened_at OR p.open IS NOT (c.closed_at IS NULL)
      HAVING count(*) > 0",
     ),
+    (
+        "tiles",
+        "
+     SELECT 'level ' || level || ' has ' || count(*) || ' tiles, the last is tile ' || max(number)
+     FROM tiles GROUP BY level HAVING min(number) <> 0 OR max(number) <> count(*) - 1 LIMIT 20",
+    ),
+    (
+        "tiles_of_log",
+        "
+     SELECT 'tile ' || t.number || ' of level ' || t.level || ' ends behind the log, which has ' || h.position
+            || ' events'
+     FROM tiles AS t CROSS JOIN head AS h
+     WHERE t.number >= (h.position >> (8 * (t.level + 1))) LIMIT 20",
+    ),
+    (
+        "tree_heads",
+        "
+     SELECT 'a tree head has ' || t.size || ' leaves, the log ' || h.position || ' events'
+     FROM tree_heads AS t CROSS JOIN head AS h WHERE t.size > h.position LIMIT 20",
+    ),
 ];
 
 pub(crate) const VERSION: &str = "SELECT sqlite_version()";
@@ -287,5 +325,12 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("read::HOLDING_PERSONAL", HOLDING_PERSONAL),
     ("read::AUDIT", AUDIT),
     ("read::MAP", MAP),
+    ("read::TILE", TILE),
+    ("read::TILES", TILES),
+    ("read::TREE_HEAD", TREE_HEAD),
+    ("read::TREE_HEAD_FROM", TREE_HEAD_FROM),
+    ("read::COSIGNATURES", COSIGNATURES),
+    ("read::COSIGNED_FROM", COSIGNED_FROM),
+    ("read::COSIGNED_LAST", COSIGNED_LAST),
     ("read::COUNTS", COUNTS),
 ];

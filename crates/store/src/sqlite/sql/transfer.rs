@@ -12,11 +12,11 @@ pub(crate) const BEGIN: &str = "BEGIN EXCLUSIVE";
 
 // The arguments are those of `write`, packed the same way; what is not here is written by the statement there.
 
-/// Fixed columns, 48 bytes a row: stream 16, hash 32. Positions are given: the log may have a gap.
+/// Fixed columns, 112 bytes a row: stream 16, hash 32, leaf 64. Positions are given: the log may have a gap.
 pub(crate) const EVENTS: &str = "
-INSERT INTO events (position, first, kind, incident, seq, type, at, hash, bytes)
-SELECT value->>0, value->>1, value->>2, substr(?2, key * 48 + 1, 16), value->>3, value->>4, value->>5,
-       substr(?2, key * 48 + 17, 32), substr(?3, value->>6, value->>7)
+INSERT INTO events (position, first, kind, incident, seq, type, at, hash, leaf, bytes)
+SELECT value->>0, value->>1, value->>2, substr(?2, key * 112 + 1, 16), value->>3, value->>4, value->>5,
+       substr(?2, key * 112 + 17, 32), substr(?2, key * 112 + 49, 64), substr(?3, value->>6, value->>7)
 FROM jsonb_each(?1)";
 
 pub(crate) const FEEDS: &str = "

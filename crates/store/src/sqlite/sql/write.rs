@@ -29,11 +29,11 @@ CROSS JOIN answers AS a
 WHERE a.request = substr(?2, j.key * 64 + 1, 16) AND a.org = j.value->>0 AND a.client = j.value->>1
 ORDER BY j.key";
 
-/// Fixed columns, 48 bytes a row: stream 16, hash 32. `?4` is the first position.
+/// Fixed columns, 112 bytes a row: stream 16, hash 32, leaf 64. `?4` is the first position.
 pub(crate) const EVENTS: &str = "
-INSERT INTO events (position, first, kind, incident, seq, type, at, hash, bytes)
-SELECT ?4 + key, value->>0, value->>1, substr(?2, key * 48 + 1, 16), value->>2, value->>3, value->>4,
-       substr(?2, key * 48 + 17, 32), substr(?3, value->>5, value->>6)
+INSERT INTO events (position, first, kind, incident, seq, type, at, hash, leaf, bytes)
+SELECT ?4 + key, value->>0, value->>1, substr(?2, key * 112 + 1, 16), value->>2, value->>3, value->>4,
+       substr(?2, key * 112 + 17, 32), substr(?2, key * 112 + 49, 64), substr(?3, value->>5, value->>6)
 FROM jsonb_each(?1)";
 
 pub(crate) const FEED: &str = "
@@ -140,6 +140,30 @@ INSERT INTO maps (map, version, digest, bytes)
 SELECT substr(?2, key * 48 + 1, 16), value->>0, substr(?2, key * 48 + 17, 32), substr(?3, value->>1, value->>2)
 FROM jsonb_each(?1)";
 
+/// What is there already stays.
+pub(crate) const TILES: &str = "
+INSERT INTO tiles (level, number, hashes)
+SELECT value->>0, value->>1, substr(?3, value->>2, value->>3)
+FROM jsonb_each(?1)
+WHERE true
+ON CONFLICT (level, number) DO NOTHING";
+
+/// Fixed columns, 32 bytes a row: root. What is there already stays.
+pub(crate) const TREE_HEADS: &str = "
+INSERT INTO tree_heads (size, root, at)
+SELECT value->>0, substr(?2, key * 32 + 1, 32), value->>1
+FROM jsonb_each(?1)
+WHERE true
+ON CONFLICT (size) DO NOTHING";
+
+/// Fixed columns, 96 bytes a row: key 32, signature 64. What is there already stays.
+pub(crate) const COSIGNATURES: &str = "
+INSERT INTO cosignatures (size, key, name, at, signature)
+SELECT value->>0, substr(?2, key * 96 + 1, 32), value->>1, value->>2, substr(?2, key * 96 + 33, 64)
+FROM jsonb_each(?1)
+WHERE true
+ON CONFLICT (size, key) DO NOTHING";
+
 /// The first write of a process: creates the write-ahead log, so that the folder can be synced before anything is
 /// answered.
 pub(crate) const FIRST_WRITE: &str = "UPDATE head SET id = 1 WHERE id = 1";
@@ -169,4 +193,7 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("write::CURSORS", CURSORS),
     ("write::AUDIT", AUDIT),
     ("write::MAPS", MAPS),
+    ("write::TILES", TILES),
+    ("write::TREE_HEADS", TREE_HEADS),
+    ("write::COSIGNATURES", COSIGNATURES),
 ];

@@ -251,6 +251,7 @@ async fn fill(store: &mut Store, story: &mut Story) {
     }
     store.writer.append(&changes(story)).await.unwrap();
     store.writer.append(&beside(story)).await.unwrap();
+    store.writer.append(&tree(story)).await.unwrap();
     let mut batch = story.batch();
     batch.erase.push(PersonalId { incident: incident(2), seq: 2, path: "caller.phone".to_owned() });
     batch.forget_keys.push(answer_id("A", "cad", 4));
@@ -306,5 +307,17 @@ fn beside(story: &Story) -> crate::Batch {
     batch.audit = (1..=15).map(denial).collect();
     batch.audit.push(AuditRow { org: None, client: None, officer: None, ..denial(500) });
     batch.maps = vec![map(1, 1, 200_000), map(1, 2, 0), map(0, 7, 9)];
+    batch
+}
+
+/// Events for one tile, and what is kept of the tree over them.
+fn tree(story: &mut Story) -> crate::Batch {
+    let mut batch = story.batch();
+    story.command(&mut batch, incident(903), crate::batch::COMMAND_EVENTS_MAX, &[]);
+    batch.events.iter_mut().for_each(|event| event.kind = StreamKind::Directory);
+    batch.tiles.push(tile(0, 0));
+    batch.tree_heads = (1..=10).map(tree_head).collect();
+    let signed = (1..=10).flat_map(|size| [(size, 1), (size, 2)]);
+    batch.cosignatures = signed.map(|(size, number)| cosignature(size, number)).collect();
     batch
 }
