@@ -334,7 +334,7 @@ pub fn may_see(case: &Case, caller: &Caller) -> bool {
     if caller.has(Role::Superior) {
         return case.superiors.contains_key(&caller.org);
     }
-    let reads = caller.roles.iter().any(|role| !matches!(role, Role::Admin));
+    let reads = caller.roles.iter().any(|role| !matches!(role, Role::Admin | Role::Witness));
     let party = case.parties.keys().any(|seat| is_at(caller, seat));
     reads && (party || case.open_handoff().is_some_and(|open| named_signer(open, caller)))
 }
@@ -344,6 +344,25 @@ pub fn may_see(case: &Case, caller: &Caller) -> bool {
 #[must_use]
 pub fn may_list_officers(caller: &Caller) -> bool {
     [Role::Admin, Role::DutyOfficer, Role::Supervisor].iter().any(|role| caller.has(*role))
+}
+
+/// Whether a caller may mirror the log: every event's bytes, incidents never handed over included, and none of their
+/// values. The witness of a party, and the audit office, which reads every case anyhow (evidence, 6).
+#[must_use]
+pub fn may_mirror(caller: &Caller) -> bool {
+    caller.has(Role::Witness) || caller.has(Role::Auditor)
+}
+
+/// Whether a caller may have the exact events of a case it sees: they hold what is shown to nobody, or to one side alone.
+#[must_use]
+pub fn may_export(caller: &Caller) -> bool {
+    caller.has(Role::Auditor)
+}
+
+/// Whether a caller's signatures of tree heads, and its refusals, are taken in.
+#[must_use]
+pub fn may_cosign(caller: &Caller) -> bool {
+    caller.has(Role::Witness)
 }
 
 /// Number of the last entry a caller may see of a case it may know of; `None` where it sees every one. A station that

@@ -23,6 +23,8 @@ crate::words! {
         Auditor = "auditor",
         /// Directory and configuration; nothing inside an incident.
         Admin = "admin",
+        /// An organisation's witness: mirrors, checks and cosigns the log; nothing inside an incident (evidence, 6).
+        Witness = "witness",
         /// The service itself: timers.
         Service = "service",
     }

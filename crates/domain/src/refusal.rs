@@ -77,6 +77,8 @@ crate::words! {
         RequestIdReused = "REQUEST_ID_REUSED",
         /// The part of the service is not built yet.
         NotImplemented = "NOT_IMPLEMENTED",
+        /// No signed checkpoint covers what is asked for, or no policy of witnesses is configured.
+        EvidenceNotReady = "EVIDENCE_NOT_READY",
         /// Too many requests wait; nothing was accepted.
         QueueFull = "QUEUE_FULL",
         /// This caller, its organisation or its connection asks more often than it may; nothing was accepted.

@@ -5,7 +5,9 @@ use crate::answer::{Answer, Done};
 use crate::feed::FeedEntry;
 use crate::ids;
 use crate::job::{Job, Task};
+use crate::leaves::{NewLeaf, is_urgent};
 use crate::memory::{Change, Entry, Hashes, Memory, Stored};
+use crate::recorders::Recorders;
 use crate::rows;
 use crate::vault::Vault;
 use handoff_domain::directory::{Directory, is_directory};
@@ -28,6 +30,8 @@ pub struct Given {
     pub auditors: Vec<OrgId>,
     /// Seals personal values.
     pub vault: Arc<Vault>,
+    /// Signs leaves.
+    pub recorders: Arc<Recorders>,
 }
 
 /// MAC of a request under the random key of its row (reliability, 7).
@@ -58,6 +62,7 @@ pub struct Overlay<'m> {
     last_at: Millis,
     rows: Batch,
     published: Vec<(OrgId, FeedEntry)>,
+    leaves: Vec<NewLeaf>,
 }
 
 /// What one job came to.
@@ -81,6 +86,8 @@ pub struct Finished {
     pub change: Change,
     /// What is to be published once it is durable.
     pub published: Vec<(OrgId, FeedEntry)>,
+    /// The leaves of its events.
+    pub leaves: Vec<NewLeaf>,
 }
 
 /// Number and hash of a case's last event in a command, and of the event that fixed its agreed form.
@@ -111,6 +118,7 @@ impl<'m> Overlay<'m> {
             last_at: memory.last_at,
             rows: rows::empty(memory.position),
             published: Vec::new(),
+            leaves: Vec::new(),
         }
     }
 
@@ -291,7 +299,9 @@ impl<'m> Overlay<'m> {
 
     fn append(&mut self, event: &Event, recorded: &Recorded, first: u64) -> u64 {
         let position = self.position;
-        self.rows.events.push(rows::event(event, recorded, position, first));
+        let leaf = self.given.recorders.sign(&event.actor.org, recorded.hash);
+        self.leaves.push(NewLeaf { hash: leaf.hash(), urgent: is_urgent(&event.body) });
+        self.rows.events.push(rows::event(event, recorded, &leaf, position, first));
         self.position += 1;
         self.last_at = self.last_at.max(event.at);
         position
@@ -376,6 +386,6 @@ impl<'m> Overlay<'m> {
             directory: self.directory,
             streams: self.streams.into_iter().map(|(id, hash)| (id, Some(hash))).collect(),
         };
-        Finished { rows: self.rows, change, published: self.published }
+        Finished { rows: self.rows, change, published: self.published, leaves: self.leaves }
     }
 }

@@ -3,6 +3,8 @@
 use crate::clock::Clock;
 use crate::engine::{Engine, Organisation, StartError, WriterRun, open_log};
 use crate::ids;
+use crate::recorders::Recorders;
+use crate::tree::Tree;
 use crate::vault::Vault;
 use handoff_evidence::log::LogKey;
 use handoff_store::{Options, StoreError};
@@ -32,7 +34,9 @@ pub async fn embedded(
 ) -> Result<(Engine, WriterRun), EmbeddedError> {
     handoff_store::migrate(url).await.map_err(EmbeddedError::Store)?;
     let mut store = handoff_store::open(url, Options::default()).await.map_err(EmbeddedError::Store)?;
-    open_log(&mut store, key, clock.now()).await.map_err(EmbeddedError::Start)?;
+    let recorders = Arc::new(Recorders::new(key.clone()));
+    open_log(&mut store, &recorders, clock.now()).await.map_err(EmbeddedError::Start)?;
     let vault = Arc::new(Vault::new(&ids::random(), &[]));
-    Engine::start(store, organisations, vault, clock).await.map_err(EmbeddedError::Start)
+    let tree = Arc::new(Tree::new(recorders, None, None));
+    Engine::start(store, organisations, vault, tree, clock).await.map_err(EmbeddedError::Start)
 }

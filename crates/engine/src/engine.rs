@@ -7,6 +7,8 @@ use crate::ground::{Maps, QueryPoint, territory};
 use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, Upto, load};
+use crate::recorders::Recorders;
+use crate::tree::Tree;
 use crate::vault::{Kept, Vault};
 use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock, fenced_memory};
 use crate::writer::{
@@ -22,8 +24,7 @@ use handoff_domain::time::{Millis, SECOND};
 use handoff_domain::values::Territory;
 use handoff_evidence::disclosure::Disclosure;
 use handoff_evidence::event::FIRST_PREV;
-use handoff_evidence::log::LogKey;
-use handoff_store::rows::{AnswerId, PersonalRow};
+use handoff_store::rows::{AnswerId, CosignatureRow, PersonalRow, TileRow, TreeHeadRow};
 use handoff_store::{Reader, Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -74,6 +75,7 @@ struct Inner {
     shared: bool,
     /// Tells the writer to look at the head now.
     look: Arc<Notify>,
+    tree: Arc<Tree>,
 }
 
 /// A handle on the running engine; cheap to clone. The writer ends when the last handle is gone.
@@ -93,7 +95,8 @@ pub type WriterRun = std::pin::Pin<Box<dyn Future<Output = Result<(), Fatal>> + 
 ///
 /// # Errors
 /// [`StartError`] when the store cannot be written, or the log was opened by another key.
-pub async fn open_log(store: &mut Store, key: &LogKey, now: Millis) -> Result<(), StartError> {
+pub async fn open_log(store: &mut Store, recorders: &Recorders, now: Millis) -> Result<(), StartError> {
+    let key = recorders.log();
     let head = store.reader.head().await.map_err(StartError::Store)?;
     if head.position > 0 {
         let first = store.reader.event_at(0).await.map_err(StartError::Store)?;
@@ -104,11 +107,11 @@ pub async fn open_log(store: &mut Store, key: &LogKey, now: Millis) -> Result<()
         };
     }
     let mut batch = crate::rows::empty(0);
-    batch.events.push(crate::rows::of_log(key.opened(ids::salt()), 1, &FIRST_PREV, now, 0));
+    batch.events.push(crate::rows::of_log(recorders, key.opened(ids::salt()), 1, &FIRST_PREV, now, 0));
     match store.writer.append(&batch).await {
         Ok(_) => Ok(()),
         // Another replica was first; whether under the same key is seen at once.
-        Err(handoff_store::AppendError::Moved { .. }) => Box::pin(open_log(store, key, now)).await,
+        Err(handoff_store::AppendError::Moved { .. }) => Box::pin(open_log(store, recorders, now)).await,
         Err(error) => Err(StartError::Open(Box::new(error))),
     }
 }
@@ -122,11 +125,12 @@ impl Engine {
         store: Store,
         organisations: Vec<Organisation>,
         vault: Arc<Vault>,
+        tree: Arc<Tree>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, WriterRun), StartError> {
         let Store { mut writer, reader, shared, .. } = store;
         check_clock(writer.as_mut(), clock.as_ref(), CLOCK_APART_MAX_MS).await.map_err(StartError::Log)?;
-        let memory = fenced_memory(writer.as_mut(), reader.as_ref(), shared, clock.now()).await;
+        let memory = fenced_memory(writer.as_mut(), reader.as_ref(), shared, tree.recorders(), clock.now()).await;
         let memory = memory.map_err(StartError::Log)?;
         let published = Arc::new(Published::at(memory.position));
         let (directory, directory_now) = watch::channel(memory.directory.clone());
@@ -134,7 +138,8 @@ impl Engine {
         let (decisions, decisions_in) = mpsc::channel(QUEUE_DECISIONS_MAX);
         let (chores, chores_in) = mpsc::channel(QUEUE_CHORES_MAX);
         let audits = organisations.iter().filter(|org| org.kind == OrgKind::Audit);
-        let given = Given { auditors: audits.map(|org| org.id.clone()).collect(), vault: vault.clone() };
+        let auditors = audits.map(|org| org.id.clone()).collect();
+        let given = Given { auditors, vault: vault.clone(), recorders: tree.recorders().clone() };
         let queues = Queues { facts: facts_in, decisions: decisions_in, chores: chores_in };
         let (availability, available) = watch::channel(Availability::Here);
         let look = Arc::new(Notify::new());
@@ -164,6 +169,7 @@ impl Engine {
             organisations,
             shared,
             look,
+            tree,
         };
         Ok((Self(Arc::new(inner)), Box::pin(task.run(queues))))
     }
@@ -221,6 +227,32 @@ impl Engine {
         let rows = rows.map_err(|error| LoadError::Read(incident, error))?;
         let open = |row: PersonalRow| Kept { seq: row.id.seq, text: self.0.vault.open(&row), path: row.id.path };
         Ok(rows.into_iter().map(open).collect())
+    }
+
+    /// The tree over the log.
+    #[must_use]
+    pub fn tree(&self) -> &Arc<Tree> {
+        &self.0.tree
+    }
+
+    pub(crate) fn published(&self) -> &Published {
+        &self.0.published
+    }
+
+    /// Has the writer keep what was made of the tree, or signed of it; durable when it returns.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]: it may be kept or not; asking again is safe.
+    pub async fn note_tree(
+        &self,
+        tiles: Vec<TileRow>,
+        head: Option<TreeHeadRow>,
+        cosignatures: Vec<CosignatureRow>,
+    ) -> Result<(), NoAnswer> {
+        let (done, noted) = oneshot::channel();
+        let chore = Chore::Tree { tiles, head, cosignatures, done };
+        self.0.chores.send(chore).await.map_err(|_| NoAnswer::NotAccepted(Reason::NotAccepted))?;
+        noted.await.unwrap_or(Err(NoAnswer::Unknown))
     }
 
     /// Prepared maps.

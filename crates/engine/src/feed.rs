@@ -3,6 +3,7 @@
 //! One source: a subscriber reads from its cursor up to the published head, from the ring of recent entries or from
 //! the log, and waits for the head otherwise. There is no switch from history to live.
 
+use crate::leaves::{Leaves, NewLeaf};
 use crate::memory::{Entry, LoadError, Upto, load};
 use handoff_domain::event::Event;
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
@@ -11,7 +12,7 @@ use handoff_store::Reader;
 use lru::LruCache;
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
 
 /// Entries kept in memory for each organisation; an older one is read from the log.
@@ -47,6 +48,8 @@ pub struct Published {
     rings: RwLock<HashMap<OrgId, VecDeque<Arc<FeedEntry>>>>,
     /// Cases as of the published head, the last changed ones.
     cases: RwLock<LruCache<IncidentId, Arc<Entry>>>,
+    /// The newest leaves of the tree over the log.
+    leaves: Mutex<Leaves>,
     /// Position of the next event: everything below is durable and may be shown.
     head: watch::Sender<u64>,
 }
@@ -56,24 +59,26 @@ impl Published {
     #[must_use]
     pub fn at(position: u64) -> Self {
         let cases = RwLock::new(LruCache::new(CASES_PUBLISHED_MAX));
-        Self { rings: RwLock::default(), cases, head: watch::Sender::new(position) }
+        let leaves = Mutex::new(Leaves::at(position));
+        Self { rings: RwLock::default(), cases, leaves, head: watch::Sender::new(position) }
     }
 
-    /// Puts entries into the rings, takes the cases and moves the head; called once for each batch, after it is durable.
+    /// Puts entries into the rings, takes cases and leaves, and moves the head; called once for each batch, after it is durable.
     pub fn publish(
         &self,
         entries: Vec<(OrgId, FeedEntry)>,
         cases: impl Iterator<Item = (IncidentId, Arc<Entry>)>,
+        leaves: Vec<NewLeaf>,
         head: u64,
     ) {
         {
-            let mut known = self.cases.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut known = self.cases.write().unwrap_or_else(PoisonError::into_inner);
             for (id, entry) in cases {
                 known.put(id, entry);
             }
         }
         {
-            let mut rings = self.rings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut rings = self.rings.write().unwrap_or_else(PoisonError::into_inner);
             for (org, entry) in entries {
                 let ring = rings.entry(org).or_default();
                 if ring.len() == RING_ENTRIES_MAX {
@@ -82,21 +87,29 @@ impl Published {
                 ring.push_back(Arc::new(entry));
             }
         }
+        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).extend(leaves, head);
         self.head.send_replace(head);
+    }
+
+    /// Leaves from an index of the log on, below the published head; `None` where they are no longer in memory.
+    #[must_use]
+    pub fn leaves_from(&self, index: u64) -> Option<Vec<NewLeaf>> {
+        self.leaves.lock().unwrap_or_else(PoisonError::into_inner).from(index)
     }
 
     /// A case as of the published head, if it is one of those changed last.
     #[must_use]
     pub fn case(&self, id: &IncidentId) -> Option<Arc<Entry>> {
-        let known = self.cases.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = self.cases.read().unwrap_or_else(PoisonError::into_inner);
         known.peek(id).cloned()
     }
 
     /// Forgets every case and entry, and goes on at `head`: what lies between was not followed one by one. Readers find
     /// it in the log.
     pub fn jump(&self, head: u64) {
-        self.cases.write().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
-        self.rings.write().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.cases.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.rings.write().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.leaves.lock().unwrap_or_else(PoisonError::into_inner) = Leaves::at(head);
         self.head.send_replace(head);
     }
 
@@ -114,7 +127,7 @@ impl Published {
 
     /// Entries after `number` from the ring: `None` when the ring no longer holds the next one.
     fn recent(&self, org: &OrgId, number: u64) -> Option<Vec<Arc<FeedEntry>>> {
-        let rings = self.rings.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let rings = self.rings.read().unwrap_or_else(PoisonError::into_inner);
         let ring = rings.get(org)?;
         let first = ring.front()?.number;
         let skip = usize::try_from((number + 1).checked_sub(first)?).ok()?;

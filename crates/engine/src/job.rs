@@ -8,7 +8,7 @@ use handoff_domain::ids::{ClientId, Digest, MapRef, OrgId};
 use handoff_domain::refusal::Reason;
 use handoff_domain::time::Millis;
 use handoff_evidence::disclosure::Disclosure;
-use handoff_store::rows::AnswerId;
+use handoff_store::rows::{AnswerId, CosignatureRow, TileRow, TreeHeadRow};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -87,6 +87,17 @@ pub enum Chore {
         client: ClientId,
         /// Number.
         number: u64,
+        /// Told once it is durable.
+        done: oneshot::Sender<Result<(), NoAnswer>>,
+    },
+    /// What was made of the tree over the log, or signed of it.
+    Tree {
+        /// Complete tiles.
+        tiles: Vec<TileRow>,
+        /// A head that may be signed once it is durable.
+        head: Option<TreeHeadRow>,
+        /// Witnesses' signatures.
+        cosignatures: Vec<CosignatureRow>,
         /// Told once it is durable.
         done: oneshot::Sender<Result<(), NoAnswer>>,
     },

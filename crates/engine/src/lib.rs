@@ -16,11 +16,14 @@ mod fuzz;
 pub mod ground;
 pub mod ids;
 pub mod job;
+pub mod leaves;
 pub mod memory;
+pub mod recorders;
 pub mod rehearsal;
 pub mod retention;
 mod rows;
 pub mod sealing;
+pub mod tree;
 pub mod vault;
 pub mod writer;
 

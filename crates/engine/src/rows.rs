@@ -1,6 +1,7 @@
 //! Rows of a batch from what was decided. Columns hold only what is searched or constrained; there is no state but
 //! the events'.
 
+use crate::recorders::Recorders;
 use handoff_domain::Case;
 use handoff_domain::caller::Actor;
 use handoff_domain::case::phase::Phase;
@@ -10,6 +11,7 @@ use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, MapRef, OrgId};
 use handoff_domain::obligations::{Key, Owed};
 use handoff_domain::time::Millis;
 use handoff_evidence::event::{Recorded, record};
+use handoff_evidence::leaf::Leaf;
 use handoff_store::Batch;
 use handoff_store::rows::{
     AnswerId, AnswerRow, CaseRow, EventRow, FeedRow, HandoffRow, MapRow, ObligationRow, PartyRow, PersonalId,
@@ -35,7 +37,7 @@ fn kind_of(event: &Event) -> StreamKind {
 
 /// The row of an event.
 #[must_use]
-pub(crate) fn event(event: &Event, recorded: &Recorded, position: u64, first: u64) -> EventRow {
+pub(crate) fn event(event: &Event, recorded: &Recorded, leaf: &Leaf, position: u64, first: u64) -> EventRow {
     EventRow {
         position,
         first,
@@ -46,17 +48,26 @@ pub(crate) fn event(event: &Event, recorded: &Recorded, position: u64, first: u6
         at: event.at,
         hash: recorded.hash,
         bytes: recorded.bytes.as_slice().into(),
+        leaf: leaf.signature(),
     }
 }
 
 /// The row of an event of the log's own stream, a command of its own.
 #[must_use]
-pub(crate) fn of_log(body: impl Into<Body>, seq: u64, prev: &Digest, at: Millis, position: u64) -> EventRow {
+pub(crate) fn of_log(
+    recorders: &Recorders,
+    body: impl Into<Body>,
+    seq: u64,
+    prev: &Digest,
+    at: Millis,
+    position: u64,
+) -> EventRow {
     let (actor, body) = (Actor::service(), body.into());
     let made = Event { incident: LOG_STREAM, seq, at, claimed_at: None, actor, body };
     #[expect(clippy::expect_used, reason = "a constant shape; encoding it cannot fail")]
     let recorded = record(&made, prev).expect("an event of the log's own is within the profile");
-    event(&made, &recorded, position, position)
+    let leaf = recorders.sign(&made.actor.org, recorded.hash);
+    event(&made, &recorded, &leaf, position, position)
 }
 
 /// The row of a feed entry.

@@ -1,11 +1,14 @@
 //! The log's identity: its key and the origin that follows from it (evidence, 4). A new key is a new log.
 
+use crate::leaf::RecorderKey;
 use crate::lines::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use handoff_domain::event::directory::LogOpened;
+use handoff_domain::ids::OrgId;
 use handoff_domain::values::Salt;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
 
 /// Every origin begins so; the lower-case hexadecimal SHA-256 of the log's public key follows.
@@ -13,6 +16,9 @@ pub const ORIGIN_PREFIX: &str = "sigsum.org/v1/tree/";
 
 /// First word of a seed file; the seed in base64url follows.
 const SEED_MARK: &str = "handoff-log-seed/1 ";
+
+/// What a recorder key is derived under; the organisation's name follows.
+const RECORDER_MARK: &[u8] = b"handoff-recorder/1\0";
 
 /// A seed file that is none. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +74,18 @@ impl LogKey {
     #[must_use]
     pub fn opened(&self, salt: Salt) -> LogOpened {
         LogOpened { origin: self.origin(), salt, policy: None, predecessor: None }
+    }
+
+    /// The recorder key of an organisation, where the service holds it: HMAC-SHA-256 of "handoff-recorder/1", a zero byte
+    /// and the organisation's name under this key's seed. Whoever holds the log's key could make entries anyhow; a
+    /// derived key needs no file, no registration before the first entry of an organisation, and cannot be lost alone.
+    #[must_use]
+    pub fn recorder(&self, org: &OrgId) -> RecorderKey {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of every length");
+        mac.update(RECORDER_MARK);
+        mac.update(org.as_str().as_bytes());
+        RecorderKey::from_seed(&mac.finalize().into_bytes().into())
     }
 
     /// Signs the text of a head, which `note` makes: a log key signs nothing else.

@@ -413,8 +413,8 @@ impl Issuer {
         Ok(exp)
     }
 
-    /// Known roles this issuer may grant, none twice. A dispatch system is a dispatch system and nothing else: no
-    /// decision may ever come in under a machine's token.
+    /// Known roles this issuer may grant, none twice. A dispatch system is a dispatch system and nothing else, and so
+    /// is a witness: no decision may ever come in under a machine's token.
     fn roles(&self, words: &[String]) -> Result<Vec<Role>, Denied> {
         let mut roles = Vec::with_capacity(words.len());
         for word in words {
@@ -424,7 +424,7 @@ impl Issuer {
             }
             roles.push(role);
         }
-        let mixed = roles.contains(&Role::Adapter) && roles.len() > 1;
+        let mixed = roles.len() > 1 && [Role::Adapter, Role::Witness].iter().any(|alone| roles.contains(alone));
         if roles.is_empty() || mixed { Err(Denied::Role) } else { Ok(roles) }
     }
 
@@ -434,11 +434,12 @@ impl Issuer {
             && crate::config::roles_of(self.organisation.kind).contains(&role)
     }
 
-    /// The station of the token. A party's callers have one; only its admin may go without. Others never have one.
+    /// The station of the token. A party's callers have one; only its admin and its witness may go without. Others never
+    /// have one.
     fn station(&self, name: Option<&str>, roles: &[Role]) -> Result<Option<StationId>, Denied> {
         match (self.organisation.kind, name) {
             (OrgKind::Party, Some(name)) => StationId::new(name).map(Some).ok_or(Denied::Station),
-            (OrgKind::Party, None) if roles == [Role::Admin] => Ok(None),
+            (OrgKind::Party, None) if roles == [Role::Admin] || roles == [Role::Witness] => Ok(None),
             (OrgKind::Superior | OrgKind::Audit | OrgKind::Operator, None) => Ok(None),
             (OrgKind::Party, None) | (OrgKind::Superior | OrgKind::Audit | OrgKind::Operator, Some(_)) => {
                 Err(Denied::Station)

@@ -20,6 +20,7 @@ pub use source::Problem;
 use crate::outbound::address::Network;
 use handoff_domain::caller::{OrgKind, Role};
 use handoff_domain::ids::OrgId;
+use handoff_evidence::policy::{Policy, PolicyError};
 use handoff_store::Durability;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,52 @@ const fn one_standby() -> u32 {
 pub struct Evidence {
     /// 32 bytes, the seed of the log's Ed25519 key; never replaced: a new key is a new log.
     pub log_key_file: PathBuf,
+    /// Where the newest signed checkpoint is kept beside the database, so that one brought back from a backup is noticed.
+    /// Each replica has its own. Without it nothing is noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark_file: Option<PathBuf>,
+    /// The policy both organisations agreed on: witnesses, quorum, recorder keys. Without it nothing is ever proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_file: Option<PathBuf>,
+}
+
+impl Evidence {
+    /// Reads the policy, where one is named.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`] says what is wrong with the file.
+    pub fn policy(&self) -> Result<Option<Policy>, PolicyFileError> {
+        let Some(file) = &self.policy_file else { return Ok(None) };
+        let text = files::read_text(file, POLICY_BYTES_MAX)
+            .map_err(|source| PolicyFileError::Unreadable { file: file.clone(), source })?;
+        Policy::read(&text)
+            .map(Some)
+            .map_err(|source| PolicyFileError::Malformed { file: file.clone(), source: Box::new(source) })
+    }
+}
+
+/// Longest policy, in bytes.
+const POLICY_BYTES_MAX: u64 = 64 * 1024;
+
+/// What is wrong with the policy's file.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyFileError {
+    /// It is not there or cannot be read.
+    #[error("cannot read {}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no policy.
+    #[error("{} is no policy", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        source: Box<PolicyError>,
+    },
 }
 
 /// Keys personal values are sealed under. They are never in the database: keep a copy of them apart from its backups.
@@ -438,6 +485,8 @@ impl Config {
             &mut self.evidence.log_key_file,
             &mut self.sealing.key_file,
         ];
+        paths.extend(self.evidence.mark_file.as_mut());
+        paths.extend(self.evidence.policy_file.as_mut());
         paths.extend(self.database.password_file.as_mut());
         paths.extend(&mut self.sealing.previous_key_files);
         for organisation in &mut self.organisations {

@@ -7,6 +7,7 @@ use handoff_domain::time::Millis;
 use handoff_engine::check::{Report, check_log_and_values};
 use handoff_engine::memory::LoadError;
 use handoff_engine::open_log;
+use handoff_engine::recorders::Recorders;
 use handoff_store::{Failpoint, Options, Reader, StoreError};
 pub use handoff_store::{Progress, Transferred};
 use secrecy::{ExposeSecret, SecretString};
@@ -70,7 +71,7 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
     handoff_store::migrate(url).await.map_err(DatabaseError::Store)?;
     let key = log_key(config).map_err(|error| DatabaseError::Serve(Box::new(error)))?;
     let mut store = handoff_store::open(url, Options::default()).await.map_err(DatabaseError::Store)?;
-    let opened = open_log(&mut store, &key, now).await;
+    let opened = open_log(&mut store, &Recorders::new(key), now).await;
     store.reader.close().await;
     store.writer.close().await.map_err(DatabaseError::Store)?;
     opened.map_err(|error| DatabaseError::Serve(Box::new(ServeError::Start(error))))?;

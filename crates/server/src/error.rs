@@ -95,7 +95,7 @@ pub const fn code(reason: Reason) -> Code {
         Reason::QueueFull | Reason::RateLimited | Reason::MessageTooLarge | Reason::SubscriberTooSlow => {
             Code::ResourceExhausted
         }
-        Reason::NotAccepted | Reason::OutcomeUnknown | Reason::StreamEnded => Code::Unavailable,
+        Reason::NotAccepted | Reason::OutcomeUnknown | Reason::StreamEnded | Reason::EvidenceNotReady => Code::Unavailable,
         Reason::TokenInvalid => Code::Unauthenticated,
         Reason::DataLoss => Code::DataLoss,
     }
@@ -118,7 +118,7 @@ const fn wait(reason: Reason) -> Option<Duration> {
     match reason {
         Reason::QueueFull => Some(Duration::from_millis(200)),
         Reason::RateLimited => Some(Duration::from_millis(500)),
-        Reason::NotAccepted | Reason::SubscriberTooSlow => Some(Duration::from_secs(1)),
+        Reason::NotAccepted | Reason::SubscriberTooSlow | Reason::EvidenceNotReady => Some(Duration::from_secs(1)),
         Reason::OutcomeUnknown | Reason::StreamEnded => Some(Duration::from_millis(100)),
         _ => None,
     }

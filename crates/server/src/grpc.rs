@@ -3,6 +3,7 @@
 mod audit;
 mod commands;
 mod directory;
+mod evidence;
 mod feed;
 mod frames;
 mod obligations;

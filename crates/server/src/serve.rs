@@ -5,7 +5,7 @@
 
 use crate::auth::{AuthError, Authenticator, Rules};
 use crate::config::files::{self, SecretError};
-use crate::config::{Config, Server};
+use crate::config::{Config, PolicyFileError, Server};
 use crate::cursors::CursorKey;
 use crate::edge::{EdgeLayer, OriginsLayer};
 use crate::grpc::{FramedFeed, Gate};
@@ -16,6 +16,8 @@ use crate::tls::{self, TlsError};
 use futures_util::StreamExt;
 use handoff_domain::time::SECOND;
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_engine::recorders::Recorders;
+use handoff_engine::tree::{MarkFile, Tree};
 use handoff_engine::vault::Vault;
 use handoff_engine::writer::{Availability, Fatal};
 use handoff_engine::{Engine, Organisation, StartError, open_log};
@@ -23,6 +25,7 @@ use handoff_evidence::log::LogKey;
 use handoff_proto::FILE_DESCRIPTOR_SET;
 use handoff_proto::v1::audit_service_server::AuditServiceServer;
 use handoff_proto::v1::directory_service_server::DirectoryServiceServer;
+use handoff_proto::v1::evidence_service_server::EvidenceServiceServer;
 use handoff_proto::v1::feed_service_server::FeedServiceServer;
 use handoff_proto::v1::handoff_service_server::HandoffServiceServer;
 use handoff_proto::v1::incident_service_server::IncidentServiceServer;
@@ -76,6 +79,9 @@ pub enum ServeError {
     /// A key file.
     #[error("a key file cannot be used")]
     Secret(#[source] SecretError),
+    /// The policy of witnesses.
+    #[error("the policy of witnesses cannot be used")]
+    Policy(#[source] PolicyFileError),
     /// The certificate.
     #[error("the server certificate cannot be used")]
     Tls(#[source] TlsError),
@@ -153,15 +159,20 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     if store.unclean {
         check_beside(&tasks, url.expose_secret().to_owned());
     }
-    open_log(&mut store, &key, options.clock.now()).await.map_err(ServeError::Start)?;
+    let recorders = Arc::new(Recorders::new(key));
+    open_log(&mut store, &recorders, options.clock.now()).await.map_err(ServeError::Start)?;
+    let policy = config.evidence.policy().map_err(ServeError::Policy)?;
+    let mark = config.evidence.mark_file.clone().map(MarkFile::new);
+    let tree = Arc::new(Tree::new(recorders, mark, policy));
     let organisations =
         config.organisations.iter().map(|org| Organisation { id: org.id.clone(), kind: org.kind }).collect();
     let vault = Arc::new(vault(config)?);
-    let started = Engine::start(store, organisations, vault, options.clock.clone()).await;
+    let started = Engine::start(store, organisations, vault, tree, options.clock.clone()).await;
     let (engine, run) = started.map_err(ServeError::Start)?;
     // The writer is never aborted: it ends by itself once every handle on the engine is gone.
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
+    tasks.spawn(handoff_engine::tree::run(engine.clone(), tasks.stopping()));
     tasks.spawn(handoff_engine::retention::run(engine.clone(), tasks.stopping()));
     tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
     tasks.spawn(try_sealing_key(engine.clone()));
@@ -310,6 +321,7 @@ fn services(server: &Server, gate: &Gate, tasks: &Tasks) -> Result<Routes, Serve
         .add_service(FramedFeed::new(limited!(FeedServiceServer), gate.clone(), (decode, encode)))
         .add_service(limited!(ObligationServiceServer))
         .add_service(limited!(AuditServiceServer))
+        .add_service(limited!(EvidenceServiceServer))
         .add_service(directory);
     if server.reflection {
         let builder =

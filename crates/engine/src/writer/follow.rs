@@ -4,7 +4,9 @@
 use super::{Fatal, Writer, recall_memory};
 use crate::clock::Clock;
 use crate::feed::FeedEntry;
+use crate::leaves::{NewLeaf, is_urgent};
 use crate::memory::{Entry, LoadError, Memory, Upto, load};
+use crate::recorders::Recorders;
 use crate::rows;
 use handoff_domain::apply;
 use handoff_domain::directory::Directory;
@@ -37,6 +39,7 @@ struct Followed {
     events: HashMap<u64, (Arc<Event>, Digest, u64, Arc<Entry>)>,
     directory: Option<Arc<Directory>>,
     streams: HashMap<IncidentId, Digest>,
+    leaves: Vec<NewLeaf>,
 }
 
 impl Writer {
@@ -124,6 +127,8 @@ impl Writer {
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let (event, prev) = decode(&row.bytes).map_err(|error| LoadError::Decode(row.position, Box::new(error)))?;
+            let leaf = self.given.recorders.stored(&event.actor.org, row.hash, row.leaf);
+            followed.leaves.push(NewLeaf { hash: leaf.hash(), urgent: is_urgent(&event.body) });
             if row.kind == StreamKind::Incident {
                 self.take_event(row, &event, prev, followed).await?;
             } else {
@@ -192,7 +197,7 @@ impl Writer {
     }
 
     fn enter(&mut self, head: Head, followed: Followed, entries: Vec<(OrgId, FeedEntry)>) {
-        let Followed { cases, directory, streams, .. } = followed;
+        let Followed { cases, directory, streams, leaves, .. } = followed;
         (self.memory.position, self.memory.last_at, self.memory.last_hash) =
             (head.position, head.last_at, head.last_hash);
         for (org, entry) in &entries {
@@ -206,7 +211,7 @@ impl Writer {
             self.memory.directory = directory.clone();
             self.directory.send_replace(directory);
         }
-        self.published.publish(entries, cases.into_iter(), head.position);
+        self.published.publish(entries, cases.into_iter(), leaves, head.position);
     }
 
     /// Drops all memory and reads the log again.
@@ -242,16 +247,22 @@ pub(crate) async fn fenced_memory(
     store: &mut dyn StoreWriter,
     reader: &dyn Reader,
     shared: bool,
+    recorders: &Recorders,
     now: Millis,
 ) -> Result<Memory, Fatal> {
     let memory = settled_memory(store, reader, shared).await?;
-    if fence(store, &memory, now).await? { settled_memory(store, reader, shared).await } else { Ok(memory) }
+    if fence(store, &memory, recorders, now).await? { settled_memory(store, reader, shared).await } else { Ok(memory) }
 }
 
 /// Notes the server's history beside the head where it is another one than the noted. With it the epoch rises, unless
 /// the log is noted for the first time, and an event says so (reliability, 8). Whether anything was written, here or
 /// by another replica.
-async fn fence(store: &mut dyn StoreWriter, memory: &Memory, now: Millis) -> Result<bool, Fatal> {
+async fn fence(
+    store: &mut dyn StoreWriter,
+    memory: &Memory,
+    recorders: &Recorders,
+    now: Millis,
+) -> Result<bool, Fatal> {
     let lineage = store.lineage().await.map_err(Fatal::Tidy)?;
     let Some(timeline) = lineage.changed() else { return Ok(false) };
     let head = store.head().await.map_err(Fatal::Tidy)?;
@@ -263,6 +274,7 @@ async fn fence(store: &mut dyn StoreWriter, memory: &Memory, now: Millis) -> Res
         let prev = memory.streams.get(&LOG_STREAM).copied().unwrap_or(FIRST_PREV);
         batch.raise_epoch = true;
         batch.events.push(rows::of_log(
+            recorders,
             LogFenced { epoch, timeline },
             seq,
             &prev,

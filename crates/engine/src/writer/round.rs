@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::batch::{Finished, Given, Outcome, Overlay};
 use crate::feed::{FeedEntry, Published};
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
+use crate::leaves::NewLeaf;
 use crate::memory::{Change, Entry, LoadError, Memory, Upto, load};
 use handoff_domain::command::{Act, Command};
 use handoff_domain::directory::Directory;
@@ -38,6 +39,7 @@ struct News {
     cases: Vec<(IncidentId, Arc<Entry>)>,
     directory: Option<Arc<Directory>>,
     entries: Vec<(OrgId, FeedEntry)>,
+    leaves: Vec<NewLeaf>,
     position: u64,
 }
 
@@ -179,11 +181,11 @@ impl<'m> Open<'m> {
 
     fn close(self, chores: Vec<Chore>) -> Round {
         let Self { overlay, jobs, outcomes, looked_up, .. } = self;
-        let Finished { mut rows, change, published } = overlay.finish();
+        let Finished { mut rows, change, published, leaves } = overlay.finish();
         add_chores(&mut rows, &chores);
         let cases = change.cases.iter().filter_map(|(id, entry)| Some((*id, entry.clone()?))).collect();
         let (directory, position) = (change.directory.clone(), change.position);
-        let news = News { cases, directory, entries: published, position };
+        let news = News { cases, directory, entries: published, leaves, position };
         Round { jobs, chores, outcomes, rows, change, news, looked_up }
     }
 }
@@ -209,11 +211,11 @@ struct Board<'w> {
 impl Board<'_> {
     /// Publishes what is durable, then answers those who wait for it.
     fn tell(&self, news: News, jobs: VecDeque<Job>, outcomes: Vec<Outcome>, chores: Vec<Chore>) {
-        let News { cases, directory, entries, position } = news;
+        let News { cases, directory, entries, leaves, position } = news;
         if let Some(directory) = directory {
             self.directory.send_replace(directory);
         }
-        self.published.publish(entries, cases.into_iter(), position);
+        self.published.publish(entries, cases.into_iter(), leaves, position);
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             answer(
                 job,
@@ -225,9 +227,10 @@ impl Board<'_> {
             );
         }
         for chore in chores {
-            if let Chore::Cursor { done, .. } = chore {
-                // A subscriber that has gone needs no word.
-                let _ = done.send(Ok(()));
+            match chore {
+                // Whoever has gone needs no word.
+                Chore::Cursor { done, .. } | Chore::Tree { done, .. } => drop(done.send(Ok(()))),
+                Chore::Denial { .. } => {}
             }
         }
     }

@@ -31,9 +31,10 @@ pub const fn roles_of(kind: OrgKind) -> &'static [Role] {
             Role::DutyOfficer,
             Role::Supervisor,
             Role::Admin,
+            Role::Witness,
         ],
         OrgKind::Superior => &[Role::Superior],
-        OrgKind::Audit => &[Role::Auditor],
+        OrgKind::Audit => &[Role::Auditor, Role::Witness],
         OrgKind::Operator => &[Role::Admin],
     }
 }
@@ -67,6 +68,9 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     check_server(&mut findings);
     check_database(&mut findings);
     findings.secret("evidence.log_key_file", files::read_key(&config.evidence.log_key_file));
+    if let Err(error) = config.evidence.policy() {
+        findings.add("evidence.policy_file", chain(&error), "name the policy both organisations signed, unchanged");
+    }
     findings.secret("sealing.key_file", files::read_key(&config.sealing.key_file));
     for (at, file) in config.sealing.previous_key_files.iter().enumerate() {
         findings.secret(&format!("sealing.previous_key_files[{at}]"), files::read_key(file));

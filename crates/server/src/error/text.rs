@@ -146,6 +146,9 @@ reasons! {
         "该请求编号已用于另一请求。请使用新的请求编号。";
     NotImplemented: "This part of the service is not built yet[: {part}]. Use the phone and the printed form.",
         "此功能尚未提供[：{part}]。请使用电话和纸质移交单办理。";
+    EvidenceNotReady: "No signed checkpoint covers this yet, or this service has no policy of witnesses. Ask again in a \
+        second; if this lasts, have somebody look at the witnesses and at evidence.policy_file.",
+        "尚无签名检查点涵盖此内容，或本服务未配置见证策略。请稍后重试；如持续出现，请检查见证程序和 evidence.policy_file 配置。";
     QueueFull: "Too many requests wait; this one was not accepted. It will be sent again; if this lasts, use the \
         phone.",
         "等待处理的请求过多，本请求未被接收，将自动重发。如持续出现，请改用电话。";
@@ -180,7 +183,7 @@ reasons! {
 }
 
 /// What is wrong with a field, by code. Published in `docs/errors.md`; a test compares.
-pub(super) const VIOLATIONS: [(&str, Text); 18] = [
+pub(super) const VIOLATIONS: [(&str, Text); 19] = [
     ("REQUIRED", Text { en: "is missing; fill it in", zh: "缺失，请填写" }),
     (
         "NOT_A_UUID",
@@ -228,6 +231,13 @@ pub(super) const VIOLATIONS: [(&str, Text); 18] = [
         Text {
             en: "is not a digest; write sha256: and 64 lower-case hexadecimal digits",
             zh: "不是摘要，请填写 sha256: 及64位小写十六进制数字",
+        },
+    ),
+    (
+        "NOT_A_COSIGNATURE",
+        Text {
+            en: "is not a checkpoint of this log with one valid line of a witness that its policy names",
+            zh: "不是本日志的检查点，或没有策略所列见证人的一行有效签名",
         },
     ),
     (

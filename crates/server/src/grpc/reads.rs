@@ -258,9 +258,9 @@ pub(super) fn station_asked(
     }
 }
 
-/// Whoever only keeps the directory has no business in incidents.
+/// Whoever only keeps the directory, or mirrors the log, has no business in incidents.
 pub(super) fn may_list(caller: &Caller) -> Result<(), Refusal> {
-    if caller.roles.iter().all(|role| *role == Role::Admin) {
+    if caller.roles.iter().all(|role| matches!(role, Role::Admin | Role::Witness)) {
         return Err(Refusal::new(Reason::RoleNotAllowed));
     }
     Ok(())

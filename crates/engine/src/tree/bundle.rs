@@ -1,0 +1,107 @@
+//! The bundle of one case, put together from the store (evidence, 12).
+
+use super::proof::ProofError;
+use super::{Tree, Witnesses};
+use crate::memory::LOAD_PAGE_EVENTS;
+use handoff_domain::event::{Body, Event};
+use handoff_domain::ids::IncidentId;
+use handoff_evidence::bundle::{Bundle, BundleError, Logged};
+use handoff_evidence::event::{DecodeError, decode};
+use handoff_evidence::note::{Checkpoint, Head};
+use handoff_store::rows::EventRow;
+use handoff_store::{Reader, StoreError};
+use std::collections::BTreeMap;
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store does not answer.
+    #[error("the store cannot be read")]
+    Store(#[source] StoreError),
+    /// Stored bytes are no event.
+    #[error("the event at position {0} cannot be read")]
+    Event(u64, #[source] Box<DecodeError>),
+    /// No signed head covers the case yet; one does within the second.
+    #[error("no signed checkpoint covers the case yet")]
+    NotYet,
+    /// A path cannot be made.
+    #[error("an inclusion path cannot be made")]
+    Proof(#[source] ProofError),
+    /// The parts make no bundle.
+    #[error("the parts make no bundle")]
+    Bundle(#[source] Box<BundleError>),
+}
+
+impl From<StoreError> for ExportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The bundle of a case as it stands, its values withheld. Under a checkpoint with a quorum where there is one that covers
+/// the case, else under the newest signed one: then the verifier says that it is not proven.
+///
+/// # Errors
+/// [`ExportError`].
+pub async fn export(
+    tree: &Tree,
+    witnesses: &Witnesses,
+    reader: &dyn Reader,
+    incident: IncidentId,
+) -> Result<Vec<u8>, ExportError> {
+    let rows = all(reader, incident).await?;
+    let needed = rows.last().map_or(0, |row| row.position + 1);
+    let checkpoint = match witnesses.first_from(tree, reader, needed).await? {
+        Some(proven) => proven,
+        None => newest(tree, witnesses, reader, needed).await?.ok_or(ExportError::NotYet)?,
+    };
+    let size = checkpoint.head.size;
+    let (mut events, mut bounds) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+    for row in rows {
+        let event = decode(&row.bytes).map_err(|error| ExportError::Event(row.position, Box::new(error)))?.0;
+        if is_bounded(&event)
+            && let Some(before) = witnesses.last_up_to(tree, reader, row.position).await?
+        {
+            bounds.insert(event.seq, before);
+        }
+        let leaf = tree.recorders().stored(&event.actor.org, row.hash, row.leaf);
+        let path = tree.inclusion(reader, row.position, size).await.map_err(ExportError::Proof)?;
+        events.push(Logged { bytes: row.bytes.to_vec(), index: row.position, leaf, path });
+    }
+    let policy = witnesses.policy().text().to_owned();
+    let disclosures = BTreeMap::new();
+    let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new() };
+    bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
+}
+
+/// Whose time is bounded from below by a checkpoint that does not contain it.
+fn is_bounded(event: &Event) -> bool {
+    event.seq == 1 || matches!(event.body, Body::TakenOver(_) | Body::Closed(_))
+}
+
+async fn all(reader: &dyn Reader, incident: IncidentId) -> Result<Vec<EventRow>, StoreError> {
+    let mut rows: Vec<EventRow> = Vec::new();
+    loop {
+        let from = rows.last().map_or(1, |row| row.seq + 1);
+        let page = reader.events_of(incident, from, LOAD_PAGE_EVENTS).await?;
+        let full = page.len() == LOAD_PAGE_EVENTS as usize;
+        rows.extend(page);
+        if !full {
+            return Ok(rows);
+        }
+    }
+}
+
+async fn newest(
+    tree: &Tree,
+    witnesses: &Witnesses,
+    reader: &dyn Reader,
+    needed: u64,
+) -> Result<Option<Checkpoint>, StoreError> {
+    let Some(signed) = tree.shown().signed else { return Ok(None) };
+    let Head { size, root } = signed.head;
+    if size < needed {
+        return Ok(None);
+    }
+    tree.checkpoint(reader, Head { size, root }, Some(witnesses)).await.map(Some)
+}
