@@ -93,3 +93,17 @@ impl Log {
         (sigsum, TlogProof { extra: leaf, index: at, path, checkpoint })
     }
 }
+
+/// Tries a text with each of its bytes in each other value. `holds` says whether the changed one still proves
+/// something, and none may.
+pub(crate) fn change_every_byte(right: &[u8], mut holds: impl FnMut(&[u8]) -> bool) {
+    assert!(holds(right), "as it is it holds");
+    let mut changed = right.to_vec();
+    for at in 0..right.len() {
+        for add in 1..=255 {
+            changed[at] = right[at].wrapping_add(add);
+            assert!(!holds(&changed), "byte {at} changed to {:?}", char::from(changed[at]));
+        }
+        changed[at] = right[at];
+    }
+}
