@@ -4,6 +4,7 @@
 //! Pure: no async, no I/O, no clock, no randomness. Keys, salts and instants are arguments.
 #![warn(missing_docs)]
 
+pub mod archive;
 pub mod disclosure;
 pub mod event;
 pub mod json;

@@ -2,6 +2,7 @@
 //! the schema does not compile until it is sampled.
 
 mod records;
+pub(crate) mod story;
 
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{ClientId, Digest, IncidentId, OfficerId, OrgId, StationId, UnitId};
