@@ -1,5 +1,5 @@
 //! All byte work of what can be proven years later (design page *evidence*): canonical events, the chain of one
-//! incident, sealed fields, the statement officers sign, the log's key.
+//! incident, sealed fields, the statement officers sign, the log's key, its leaves and tree, checkpoints and proofs.
 //!
 //! Pure: no async, no I/O, no clock, no randomness. Keys, salts and instants are arguments.
 #![warn(missing_docs)]
@@ -7,8 +7,16 @@
 pub mod disclosure;
 pub mod event;
 pub mod json;
+pub mod leaf;
+pub mod lines;
 pub mod log;
+pub mod merkle;
+pub mod note;
+pub mod sigsum;
 pub mod statement;
+pub mod tlog_proof;
+
+mod ed25519;
 
 #[cfg(test)]
 mod fuzz;

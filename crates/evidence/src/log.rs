@@ -1,8 +1,9 @@
 //! The log's identity: its key and the origin that follows from it (evidence, 4). A new key is a new log.
 
+use crate::lines::hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use handoff_domain::event::directory::LogOpened;
 use handoff_domain::values::Salt;
 use sha2::{Digest as _, Sha256};
@@ -57,11 +58,10 @@ impl LogKey {
         self.0.verifying_key().to_bytes()
     }
 
-    /// The log's name: [`ORIGIN_PREFIX`] and the lower-case hexadecimal SHA-256 of the public key.
+    /// The log's name ([`origin_of`] its public key).
     #[must_use]
     pub fn origin(&self) -> String {
-        let digest = handoff_domain::ids::Digest(Sha256::digest(self.public()).into()).to_string();
-        format!("{ORIGIN_PREFIX}{}", digest.trim_start_matches("sha256:"))
+        origin_of(&self.public())
     }
 
     /// The fact at position 0 of this log.
@@ -69,6 +69,17 @@ impl LogKey {
     pub fn opened(&self, salt: Salt) -> LogOpened {
         LogOpened { origin: self.origin(), salt, policy: None, predecessor: None }
     }
+
+    /// Signs the text of a head, which `note` makes: a log key signs nothing else.
+    pub(crate) fn sign(&self, text: &[u8]) -> [u8; 64] {
+        self.0.sign(text).to_bytes()
+    }
+}
+
+/// The name of the log with this public key: [`ORIGIN_PREFIX`] and the key's lower-case hexadecimal SHA-256.
+#[must_use]
+pub fn origin_of(public: &[u8; 32]) -> String {
+    format!("{ORIGIN_PREFIX}{}", hex(&Sha256::digest(public)))
 }
 
 #[cfg(test)]
