@@ -10,7 +10,8 @@
 //! bounds/0001.note                     the last witnessed checkpoint that does not contain the opening, a transfer
 //!                                      or a closing
 //! signoff/0008.statement.json          what was signed                                       derived
-//! registry/<org>/…                     events, proofs and entries of sign-off keys
+//! registry/<org>/0001.update.json      the event of a change of the key registry, .update.sigsum and .tlog-proof
+//! registry/<org>/0001.entry.json       an officer's key, 0001.entry.path its way to the root of an update
 //! disclosures/0001.caller.phone.json   a sealed field, opened; may be taken out
 //! policy/0001.policy, 0002.note …      the first policy and the notes that follow it
 //! policy/sigsum.policy                 the one in force, for Sigsum's tools                  derived
@@ -22,10 +23,12 @@
 
 pub(crate) mod derived;
 pub(crate) mod layout;
+pub(crate) mod registry;
 pub(crate) mod signed;
 
 pub use derived::BUNDLE;
 pub use layout::EVENTS_MAX;
+pub use registry::{Registry, Shown};
 pub use signed::Action;
 
 use crate::archive::{self, ArchiveError, Files};
@@ -39,7 +42,7 @@ use crate::policy::{Chain, Policy, PolicyError, SuccessionError};
 use crate::sigsum::SigsumProof;
 use derived::{Frame, Manifest};
 use handoff_domain::event::Event;
-use handoff_domain::ids::{Digest, OrgId};
+use handoff_domain::ids::OrgId;
 use handoff_domain::values::{b64url, b64url_read};
 use layout::Slot;
 use signed::Papers;
@@ -69,6 +72,8 @@ pub struct Bundle {
     pub bounds: BTreeMap<u64, Checkpoint>,
     /// Disclosure strings by event number and path. What is left out reads "withheld".
     pub disclosures: BTreeMap<(u64, String), String>,
+    /// What the sign-offs need of each organisation's key registry.
+    pub registries: BTreeMap<OrgId, Registry>,
     /// The first policy of the chain.
     pub policy: String,
     /// The notes by which later policies follow it.
@@ -175,10 +180,11 @@ impl Bundle {
         put(Slot::SigsumPolicy, policy.to_sigsum().into_bytes());
         put(Slot::Instructions, frame.instructions(&told.iter().map(|told| &told.event.actor.org).collect::<Vec<_>>()));
         let incident = told.first().map(|told| told.event.incident).ok_or(BundleError::Count)?;
-        let (events, disclosures) = (self.events.len(), self.disclosures.len());
-        let first = Policy::read(&self.policy)?.digest();
-        put(Slot::Manifest, Manifest { incident, events, disclosures, checkpoint, policy: first }.write()?);
+        let (events, disclosures, bounds) = (self.events.len(), self.disclosures.len(), self.bounds.len());
+        let policy = event::hash(self.policy.as_bytes());
+        put(Slot::Manifest, Manifest { incident, events, disclosures, bounds, checkpoint, policy }.write()?);
         files.extend(frame.keys(&self.recorders(&chain, &told)?));
+        registry::put(&self.registries, &frame, checkpoint, &mut files)?;
         Ok(files)
     }
 
@@ -278,7 +284,7 @@ fn parts(files: &Files) -> Result<Bundle, BundleError> {
     for (name, data) in files {
         match Slot::of(name).ok_or_else(|| BundleError::Unknown(name.clone()))? {
             // A gap shows when the files are compared: they are written again under numbers without one.
-            Slot::Event(seq) => events.push(logged(files, seq, data)?),
+            Slot::Event(seq) => events.push(logged(files, &Slot::Sigsum(seq), data)?),
             Slot::Bound(seq) => drop(bounds.insert(seq, checkpoint(name, data)?)),
             Slot::Disclosure(seq, path) => drop(disclosures.insert((seq, path), b64url(data))),
             Slot::Policy(_) => {
@@ -299,7 +305,8 @@ fn parts(files: &Files) -> Result<Bundle, BundleError> {
     let mut policies = policies.into_iter();
     let policy = policies.next().ok_or_else(|| BundleError::Missing(Slot::Policy(1).to_string()))?;
     let checkpoint = checkpoint(&Slot::Checkpoint.to_string(), there(files, &Slot::Checkpoint)?)?;
-    Ok(Bundle { events, checkpoint, bounds, disclosures, policy, successions: policies.collect() })
+    let (registries, successions) = (registry::read(files)?, policies.collect());
+    Ok(Bundle { events, checkpoint, bounds, disclosures, registries, policy, successions })
 }
 
 fn there<'a>(files: &'a Files, slot: &Slot) -> Result<&'a Vec<u8>, BundleError> {
@@ -310,18 +317,12 @@ fn checkpoint(file: &str, data: &[u8]) -> Result<Checkpoint, BundleError> {
     Checkpoint::read(data).map_err(|source| BundleError::Text { file: file.to_owned(), source })
 }
 
-fn logged(files: &Files, seq: u64, bytes: &[u8]) -> Result<Logged, BundleError> {
-    let slot = Slot::Sigsum(seq);
-    let proof = SigsumProof::read(there(files, &slot)?);
+/// An event with its place in the log, which its proof in that file tells.
+fn logged(files: &Files, slot: &Slot, bytes: &[u8]) -> Result<Logged, BundleError> {
+    let proof = SigsumProof::read(there(files, slot)?);
     let proof = proof.map_err(|source| BundleError::Text { file: slot.to_string(), source })?;
     let leaf = proof.leaf(event::hash(bytes));
     Ok(Logged { bytes: bytes.to_vec(), index: proof.index, leaf, path: proof.path })
-}
-
-/// Digest of a policy file.
-#[expect(dead_code, reason = "used by verify")]
-pub(crate) fn fingerprint(policy: &str) -> Digest {
-    event::hash(policy.as_bytes())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod bundle;
 pub mod disclosure;
 pub mod event;
 pub mod json;
@@ -13,11 +14,17 @@ pub mod lines;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod policy;
+pub mod registry;
+pub mod report;
+pub mod signoff;
 pub mod sigsum;
 pub mod statement;
 pub mod tlog_proof;
+pub mod verify;
 
 mod ed25519;
+pub mod keys;
 
 #[cfg(test)]
 mod fuzz;

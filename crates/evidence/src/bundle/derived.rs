@@ -96,6 +96,7 @@ pub(crate) struct Manifest<'a> {
     pub(crate) incident: IncidentId,
     pub(crate) events: usize,
     pub(crate) disclosures: usize,
+    pub(crate) bounds: usize,
     pub(crate) checkpoint: &'a Checkpoint,
     /// Digest of the first policy.
     pub(crate) policy: Digest,
@@ -107,6 +108,7 @@ impl Manifest<'_> {
         let text = |text: String| Some(Node::Text(text));
         let count = |count: usize| u64::try_from(count).ok().map(Node::Int);
         let fields = [
+            ("bounds", count(self.bounds)),
             ("disclosures", count(self.disclosures)),
             ("events", count(self.events)),
             ("incident", text(self.incident.to_string())),

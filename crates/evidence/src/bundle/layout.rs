@@ -32,8 +32,37 @@ pub(crate) enum Slot {
     SigsumPolicy,
     /// Public keys in OpenSSH form, by what they are.
     Key(String),
-    /// Material of one organisation's key registry: folder and file.
-    Registry(String, String),
+    /// Material of one organisation's key registry: folder, number, file.
+    Registry(String, u64, Part),
+}
+
+/// A file of a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// The exact bytes of an update's event.
+    Update,
+    /// Its proof for Sigsum's verifiers.
+    Sigsum,
+    /// Its proof for C2SP verifiers.
+    Tlog,
+    /// An entry.
+    Entry,
+    /// Its way to the root of an update.
+    Path,
+}
+
+impl Part {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Update, ".update.json"),
+        (Self::Sigsum, ".update.sigsum"),
+        (Self::Tlog, ".update.tlog-proof"),
+        (Self::Entry, ".entry.json"),
+        (Self::Path, ".entry.path"),
+    ];
+
+    fn end(self) -> &'static str {
+        Self::ALL.iter().find(|(part, _)| *part == self).map_or("", |(_, end)| end)
+    }
 }
 
 impl Slot {
@@ -64,7 +93,11 @@ impl Slot {
             "policy" if file == "sigsum.policy" => Some(Self::SigsumPolicy),
             "policy" => numbered(".policy").or_else(|| numbered(".note")).map(Self::Policy),
             "keys" => file.strip_suffix(".pub").map(|name| Self::Key(name.to_owned())),
-            "registry" => file.split_once('/').map(|(org, file)| Self::Registry(org.to_owned(), file.to_owned())),
+            "registry" => {
+                let (org, file) = file.split_once('/')?;
+                let of = |(part, end): (Part, &str)| Some((number(file.strip_suffix(end)?)?, part));
+                Part::ALL.into_iter().find_map(of).map(|(number, part)| Self::Registry(org.to_owned(), number, part))
+            }
             _ => None,
         }
     }
@@ -86,7 +119,7 @@ impl Display for Slot {
             Self::Policy(number) => write!(f, "policy/{number:04}.note"),
             Self::SigsumPolicy => f.write_str("policy/sigsum.policy"),
             Self::Key(name) => write!(f, "keys/{name}.pub"),
-            Self::Registry(org, file) => write!(f, "registry/{org}/{file}"),
+            Self::Registry(org, number, part) => write!(f, "registry/{org}/{number:04}{}", part.end()),
         }
     }
 }
@@ -132,7 +165,11 @@ mod tests {
             (Slot::Policy(2), "policy/0002.note"),
             (Slot::SigsumPolicy, "policy/sigsum.policy"),
             (Slot::Key("recorder-A".to_owned()), "keys/recorder-A.pub"),
-            (Slot::Registry("A".to_owned(), "0001.json".to_owned()), "registry/A/0001.json"),
+            (Slot::Registry("A".to_owned(), 1, Part::Update), "registry/A/0001.update.json"),
+            (Slot::Registry("A".to_owned(), 2, Part::Sigsum), "registry/A/0002.update.sigsum"),
+            (Slot::Registry("A".to_owned(), 2, Part::Tlog), "registry/A/0002.update.tlog-proof"),
+            (Slot::Registry("A=2e1".to_owned(), 3, Part::Entry), "registry/A=2e1/0003.entry.json"),
+            (Slot::Registry("A".to_owned(), 3, Part::Path), "registry/A/0003.entry.path"),
         ];
         for (slot, name) in slots {
             assert_eq!(slot.to_string(), name);
@@ -158,6 +195,8 @@ mod tests {
             "policy/0002.policy",
             "disclosures/0001.json",
             "registry/A",
+            "registry/A/0001.json",
+            "registry/A/B/0001.update.json",
             "keys/log",
             "notes/0001.note",
         ];
