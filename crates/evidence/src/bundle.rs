@@ -176,7 +176,10 @@ impl Bundle {
             put(slot, json);
         }
         put(Slot::Policy(1), self.policy.clone().into_bytes());
-        self.successions.iter().zip(2..).for_each(|(note, number)| put(Slot::Policy(number), note.clone().into_bytes()));
+        self.successions
+            .iter()
+            .zip(2..)
+            .for_each(|(note, number)| put(Slot::Policy(number), note.clone().into_bytes()));
         put(Slot::SigsumPolicy, policy.to_sigsum().into_bytes());
         put(Slot::Instructions, frame.instructions(&told.iter().map(|told| &told.event.actor.org).collect::<Vec<_>>()));
         let incident = told.first().map(|told| told.event.incident).ok_or(BundleError::Count)?;
@@ -221,8 +224,7 @@ impl Bundle {
         }
         let mut papers = Papers::default();
         let tell = |(logged, seq): (&Logged, u64)| {
-            let (event, prev) =
-                event::decode(&logged.bytes).map_err(|source| BundleError::Event { seq, source })?;
+            let (event, prev) = event::decode(&logged.bytes).map_err(|source| BundleError::Event { seq, source })?;
             let signed = papers.take(&event, event::hash(&logged.bytes), prev).signed;
             let statement = signed.and_then(|signed| signed.statement).map(|statement| statement.bytes().to_vec());
             Ok(Told { event, statement })

@@ -23,7 +23,7 @@ pub use bounds::CONTRADICTION_MS;
 #[cfg(test)]
 pub(crate) use bounds::has_bound;
 use desk::{Desk, Slots};
-use tally::{Detailed as _, Tally};
+use tally::{Tally, line};
 
 /// What is asked beside the rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn verify(bundle: &[u8], policy: &str, options: Options) -> Report {
     let mut report = tally::empty(event::hash(policy.as_bytes()), event::hash(bundle));
     let given = Policy::read(policy);
     if let Err(error) = &given {
-        tally.fail(CheckId::C1, Place::Policy, Problem::PolicyUnreadable).line(error.line);
+        tally.fail_with(CheckId::C1, Place::Policy, Problem::PolicyUnreadable, [line(error.line)]);
     }
     let files = archive::read(bundle);
     if files.is_err() {
@@ -49,8 +49,7 @@ pub fn verify(bundle: &[u8], policy: &str, options: Options) -> Report {
         (report.checks, report.verdict) = (tally.into_checks(), Verdict::Unreadable);
         return report;
     };
-    let slots: Slots<'_> =
-        files.iter().filter_map(|(name, data)| Some((Slot::of(name)?, data.as_slice()))).collect();
+    let slots: Slots<'_> = files.iter().filter_map(|(name, data)| Some((Slot::of(name)?, data.as_slice()))).collect();
     if container::is_too_new(&slots, &mut tally) {
         (report.checks, report.verdict) = (tally.into_checks(), Verdict::Newer);
         return report;

@@ -1,8 +1,8 @@
 //! Everything in a bundle that follows from the rest of it: proofs in both forms, the manifest, keys in OpenSSH form,
 //! the instructions. Written once by whoever makes a bundle, and again by everybody who reads one.
 
-use super::layout::{Slot, file_part};
 use super::Logged;
+use super::layout::{Slot, file_part};
 use crate::json::{self, WriteError};
 use crate::lines::b64;
 use crate::note::{Checkpoint, Cosigner};

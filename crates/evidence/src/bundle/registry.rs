@@ -135,7 +135,11 @@ pub(super) fn read(files: &Files) -> Result<BTreeMap<OrgId, Registry>, BundleErr
         match part {
             Part::Update => {
                 let update = read_update(data).ok_or_else(|| BundleError::Form(name.clone()))?;
-                registry.updates.push(super::logged(files, &Slot::Registry(folder.clone(), number, Part::Sigsum), data)?);
+                registry.updates.push(super::logged(
+                    files,
+                    &Slot::Registry(folder.clone(), number, Part::Sigsum),
+                    data,
+                )?);
                 orgs.insert(folder, update.update.org);
             }
             Part::Entry => {

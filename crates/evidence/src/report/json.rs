@@ -22,12 +22,12 @@ pub(super) fn write(report: &Report) -> String {
     out
 }
 
-fn text(value: impl ToString) -> Json {
+fn text(value: &(impl ToString + ?Sized)) -> Json {
     Json::Text(value.to_string())
 }
 
 fn maybe(value: Option<impl ToString>) -> Json {
-    value.map_or(Json::Null, text)
+    value.map_or(Json::Null, |value| text(&value))
 }
 
 fn both((en, zh): Text) -> Json {
@@ -39,19 +39,8 @@ fn list<T>(items: &[T], one: impl Fn(&T) -> Json) -> Json {
 }
 
 fn of_report(report: &Report) -> Json {
-    let Report {
-        verdict,
-        checks,
-        policy,
-        bundle,
-        incident,
-        closed_at,
-        by_ruling,
-        proven,
-        sign_offs,
-        fields,
-        events,
-    } = report;
+    let Report { verdict, checks, policy, bundle, incident, closed_at, by_ruling, proven, sign_offs, fields, events } =
+        report;
     Json::Map(vec![
         ("verdict", text(verdict)),
         ("exit_code", Json::Number(u64::from(report.exit_code()))),
@@ -74,7 +63,7 @@ fn of_proven(proven: &Proven) -> Json {
         ("log", text(log)),
         ("size", Json::Number(*size)),
         ("root", text(root)),
-        ("witnesses", list(witnesses, |name| text(name))),
+        ("witnesses", list(witnesses, |name| text(name.as_str()))),
         ("witnessed_first", maybe(witnessed.map(|(first, _)| first))),
         ("witnessed_last", maybe(witnessed.map(|(_, last)| last))),
         ("closing_not_before", maybe(*not_before)),
@@ -146,9 +135,8 @@ fn of_finding(finding: &Finding) -> Json {
         Place::File(name) => (text(name), Json::Null),
         Place::Event(seq) => (Json::Null, Json::Number(*seq)),
     };
-    let detail = |(name, value): &(super::Detail, String)| {
-        Json::Map(vec![("name", text(name)), ("value", text(value))])
-    };
+    let detail =
+        |(name, value): &(super::Detail, String)| Json::Map(vec![("name", text(name)), ("value", text(value))]);
     Json::Map(vec![
         ("problem", text(problem.as_str())),
         ("file", file),

@@ -137,7 +137,7 @@ fn tame(text: &str) -> String {
     tame
 }
 
-fn plain(value: impl ToString) -> Value {
+fn plain(value: &(impl ToString + ?Sized)) -> Value {
     Value::Plain(tame(&value.to_string()))
 }
 
@@ -148,7 +148,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     sign_offs(report, &mut facts);
     let fields = report.fields;
     let counts = [fields.disclosed, fields.withheld, fields.erased, fields.bad];
-    facts.push(Fact(Phrase::Fields, counts.into_iter().map(plain).collect()));
+    facts.push(Fact(Phrase::Fields, counts.iter().map(plain).collect()));
     facts.push(Fact(Phrase::Checks, Vec::new()));
     report.checks.iter().for_each(|check| of_check(check, &mut facts));
     facts.push(Fact(Phrase::Events, Vec::new()));
@@ -158,7 +158,7 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
     facts.extend(report.events.iter().map(event));
     facts.push(Fact(Phrase::NotProvenHead, Vec::new()));
     facts.push(match &report.proven {
-        Some(proven) => Fact(Phrase::NotReopened, vec![plain(proven.size)]),
+        Some(proven) => Fact(Phrase::NotReopened, vec![plain(&proven.size)]),
         None => Fact(Phrase::NotReopenedAtAll, Vec::new()),
     });
     facts.extend([Fact(Phrase::NotTheOfficer, Vec::new()), Fact(Phrase::NotTrue, Vec::new())]);
@@ -170,34 +170,34 @@ fn verdict(report: &Report, facts: &mut Vec<Fact>) {
     let failed: Vec<_> = failed.map(|check| check.id.as_str()).collect();
     facts.push(match report.verdict {
         Verdict::Proven => Fact(Phrase::Proven, Vec::new()),
-        Verdict::NotProven => Fact(Phrase::NotProven, vec![plain(failed.join(", "))]),
+        Verdict::NotProven => Fact(Phrase::NotProven, vec![plain(&failed.join(", "))]),
         Verdict::Unreadable => Fact(Phrase::Unreadable, Vec::new()),
         Verdict::Newer => Fact(Phrase::Newer, Vec::new()),
     });
     match (report.incident, report.closed_at) {
         (Some(incident), Some(at)) if report.by_ruling => {
-            facts.push(Fact(Phrase::ClosedByRuling, vec![plain(incident), plain(at)]));
+            facts.push(Fact(Phrase::ClosedByRuling, vec![plain(&incident), plain(&at)]));
         }
-        (Some(incident), Some(at)) => facts.push(Fact(Phrase::Closed, vec![plain(incident), plain(at)])),
-        (Some(incident), None) => facts.push(Fact(Phrase::NotClosed, vec![plain(incident)])),
+        (Some(incident), Some(at)) => facts.push(Fact(Phrase::Closed, vec![plain(&incident), plain(&at)])),
+        (Some(incident), None) => facts.push(Fact(Phrase::NotClosed, vec![plain(&incident)])),
         (None, _) => {}
     }
     // "Proven by" is said of what is proven and of nothing else.
     if let (Some(proven), Verdict::Proven) = (&report.proven, report.verdict) {
         witnessed(proven, facts);
     }
-    facts.push(Fact(Phrase::Policy, vec![plain(report.policy)]));
-    facts.push(Fact(Phrase::Bundle, vec![plain(report.bundle)]));
+    facts.push(Fact(Phrase::Policy, vec![plain(&report.policy)]));
+    facts.push(Fact(Phrase::Bundle, vec![plain(&report.bundle)]));
 }
 
 fn witnessed(proven: &Proven, facts: &mut Vec<Fact>) {
-    let names = || plain(proven.witnesses.join(", "));
+    let names = || plain(&proven.witnesses.join(", "));
     facts.push(match (proven.not_before, proven.witnessed) {
-        (Some(from), Some((_, until))) => Fact(Phrase::Between, vec![names(), plain(from), plain(until)]),
-        (None, Some((_, until))) => Fact(Phrase::Until, vec![names(), plain(until)]),
+        (Some(from), Some((_, until))) => Fact(Phrase::Between, vec![names(), plain(&from), plain(&until)]),
+        (None, Some((_, until))) => Fact(Phrase::Until, vec![names(), plain(&until)]),
         (_, None) => Fact(Phrase::NoWitness, Vec::new()),
     });
-    facts.push(Fact(Phrase::Tree, vec![plain(&proven.log), plain(proven.size), plain(proven.root)]));
+    facts.push(Fact(Phrase::Tree, vec![plain(&proven.log), plain(&proven.size), plain(&proven.root)]));
 }
 
 fn seat(org: &OrgId, station: Option<&StationId>) -> String {
@@ -217,10 +217,10 @@ fn sign_off(line: &SignOffLine, facts: &mut Vec<Fact>) {
     facts.push(Fact(
         Phrase::SignOff,
         vec![
-            plain(format!("{:04}", line.seq)),
+            plain(&format!("{:04}", line.seq)),
             Value::Word(words::action(line.action)),
-            plain(seat(&line.org, line.station.as_ref())),
-            plain(officer),
+            plain(&seat(&line.org, line.station.as_ref())),
+            plain(&officer),
             Value::Word(words::level(line.level)),
         ],
     ));
@@ -230,21 +230,18 @@ fn sign_off(line: &SignOffLine, facts: &mut Vec<Fact>) {
     let mut put = |phrase: Phrase, value: Option<Value>| {
         facts.extend(value.map(|value| Fact(phrase, vec![value])));
     };
-    put(Phrase::Substitute, line.substitute.as_ref().map(plain));
+    put(Phrase::Substitute, line.substitute.as_ref().map(|value| plain(&value)));
     put(Phrase::Stands, line.ruling.map(|ruling| Value::Word(words::ruling(ruling))));
-    put(Phrase::InPlaceOf, line.in_place_of.as_ref().map(plain));
+    put(Phrase::InPlaceOf, line.in_place_of.as_ref().map(|value| plain(&value)));
     // A key that did not sign is not shown as if it had.
     let signed = line.holds && line.level != Level::Attested;
-    put(Phrase::Key, line.key.as_ref().filter(|_| signed).map(plain));
-    put(Phrase::Doubted, line.compromised_since.map(plain));
+    put(Phrase::Key, line.key.as_ref().filter(|_| signed).map(|value| plain(&value)));
+    put(Phrase::Doubted, line.compromised_since.map(|value| plain(&value)));
 }
 
 fn of_check(check: &Check, facts: &mut Vec<Fact>) {
-    let mut values = vec![
-        plain(check.id),
-        Value::Word(words::check_name(check.id)),
-        Value::Word(words::outcome(check.outcome)),
-    ];
+    let mut values =
+        vec![plain(&check.id), Value::Word(words::check_name(check.id)), Value::Word(words::outcome(check.outcome))];
     if check.outcome == Outcome::NotApplicable {
         values.push(Value::Word(words::check_empty(check.id)));
         facts.push(Fact(Phrase::CheckEmpty, values));
@@ -253,7 +250,7 @@ fn of_check(check: &Check, facts: &mut Vec<Fact>) {
     }
     facts.extend(check.findings.iter().map(|one| finding(one, Phrase::Finding, Phrase::FindingMore)));
     if check.further > 0 {
-        facts.push(Fact(Phrase::Further, vec![plain(check.further)]));
+        facts.push(Fact(Phrase::Further, vec![plain(&check.further)]));
     }
     if check.outcome == Outcome::Failed {
         facts.push(Fact(Phrase::Meaning, vec![Value::Word(words::check_meaning(check.id))]));
@@ -274,10 +271,10 @@ fn finding(finding: &Finding, short: Phrase, long: Phrase) -> Fact {
 
 fn event(line: &EventLine) -> Fact {
     let values = vec![
-        plain(format!("{:04}", line.seq)),
-        plain(line.at),
+        plain(&format!("{:04}", line.seq)),
+        plain(&line.at),
         Value::Word(event_name(line.type_name)),
-        plain(seat(&line.org, line.station.as_ref())),
+        plain(&seat(&line.org, line.station.as_ref())),
         Value::Word(words::role(line.role)),
         Value::Word(words::voice(line.voice)),
     ];

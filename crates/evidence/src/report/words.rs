@@ -71,10 +71,9 @@ pub(super) const fn check_meaning(id: CheckId) -> Text {
             "the named events may have been written, changed or added after the witnesses signed",
             "所列事件可能是在见证方签名之后写入、更改或添加的",
         ),
-        CheckId::C4 => (
-            "the named events cannot be attributed to the organisation they name",
-            "所列事件不能归于其所称的单位",
-        ),
+        CheckId::C4 => {
+            ("the named events cannot be attributed to the organisation they name", "所列事件不能归于其所称的单位")
+        }
         CheckId::C5 => (
             "events are missing, exchanged or of another case; the history is not complete",
             "事件有缺失、调换或来自其他案件；办理过程不完整",
@@ -83,10 +82,7 @@ pub(super) const fn check_meaning(id: CheckId) -> Text {
             "the case did not go as the agreed rules demand, or was not closed; do not take it as closed",
             "办理过程不符合约定规则，或并未办结；不得视为已办结",
         ),
-        CheckId::C7 => (
-            "a sign-off does not bind the officer it names to this case",
-            "签字不能使所称民警对本案负责",
-        ),
+        CheckId::C7 => ("a sign-off does not bind the officer it names to this case", "签字不能使所称民警对本案负责"),
         CheckId::C8 => (
             "it is not shown that the organisation had enrolled the key for its officer at that time",
             "无法表明该单位当时已为其民警登记该密钥",
@@ -108,13 +104,9 @@ pub(super) const fn check_empty(id: CheckId) -> Text {
         CheckId::C7 => ("nothing was signed off in this case", "本案没有签字"),
         CheckId::C8 => ("no registry of keys is part of this bundle", "证据包中没有密钥登记内容"),
         CheckId::C9 => ("the case has no sealed fields", "本案没有封存字段"),
-        CheckId::C1
-        | CheckId::C2
-        | CheckId::C3
-        | CheckId::C4
-        | CheckId::C5
-        | CheckId::C6
-        | CheckId::C10 => ("there was nothing to look at", "没有可核验的内容"),
+        CheckId::C1 | CheckId::C2 | CheckId::C3 | CheckId::C4 | CheckId::C5 | CheckId::C6 | CheckId::C10 => {
+            ("there was nothing to look at", "没有可核验的内容")
+        }
     }
 }
 
@@ -181,9 +173,7 @@ pub(super) const fn action(action: Action) -> Text {
 /// How a sign-off was given.
 pub(super) const fn level(level: Level) -> Text {
     match level {
-        Level::Attested => {
-            ("attested only: rests on the service's word", "仅系统认证：没有密钥签名，以系统记载为准")
-        }
+        Level::Attested => ("attested only: rests on the service's word", "仅系统认证：没有密钥签名，以系统记载为准"),
         Level::Device => ("signed with a device key", "设备密钥签名"),
         Level::Passkey => ("signed with a passkey, the officer verified by the device", "通行密钥签名，设备已验证本人"),
     }

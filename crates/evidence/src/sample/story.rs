@@ -94,10 +94,6 @@ impl<'a> Story<'a> {
         self.prev
     }
 
-    pub(crate) fn next_at(&self) -> Millis {
-        Millis(self.at + STEP)
-    }
-
     /// Records one event, or what it was changed to.
     pub(crate) fn say(&mut self, actor: Actor, body: impl Into<Body>) {
         self.at += STEP;

@@ -1,7 +1,7 @@
 //! Everybody with a key, and the log they make: from the story of a case to its bundle. Tests take the place of a
 //! dishonest service with these same keys.
 
-use super::story::{STEP, START, Story, from, officer, org, seat, to};
+use super::story::{START, STEP, Story, from, officer, org, seat, to};
 use crate::bundle::{Bundle, Logged, Registry, Shown};
 use crate::event::{self, FIRST_PREV, encode};
 use crate::json;
@@ -254,11 +254,7 @@ fn parts(log: &LogKey, recorders: &BTreeMap<OrgId, RecorderKey>, witnesses: &[Co
     Parts {
         logs: vec![Log { key: log.public(), url: None, sizes: None }],
         witnesses: witnesses.iter().zip(names).map(witness).collect(),
-        groups: vec![Group {
-            name: "both".to_owned(),
-            needs: Needs::All,
-            members: names.map(str::to_owned).to_vec(),
-        }],
+        groups: vec![Group { name: "both".to_owned(), needs: Needs::All, members: names.map(str::to_owned).to_vec() }],
         quorum: Some("both".to_owned()),
         recorders: recorders.iter().map(recorder).collect(),
         registrars: names.into_iter().map(registrars).collect(),
@@ -362,9 +358,8 @@ pub(crate) fn sign_device(body: &mut Signed) {
 
 pub(crate) fn sign_passkey(body: &mut Signed, origin: &str, rp: &str, flags: u8) {
     let challenge = b64url(&body.statement.0);
-    let client = format!(
-        r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"{origin}","crossOrigin":false}}"#
-    );
+    let client =
+        format!(r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"{origin}","crossOrigin":false}}"#);
     let auth = [&Sha256::digest(rp)[..], &[flags], &[0, 0, 0, 7]].concat();
     let message = [&auth[..], &Sha256::digest(&client)].concat();
     let signature: p256::ecdsa::Signature = p256::ecdsa::signature::Signer::sign(&passkey_key(), &message);

@@ -2,7 +2,7 @@
 //! contradicts a witnessed one by more than a minute is told, and makes nothing fail.
 
 use super::desk::{Desk, Exhibit};
-use super::tally::{Detailed as _, Tally};
+use super::tally::{Tally, line};
 use super::tree::{self, Judged};
 use crate::bundle::layout::Slot;
 use crate::note::Checkpoint;
@@ -33,7 +33,7 @@ pub(super) fn check(desk: &Desk<'_>, judged: Option<&Judged>, tally: &mut Tally)
                 }
                 one(desk, *seq, &bound, &place, &mut lower, tally);
             }
-            Err(error) => drop(tally.fail(CheckId::C10, place, Problem::CheckpointUnreadable).line(error.line)),
+            Err(error) => tally.fail_with(CheckId::C10, place, Problem::CheckpointUnreadable, [line(error.line)]),
         }
     }
     let upper = judged.and_then(|judged| judged.times).map(|(_, last)| last);
@@ -80,11 +80,13 @@ pub(crate) fn has_bound(event: &Event) -> bool {
 
 fn contradiction(seq: u64, at: Millis, lower: Option<Millis>, upper: Option<Millis>, tally: &mut Tally) {
     if let Some(lower) = lower.filter(|lower| lower.since(at) > CONTRADICTION_MS) {
-        let finding = tally.warn(CheckId::C10, Place::Event(seq), Problem::TooEarly);
-        drop(finding.with(Detail::Time, at).with(Detail::Time, lower));
+        tally.warn(CheckId::C10, Place::Event(seq), Problem::TooEarly, times(at, lower));
     }
     if let Some(upper) = upper.filter(|upper| at.since(*upper) > CONTRADICTION_MS) {
-        let finding = tally.warn(CheckId::C10, Place::Event(seq), Problem::TooLate);
-        drop(finding.with(Detail::Time, at).with(Detail::Time, upper));
+        tally.warn(CheckId::C10, Place::Event(seq), Problem::TooLate, times(at, upper));
     }
+}
+
+fn times(recorded: Millis, witnessed: Millis) -> [(Detail, String); 2] {
+    [(Detail::Time, recorded.to_string()), (Detail::Time, witnessed.to_string())]
 }

@@ -1,7 +1,7 @@
 //! C4, C5 and C6: each event by itself, all of them in a row, and what the rules say to them.
 
 use super::desk::{Desk, Exhibit};
-use super::tally::{Detailed as _, Tally};
+use super::tally::Tally;
 use crate::bundle;
 use crate::bundle::layout::Slot;
 use crate::event::{DecodeError, FIRST_PREV};
@@ -45,9 +45,8 @@ pub(super) fn form(desk: &Desk<'_>, tally: &mut Tally) {
         let Some((bytes, hash)) = exhibit.bytes else { continue };
         tally.look(CheckId::C4);
         let place = || Place::File(Slot::Event(exhibit.seq).to_string());
-        match &exhibit.decoded {
-            Some(Err(error)) => unreadable(error, place(), tally),
-            Some(Ok(_)) | None => {}
+        if let Some(Err(error)) = &exhibit.decoded {
+            unreadable(error, place(), tally);
         }
         if let Ok(tree) = json::read(bytes) {
             nfc(&tree, place(), tally);
@@ -59,24 +58,24 @@ pub(super) fn form(desk: &Desk<'_>, tally: &mut Tally) {
 /// Why an event is none; the details are the same in every language.
 pub(super) fn unreadable(error: &DecodeError, place: Place, tally: &mut Tally) {
     if let Some(version) = newer(error) {
-        tally.newer(CheckId::C4, place, Problem::EventNewer).with(Detail::Version, version);
+        tally.newer(CheckId::C4, place, Problem::EventNewer, [(Detail::Version, version.to_owned())]);
         return;
     }
-    let finding = tally.fail(CheckId::C4, place, Problem::EventUnreadable);
-    drop(match error {
-        DecodeError::Profile(error) => finding.with(Detail::Byte, error.at),
-        DecodeError::UnknownVersion(version) => finding.with(Detail::Version, version),
-        DecodeError::UnknownType(found) => finding.with(Detail::Field, format!("type {found}")),
-        DecodeError::Envelope(error) => finding.with(Detail::Field, &error.path),
-        DecodeError::Body(error) => finding.with(Detail::Field, format!("body.{}", error.path)),
-        DecodeError::First { .. } => finding.with(Detail::Field, "prev"),
-    });
+    let detail = match error {
+        DecodeError::Profile(error) => (Detail::Byte, error.at.to_string()),
+        DecodeError::UnknownVersion(version) => (Detail::Version, version.clone()),
+        DecodeError::UnknownType(found) => (Detail::Field, format!("type {found}")),
+        DecodeError::Envelope(error) => (Detail::Field, error.path.clone()),
+        DecodeError::Body(error) => (Detail::Field, format!("body.{}", error.path)),
+        DecodeError::First { .. } => (Detail::Field, "prev".to_owned()),
+    };
+    tally.fail_with(CheckId::C4, place, Problem::EventUnreadable, [detail]);
 }
 
 /// The form of characters may have changed since the event was recorded (evidence, 14, 5).
 fn nfc(tree: &Node, place: Place, tally: &mut Tally) {
     if let Err(error) = json::check_intake(tree) {
-        tally.warn(CheckId::C4, place, Problem::NotNfc).with(Detail::Field, error.path);
+        tally.warn(CheckId::C4, place, Problem::NotNfc, [(Detail::Field, error.path)]);
     }
 }
 
@@ -85,19 +84,16 @@ fn recorded(desk: &Desk<'_>, exhibit: &Exhibit<'_>, hash: Digest, tally: &mut Ta
     let Some(checkpoint) = desk.checkpoint() else { return };
     let (org, index, place) = (&event.actor.org, logged.index, Place::Event(exhibit.seq));
     let Some(key) = bundle::recorder(desk.chain, &checkpoint.origin, org, index) else {
-        let finding = tally.fail(CheckId::C4, place, Problem::RecorderUnknown);
-        drop(finding.with(Detail::Organisation, org).with(Detail::Index, index));
+        let details = [(Detail::Organisation, org.to_string()), (Detail::Index, index.to_string())];
+        tally.fail_with(CheckId::C4, place, Problem::RecorderUnknown, details);
         return;
     };
-    match logged.leaf.verify(hash, &key) {
-        Ok(()) => {}
-        Err(LeafError::OtherKey) => {
-            tally.fail(CheckId::C4, place, Problem::LeafKey).with(Detail::Organisation, org);
-        }
-        Err(LeafError::OtherEvent | LeafError::Signature) => {
-            tally.fail(CheckId::C4, place, Problem::LeafSignature).with(Detail::Organisation, org);
-        }
-    }
+    let problem = match logged.leaf.verify(hash, &key) {
+        Ok(()) => return,
+        Err(LeafError::OtherKey) => Problem::LeafKey,
+        Err(LeafError::OtherEvent | LeafError::Signature) => Problem::LeafSignature,
+    };
+    tally.fail_with(CheckId::C4, place, problem, [(Detail::Organisation, org.to_string())]);
 }
 
 /// C5: number, hash of the event before, one incident, rising places in the log.
@@ -108,16 +104,16 @@ pub(super) fn order(desk: &Desk<'_>, tally: &mut Tally) {
         tally.look(CheckId::C5);
         let place = || Place::Event(exhibit.seq);
         match &exhibit.decoded {
-            None => drop(tally.fail(CheckId::C5, place(), Problem::EventMissing)),
+            None => tally.fail(CheckId::C5, place(), Problem::EventMissing),
             Some(Err(error)) => {
                 if newer(error).is_some() {
-                    tally.newer(CheckId::C5, place(), Problem::EventNewer);
+                    tally.newer(CheckId::C5, place(), Problem::EventNewer, []);
                 }
             }
             Some(Ok((event, before))) => {
                 if Some(event.incident) != incident {
-                    let finding = tally.fail(CheckId::C5, place(), Problem::OtherIncident);
-                    drop(finding.with(Detail::Incident, event.incident));
+                    let detail = (Detail::Incident, event.incident.to_string());
+                    tally.fail_with(CheckId::C5, place(), Problem::OtherIncident, [detail]);
                 }
                 if event.seq != exhibit.seq {
                     tally.fail(CheckId::C5, place(), Problem::NumberOther);
@@ -130,7 +126,7 @@ pub(super) fn order(desk: &Desk<'_>, tally: &mut Tally) {
         }
         if let Some(here) = exhibit.index() {
             if index.is_some_and(|before| before >= here) {
-                tally.fail(CheckId::C5, place(), Problem::IndexOther).with(Detail::Index, here);
+                tally.fail_with(CheckId::C5, place(), Problem::IndexOther, [(Detail::Index, here.to_string())]);
             }
             index = Some(here);
         }
@@ -159,7 +155,7 @@ pub(super) fn replay(desk: &Desk<'_>, tally: &mut Tally) -> Replayed {
             if let Some(Err(error)) = &exhibit.decoded
                 && newer(error).is_some()
             {
-                tally.newer(CheckId::C6, place, Problem::EventNewer);
+                tally.newer(CheckId::C6, place, Problem::EventNewer, []);
             } else {
                 tally.fail(CheckId::C6, place, Problem::ReplayStopped);
             }
@@ -168,17 +164,17 @@ pub(super) fn replay(desk: &Desk<'_>, tally: &mut Tally) -> Replayed {
         match handoff_domain::apply(case.take(), event) {
             Ok(next) => case = Some(next),
             Err(violation) => {
-                let finding = tally.fail(CheckId::C6, place, Problem::Illegal);
-                let finding = finding.with(Detail::Field, violation.type_name);
-                drop(finding.with(Detail::Reason, violation.refusal.reason.as_str()));
+                let reason = violation.refusal.reason.as_str().to_owned();
+                let details = [(Detail::Field, format!("type {}", violation.type_name)), (Detail::Reason, reason)];
+                tally.fail_with(CheckId::C6, place, Problem::Illegal, details);
                 return Replayed::default();
             }
         }
     }
     let Some(case) = case else { return Replayed::default() };
     if case.phase() != Phase::Closed {
-        let finding = tally.fail(CheckId::C6, Place::Bundle, Problem::NotClosed);
-        drop(finding.with(Detail::Reason, case.phase()));
+        let state = (Detail::Reason, case.phase().to_string());
+        tally.fail_with(CheckId::C6, Place::Bundle, Problem::NotClosed, [state]);
         return Replayed::default();
     }
     let by_ruling = case.milestones().signed_off.mark == Mark::ByRuling;

@@ -2,10 +2,10 @@
 
 use super::case::is_newer;
 use super::desk::{Desk, Exhibit, Slots};
-use super::tally::{Detailed as _, Tally};
+use super::tally::{Tally, line};
+use crate::bundle;
 use crate::bundle::derived::{self, BUNDLE, Manifest};
 use crate::bundle::layout::Slot;
-use crate::bundle;
 use crate::event;
 use crate::policy::{Chain, Policy, Succession};
 use crate::report::{CheckId, Detail, Place, Problem};
@@ -22,7 +22,7 @@ pub(super) fn chain(slots: &Slots<'_>, given: Policy, tally: &mut Tally) -> Chai
         let text = str::from_utf8(data).ok().filter(|_| *number == texts.len() as u64 + 1);
         match text {
             Some(text) => texts.push(text),
-            None => drop(tally.fail(CheckId::C1, Place::File(slot.to_string()), Problem::PolicyChain)),
+            None => tally.fail(CheckId::C1, Place::File(slot.to_string()), Problem::PolicyChain),
         }
     }
     let Some((first, notes)) = texts.split_first() else {
@@ -34,11 +34,11 @@ pub(super) fn chain(slots: &Slots<'_>, given: Policy, tally: &mut Tally) -> Chai
     let after = if *first == given.text() {
         Some(notes)
     } else {
-        notes.iter().position(|note| carried(&note)).and_then(|at| notes.get(at + 1..))
+        notes.iter().position(carried).and_then(|at| notes.get(at + 1..))
     };
     let Some(after) = after else {
-        let finding = tally.fail(CheckId::C1, Place::File(Slot::Policy(1).to_string()), Problem::PolicyOther);
-        drop(finding.with(Detail::Digest, event::hash(first.as_bytes())));
+        let detail = (Detail::Digest, event::hash(first.as_bytes()).to_string());
+        tally.fail_with(CheckId::C1, Place::File(Slot::Policy(1).to_string()), Problem::PolicyOther, [detail]);
         return Chain::new(given);
     };
     let mut chain = Chain::new(given);
@@ -52,7 +52,7 @@ fn holds_together(first: &str, notes: &[&str], tally: &mut Tally) {
     let mut chain = match Policy::read(first) {
         Ok(policy) => Chain::new(policy),
         Err(error) => {
-            tally.fail(CheckId::C1, place(1), Problem::PolicyUnreadable).line(error.line);
+            tally.fail_with(CheckId::C1, place(1), Problem::PolicyUnreadable, [line(error.line)]);
             return;
         }
     };
@@ -100,8 +100,8 @@ fn compare(desk: &Desk<'_>, slot: &Slot, expected: &[u8], problem: Problem, tall
     tally.look(CheckId::C1);
     let place = Place::File(slot.to_string());
     match desk.get(slot) {
-        None => drop(tally.fail(CheckId::C1, place, Problem::MissingFile)),
-        Some(found) if found != expected => drop(tally.fail(CheckId::C1, place, problem)),
+        None => tally.fail(CheckId::C1, place, Problem::MissingFile),
+        Some(found) if found != expected => tally.fail(CheckId::C1, place, problem),
         Some(_) => {}
     }
 }
@@ -111,7 +111,7 @@ pub(super) fn is_too_new(slots: &Slots<'_>, tally: &mut Tally) -> bool {
     let version = slots.get(&Slot::Manifest).and_then(|manifest| derived::version(manifest));
     let Some(version) = version.filter(|version| is_newer(version, BUNDLE)) else { return false };
     let place = Place::File(Slot::Manifest.to_string());
-    tally.newer(CheckId::C1, place, Problem::BundleNewer).with(Detail::Version, version);
+    tally.newer(CheckId::C1, place, Problem::BundleNewer, [(Detail::Version, version)]);
     true
 }
 
@@ -133,7 +133,7 @@ fn manifest(desk: &Desk<'_>, tally: &mut Tally) {
     };
     match expected.write() {
         Ok(expected) => compare(desk, &Slot::Manifest, &expected, Problem::ManifestOther, tally),
-        Err(_) => drop(tally.fail(CheckId::C1, place(), Problem::ManifestOther)),
+        Err(_) => tally.fail(CheckId::C1, place(), Problem::ManifestOther),
     }
 }
 

@@ -1,7 +1,7 @@
 //! C9: sealed fields that are shown are the recorded ones.
 
 use super::desk::Desk;
-use super::tally::{Detailed as _, Tally};
+use super::tally::Tally;
 use crate::bundle::layout::Slot;
 use crate::disclosure::{self, Value, sealed_paths};
 use crate::json;
@@ -20,7 +20,8 @@ pub(super) fn check(desk: &Desk<'_>, tally: &mut Tally) -> Fields {
             for field in &body.fields {
                 let place = (field.seq, field.path.clone());
                 if !sealed.contains_key(&place) {
-                    tally.warn(CheckId::C9, Place::Event(exhibit.seq), Problem::ErasedNothing).with(Detail::Field, &field.path);
+                    let detail = (Detail::Field, field.path.clone());
+                    tally.warn(CheckId::C9, Place::Event(exhibit.seq), Problem::ErasedNothing, [detail]);
                 }
                 erased.insert(place);
             }
@@ -42,7 +43,7 @@ pub(super) fn check(desk: &Desk<'_>, tally: &mut Tally) -> Fields {
         {
             tally.look(CheckId::C9);
             if desk.has_newer() {
-                tally.newer(CheckId::C9, Place::File(slot.to_string()), Problem::EventNewer);
+                tally.newer(CheckId::C9, Place::File(slot.to_string()), Problem::EventNewer, []);
                 continue;
             }
             fields.bad += 1;
@@ -59,7 +60,7 @@ fn is_recorded(shown: &[u8], path: &str, digest: Sealed, seq: u64, tally: &mut T
             if let Value::Text(text) = &opened.value
                 && json::check_text(text).is_err()
             {
-                tally.warn(CheckId::C9, place(), Problem::NotNfc);
+                tally.warn(CheckId::C9, place(), Problem::NotNfc, []);
             }
             true
         }

@@ -1,7 +1,7 @@
 //! C8: the registry of the officers' keys: registrars' signatures, paths, order in the log.
 
 use super::desk::{Desk, logged};
-use super::tally::{Detailed as _, Tally};
+use super::tally::Tally;
 use super::tree;
 use crate::bundle::layout::{Part, Slot, file_part};
 use crate::bundle::registry::{Shown, UpdateEvent, read_update};
@@ -103,12 +103,14 @@ fn update(
     // Registry streams are recorded by the service itself (evidence, 7).
     let recorder = policy.recorder(&update.actor.org, logged.index).filter(|_| update.actor.org.as_str() == OPERATOR);
     if recorder.is_none_or(|key| logged.leaf.verify(hash, &key).is_err()) {
-        tally.fail(CheckId::C8, place.clone(), Problem::LeafKey).with(Detail::Organisation, &update.actor.org);
+        let detail = (Detail::Organisation, update.actor.org.to_string());
+        tally.fail_with(CheckId::C8, place.clone(), Problem::LeafKey, [detail]);
     }
     let org = &update.update.org;
     let stream = policy.registrars(org).map(|registrars| registrars.stream);
     if stream != Some(update.stream) || update.update.verify(policy).is_err() {
-        tally.fail(CheckId::C8, place.clone(), Problem::RegistryUnsigned).with(Detail::Organisation, org);
+        let detail = (Detail::Organisation, org.to_string());
+        tally.fail_with(CheckId::C8, place.clone(), Problem::RegistryUnsigned, [detail]);
         return None;
     }
     Some((Known { hash, index: logged.index, entries: Vec::new() }, update))
@@ -136,7 +138,7 @@ fn entry(
     });
     match found {
         Some((known, entry)) => known.entries.push(entry),
-        None => drop(tally.fail(CheckId::C8, place, Problem::EntryNotIncluded)),
+        None => tally.fail(CheckId::C8, place, Problem::EntryNotIncluded),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, Exhibit};
 use super::keys::{Registries, has_role};
-use super::tally::{Detailed as _, Tally};
+use super::tally::Tally;
 use crate::bundle::layout::Slot;
 use crate::bundle::signed::{Papers, SignedOff};
 use crate::registry::{Entry, Status};
@@ -67,13 +67,14 @@ fn statement(desk: &Desk<'_>, seq: u64, signed: &SignedOff, tally: &mut Tally) -
         return false;
     };
     match desk.get(&slot) {
-        None => drop(tally.fail(CheckId::C7, place, Problem::MissingFile)),
-        Some(shown) if shown != statement.bytes() => drop(tally.fail(CheckId::C7, place, Problem::StatementFileOther)),
+        None => tally.fail(CheckId::C7, place, Problem::MissingFile),
+        Some(shown) if shown != statement.bytes() => tally.fail(CheckId::C7, place, Problem::StatementFileOther),
         Some(_) => {}
     }
     let same = statement.digest() == signed.recorded;
     if !same {
-        tally.fail(CheckId::C7, Place::Event(seq), Problem::StatementOther).with(Detail::Digest, signed.recorded);
+        let detail = (Detail::Digest, signed.recorded.to_string());
+        tally.fail_with(CheckId::C7, Place::Event(seq), Problem::StatementOther, [detail]);
     }
     same
 }
@@ -192,13 +193,7 @@ fn two_hands(
     fresh
 }
 
-fn line(
-    event: &Event,
-    signed: &SignedOff,
-    entry: Option<&Entry>,
-    registries: &Registries,
-    holds: bool,
-) -> SignOffLine {
+fn line(event: &Event, signed: &SignedOff, entry: Option<&Entry>, registries: &Registries, holds: bool) -> SignOffLine {
     let (ruling, in_place_of) = match &event.body {
         Body::Ruled(body) => (Some(body.ruling), body.side.clone()),
         _ => (None, None),
@@ -244,4 +239,3 @@ pub(super) fn lines(desk: &Desk<'_>, sign_offs: &[SignOffLine]) -> Vec<EventLine
     };
     desk.events.iter().filter_map(line).collect()
 }
-

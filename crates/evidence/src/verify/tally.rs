@@ -33,28 +33,50 @@ impl Tally {
         }
     }
 
-    /// Something is wrong. What more there is to say can be added to the answer.
-    pub(super) fn fail(&mut self, id: CheckId, place: Place, problem: Problem) -> Option<&mut Finding> {
-        let check = self.of(id)?;
-        if check.findings.len() >= FINDINGS_SHOWN_MAX {
+    /// Something is wrong.
+    pub(super) fn fail(&mut self, id: CheckId, place: Place, problem: Problem) {
+        self.fail_with(id, place, problem, []);
+    }
+
+    /// Something is wrong, and there is more to say.
+    pub(super) fn fail_with<const N: usize>(
+        &mut self,
+        id: CheckId,
+        place: Place,
+        problem: Problem,
+        details: [(Detail, String); N],
+    ) {
+        let Some(check) = self.of(id) else { return };
+        if check.findings.len() < FINDINGS_SHOWN_MAX {
+            check.findings.push(Finding { problem, place, details: Vec::from(details) });
+        } else {
             check.further += 1;
-            return None;
         }
-        check.findings.push(Finding { problem, place, details: Vec::new() });
-        check.findings.last_mut()
     }
 
     /// Something should be known.
-    pub(super) fn warn(&mut self, id: CheckId, place: Place, problem: Problem) -> Option<&mut Finding> {
-        let check = self.of(id).filter(|check| check.warnings.len() < FINDINGS_SHOWN_MAX)?;
-        check.warnings.push(Finding { problem, place, details: Vec::new() });
-        check.warnings.last_mut()
+    pub(super) fn warn<const N: usize>(
+        &mut self,
+        id: CheckId,
+        place: Place,
+        problem: Problem,
+        details: [(Detail, String); N],
+    ) {
+        if let Some(check) = self.of(id).filter(|check| check.warnings.len() < FINDINGS_SHOWN_MAX) {
+            check.warnings.push(Finding { problem, place, details: Vec::from(details) });
+        }
     }
 
     /// Something is newer than this verifier.
-    pub(super) fn newer(&mut self, id: CheckId, place: Place, problem: Problem) -> Option<&mut Finding> {
+    pub(super) fn newer<const N: usize>(
+        &mut self,
+        id: CheckId,
+        place: Place,
+        problem: Problem,
+        details: [(Detail, String); N],
+    ) {
         self.newer.push(id);
-        self.warn(id, place, problem)
+        self.warn(id, place, problem, details);
     }
 
     pub(super) fn into_checks(mut self) -> Vec<Check> {
@@ -73,22 +95,9 @@ impl Tally {
     }
 }
 
-/// Adds what more there is to say to a finding, if it is shown at all.
-pub(super) trait Detailed: Sized {
-    fn with(self, detail: Detail, value: impl ToString) -> Self;
-
-    fn line(self, line: usize) -> Self {
-        self.with(Detail::Line, line)
-    }
-}
-
-impl Detailed for Option<&mut Finding> {
-    fn with(mut self, detail: Detail, value: impl ToString) -> Self {
-        if let Some(finding) = &mut self {
-            finding.details.push((detail, value.to_string()));
-        }
-        self
-    }
+/// The line of a text at which something is wrong.
+pub(super) fn line(line: usize) -> (Detail, String) {
+    (Detail::Line, line.to_string())
 }
 
 /// A failed check weighs more than one that is too new: what is wrong stays wrong under a newer verifier.

@@ -1,7 +1,7 @@
 //! C2 and C3: the cosigned tree, and that every event is in it.
 
 use super::desk::Desk;
-use super::tally::{Detailed as _, Tally};
+use super::tally::{Tally, line};
 use crate::bundle::derived::{self, cosigners};
 use crate::bundle::layout::Slot;
 use crate::merkle;
@@ -32,7 +32,7 @@ pub(super) fn checkpoint(desk: &Desk<'_>, tally: &mut Tally) -> Option<Judged> {
             None
         }
         Some(Err(error)) => {
-            tally.fail(CheckId::C2, place(), Problem::CheckpointUnreadable).line(error.line);
+            tally.fail_with(CheckId::C2, place(), Problem::CheckpointUnreadable, [line(error.line)]);
             None
         }
         Some(Ok(checkpoint)) => judge(checkpoint, desk.chain, CheckId::C2, &place(), tally),
@@ -59,32 +59,42 @@ pub(super) fn judge(
     }
     let known = cosigners(policy);
     let (mut verified, mut times) = (BTreeSet::new(), Vec::new());
-    for line in &checkpoint.cosignatures {
+    for cosignature in &checkpoint.cosignatures {
         let verdict = known
             .iter()
-            .find(|witness| witness.name == line.name)
+            .find(|witness| witness.name == cosignature.name)
             .ok_or(SignatureError::OtherKey)
-            .and_then(|witness| line.verify(witness, origin, head));
+            .and_then(|witness| cosignature.verify(witness, origin, head));
         match verdict {
             Ok(()) => {
-                verified.extend(policy.witness(&line.name).map(|witness| witness.name.as_str()));
-                times.push(seconds(line.at));
+                verified.extend(policy.witness(&cosignature.name).map(|witness| witness.name.as_str()));
+                times.push(seconds(cosignature.at));
             }
             Err(SignatureError::OtherKey) => {
-                tally.fail(id, place.clone(), Problem::WitnessUnknown).with(Detail::Witness, &line.name);
+                tally.fail_with(
+                    id,
+                    place.clone(),
+                    Problem::WitnessUnknown,
+                    [(Detail::Witness, cosignature.name.clone())],
+                );
             }
             Err(SignatureError::Signature) => {
-                tally.fail(id, place.clone(), Problem::WitnessSignature).with(Detail::Witness, &line.name);
+                tally.fail_with(
+                    id,
+                    place.clone(),
+                    Problem::WitnessSignature,
+                    [(Detail::Witness, cosignature.name.clone())],
+                );
             }
         }
     }
     if !policy.quorum(&verified) {
         let missing = policy.parts().witnesses.iter().filter(|witness| !verified.contains(witness.name.as_str()));
         let missing: Vec<_> = missing.map(|witness| witness.name.as_str()).collect();
-        tally.fail(id, place.clone(), Problem::Quorum).with(Detail::Witness, missing.join(", "));
+        tally.fail_with(id, place.clone(), Problem::Quorum, [(Detail::Witness, missing.join(", "))]);
     }
     if policy.quorum(&BTreeSet::new()) {
-        tally.warn(id, place.clone(), Problem::NoWitnesses);
+        tally.warn(id, place.clone(), Problem::NoWitnesses, []);
     }
     let times = times.iter().min().copied().zip(times.iter().max().copied());
     Some(Judged { witnesses: verified.into_iter().map(str::to_owned).collect(), times })
@@ -121,26 +131,19 @@ pub(super) fn proofs(desk: &Desk<'_>, tally: &mut Tally) {
 }
 
 /// Both proofs of one event of the log: they read, hold under the checkpoint, and are the ones that follow.
-pub(super) fn pair(
-    desk: &Desk<'_>,
-    bytes: &[u8],
-    hash: Digest,
-    slots: &(Slot, Slot),
-    id: CheckId,
-    tally: &mut Tally,
-) {
+pub(super) fn pair(desk: &Desk<'_>, bytes: &[u8], hash: Digest, slots: &(Slot, Slot), id: CheckId, tally: &mut Tally) {
     tally.look(id);
     let (sigsum, tlog) = (desk.get(&slots.0), desk.get(&slots.1));
     let places = (Place::File(slots.0.to_string()), Place::File(slots.1.to_string()));
     match sigsum.map(SigsumProof::read) {
         Some(Ok(_)) => {}
-        Some(Err(error)) => drop(tally.fail(id, places.0.clone(), Problem::ProofUnreadable).line(error.line)),
-        None => drop(tally.fail(id, places.0.clone(), Problem::ProofUnreadable)),
+        Some(Err(error)) => tally.fail_with(id, places.0.clone(), Problem::ProofUnreadable, [line(error.line)]),
+        None => tally.fail(id, places.0.clone(), Problem::ProofUnreadable),
     }
     match tlog.map(TlogProof::read) {
         Some(Ok(_)) => {}
-        Some(Err(error)) => drop(tally.fail(id, places.1.clone(), Problem::ProofUnreadable).line(error.line)),
-        None => drop(tally.fail(id, places.1.clone(), Problem::ProofUnreadable)),
+        Some(Err(error)) => tally.fail_with(id, places.1.clone(), Problem::ProofUnreadable, [line(error.line)]),
+        None => tally.fail(id, places.1.clone(), Problem::ProofUnreadable),
     }
     let Some(checkpoint) = desk.checkpoint() else {
         // The root comes from C2 alone: without it nothing is in a tree.
@@ -153,7 +156,7 @@ pub(super) fn pair(
         merkle::verify_inclusion(&logged.leaf.hash(), logged.index, head.size, &logged.path, &head.root).is_ok();
     let place = if sigsum.is_some_and(|data| SigsumProof::read(data).is_ok()) { &places.0 } else { &places.1 };
     if !included {
-        tally.fail(id, place.clone(), Problem::NotIncluded).with(Detail::Index, logged.index);
+        tally.fail_with(id, place.clone(), Problem::NotIncluded, [(Detail::Index, logged.index.to_string())]);
     }
     if let Some(proof) = sigsum.and_then(|data| SigsumProof::read(data).ok()) {
         if proof.head != *head || proof.head_signature != checkpoint.log.signature {
