@@ -1,6 +1,7 @@
 //! Public Ed25519 keys as policy, registry and sign-off take them: one spelling, and none that signs for everybody.
 
 use crate::lines::{b64, b64_read, hex, hex_read};
+use crate::note::is_name;
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest as _, Sha256};
 
@@ -59,7 +60,8 @@ pub enum VkeyFault {
 
 /// First four bytes of SHA-256(name LF type key): how a note names its signers.
 pub(crate) fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> [u8; 4] {
-    let hash: [u8; 32] = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(public).finalize().into();
+    let hash: [u8; 32] =
+        Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(public).finalize().into();
     let [a, b, c, d, ..] = hash;
     [a, b, c, d]
 }
@@ -78,7 +80,7 @@ pub(crate) fn vkey_read(text: &str, wanted: u8) -> Result<(&str, [u8; 32]), Vkey
     let (id, typed) = rest.split_once('+').ok_or(VkeyFault::Form)?;
     let id: [u8; 4] = hex_read(id).ok_or(VkeyFault::Form)?;
     let [found, public @ ..] = b64_read::<33>(typed).ok_or(VkeyFault::Form)?;
-    if name.is_empty() {
+    if !is_name(name) {
         return Err(VkeyFault::Form);
     }
     if found != wanted {
@@ -90,4 +92,4 @@ pub(crate) fn vkey_read(text: &str, wanted: u8) -> Result<(&str, [u8; 32]), Vkey
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

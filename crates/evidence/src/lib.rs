@@ -1,5 +1,6 @@
 //! All byte work of what can be proven years later (design page *evidence*): canonical events, the chain of one
-//! incident, sealed fields, the statement officers sign, the log's key, its leaves and tree, checkpoints and proofs.
+//! incident, sealed fields, the statement officers sign, the log's key, its leaves and tree, checkpoints and proofs,
+//! whose keys count (policy, registry), officers' signatures.
 //!
 //! Pure: no async, no I/O, no clock, no randomness. Keys, salts and instants are arguments.
 #![warn(missing_docs)]
@@ -9,6 +10,7 @@ pub mod bundle;
 pub mod disclosure;
 pub mod event;
 pub mod json;
+pub mod keys;
 pub mod leaf;
 pub mod lines;
 pub mod log;
@@ -24,7 +26,6 @@ pub mod tlog_proof;
 pub mod verify;
 
 mod ed25519;
-pub mod keys;
 
 #[cfg(test)]
 mod fuzz;

@@ -29,15 +29,17 @@
 
 mod chain;
 mod error;
+mod judge;
 mod read;
 mod registrar;
 mod write;
 
 pub use chain::{Chain, RegistrarLine, Succession, SuccessionError};
 pub use error::{PolicyError, Problem};
+pub use judge::JudgeError;
 pub use registrar::{RegistrarKey, registrar_name};
 
-use crate::log::ORIGIN_PREFIX;
+use crate::log::origin_of;
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +90,7 @@ impl Log {
     /// The log's name, which follows from its key.
     #[must_use]
     pub fn origin(&self) -> String {
-        origin(&self.key)
+        origin_of(&self.key)
     }
 
     /// Which sizes count.
@@ -314,12 +316,7 @@ impl Policy {
     }
 }
 
-/// The name of the log with that key (evidence, 4).
-fn origin(key: &[u8; 32]) -> String {
-    format!("{ORIGIN_PREFIX}{}", crate::lines::hex(&Sha256::digest(key)))
-}
-
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

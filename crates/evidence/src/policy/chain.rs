@@ -180,6 +180,7 @@ impl Succession {
         if sides.is_empty() {
             return Err(SuccessionError::NoRegistrars);
         }
+        check_order(lines)?;
         let text = self.text();
         let mut signed: BTreeMap<&OrgId, u64> = BTreeMap::new();
         for (at, RegistrarLine { org, id, signature }) in (1..).zip(lines) {
@@ -192,11 +193,10 @@ impl Succession {
             if !named.any(|key| verifies(key, text.as_bytes(), signature)) {
                 return Err(SuccessionError::Signature(at));
             }
-            // The id follows from the key: another id is another key, and `check_order` saw each id once.
+            // The id follows from the key: another id is another key, and each id stands once.
             let count = signed.entry(org).or_default();
             *count = count.saturating_add(1);
         }
-        check_order(lines)?;
         for (org, side) in sides {
             let count = signed.get(org).copied().unwrap_or(0);
             if count < side.needed {

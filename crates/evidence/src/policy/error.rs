@@ -117,7 +117,9 @@ pub enum Problem {
     #[error("the organisation has such a line already, line {0}; keep one of the two")]
     OrgTwice(usize),
     /// An organisation lacks a line that its others need.
-    #[error("the organisation {org} has no line \"# handoff {missing}\"; registry, registrars and registrar keys go together")]
+    #[error(
+        "the organisation {org} has no line \"# handoff {missing}\"; registry, registrars and registrar keys go together"
+    )]
     Incomplete {
         /// The organisation.
         org: String,

@@ -1,9 +1,10 @@
 use super::{
-    BYTES_MAX, Group, Log, Needs, OPERATOR, Parts, PolicyError, Problem, Range, Recorder, Registrars, Witness, origin,
+    BYTES_MAX, Group, Log, Needs, OPERATOR, Parts, PolicyError, Problem, Range, Recorder, Registrars, Witness,
 };
 use crate::json::{self, Fault};
 use crate::keys::{TYPE_COSIGNATURE, TYPE_NOTE, check_ed25519, vkey_read};
 use crate::lines::{hex_read, number_read};
+use crate::log::origin_of;
 use handoff_domain::ids::{IncidentId, LOG_STREAM, OrgId};
 use handoff_domain::node::{FromNode, Node};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +132,7 @@ impl Reader {
 
     fn log(&mut self, vkey: &str, url: Option<&str>) -> Result<(), Problem> {
         let (name, key) = vkey_read(vkey, TYPE_NOTE).map_err(Problem::Vkey)?;
-        let follows = origin(&key);
+        let follows = origin_of(&key);
         if name != follows {
             return Err(Problem::Origin(follows));
         }
@@ -160,7 +161,8 @@ impl Reader {
             }
             members.push((*member).to_owned());
         }
-        let is_possible = |count: &u64| *count >= 1 && usize::try_from(*count).is_ok_and(|count| count <= members.len());
+        let is_possible =
+            |count: &u64| *count >= 1 && usize::try_from(*count).is_ok_and(|count| count <= members.len());
         let needs = match needs {
             "all" => Needs::All,
             "any" => Needs::Any,
