@@ -149,7 +149,7 @@ impl Grown {
 /// Leaves of the tree once a tile is complete.
 fn complete_at(id: TileId) -> u64 {
     let shift = 8 * (u32::from(id.level) + 1);
-    (id.number + 1).checked_mul(1_u64.checked_shl(shift).unwrap_or(u64::MAX)).unwrap_or(u64::MAX)
+    (id.number + 1).saturating_mul(1_u64.checked_shl(shift).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

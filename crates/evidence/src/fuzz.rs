@@ -2,6 +2,7 @@
 
 mod proofs;
 
+use crate::archive::{self, ArchiveError};
 use crate::disclosure::{self, OpenError, SealError, Value};
 use crate::event::{Chain, ChainError, DecodeError, decode, encode};
 use crate::json::{self, ReadError};
@@ -200,6 +201,30 @@ fn a_seed_file_that_is_read_is_the_one_that_was_written() {
             assert_eq!(key.seed_file().as_bytes(), bytes, "another spelling of one seed was read");
             "a key".to_owned()
         }
+        Err(error) => error.to_string(),
+    });
+}
+
+/// Whatever is read as an archive is the one archive of its files.
+#[test]
+fn an_archive_that_is_read_is_the_one_that_was_written() {
+    let files = |names: &[&str]| -> Vec<u8> {
+        let files = names.iter().map(|name| ((*name).to_owned(), name.as_bytes().repeat(3)));
+        archive::write(&files.collect()).unwrap()
+    };
+    let marks = ["PK\x01\x02", "PK\x03\x04", "PK\x05\x06", "../", "\0\0\0\0", "\u{21}\0"];
+    let fuzz = Fuzz::new(FOLDER, "archive").tokens(marks).seed("one file", files(&["a"]));
+    let fuzz = fuzz.seed("a folder", files(&["bundle.json", "events/0001.json", "events/0002.json"]));
+    fuzz.runs(60_000).run(|bytes| match archive::read(bytes) {
+        Ok(files) => {
+            assert_eq!(archive::write(&files).as_deref(), Ok(bytes), "another spelling of one archive was read");
+            format!("{} files", files.len())
+        }
+        Err(ArchiveError::Name(_)) => "a name".to_owned(),
+        Err(ArchiveError::Folder(_)) => "a folder".to_owned(),
+        Err(ArchiveError::Twice(_)) => "twice".to_owned(),
+        Err(ArchiveError::Checksum(_)) => "a checksum".to_owned(),
+        Err(ArchiveError::Spelling { .. }) => "another spelling".to_owned(),
         Err(error) => error.to_string(),
     });
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod log;
 mod records;
+pub(crate) mod story;
+pub(crate) mod world;
 
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{ClientId, Digest, IncidentId, OfficerId, OrgId, StationId, UnitId};

@@ -95,7 +95,9 @@ pub const fn code(reason: Reason) -> Code {
         Reason::QueueFull | Reason::RateLimited | Reason::MessageTooLarge | Reason::SubscriberTooSlow => {
             Code::ResourceExhausted
         }
-        Reason::NotAccepted | Reason::OutcomeUnknown | Reason::StreamEnded | Reason::EvidenceNotReady => Code::Unavailable,
+        Reason::NotAccepted | Reason::OutcomeUnknown | Reason::StreamEnded | Reason::EvidenceNotReady => {
+            Code::Unavailable
+        }
         Reason::TokenInvalid => Code::Unauthenticated,
         Reason::DataLoss => Code::DataLoss,
     }

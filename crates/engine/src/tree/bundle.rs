@@ -69,8 +69,8 @@ pub async fn export(
         events.push(Logged { bytes: row.bytes.to_vec(), index: row.position, leaf, path });
     }
     let policy = witnesses.policy().text().to_owned();
-    let disclosures = BTreeMap::new();
-    let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new() };
+    let (disclosures, registries) = Default::default();
+    let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new(), registries };
     bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
 }
 

@@ -1,17 +1,15 @@
 //! The task that grows the tree behind the published head, notes heads and signs them.
 
 use super::{Halt, Mark, MarkFile, ProofError, Shown, Tree, complete_at};
-use crate::clock::Clock;
 use crate::engine::Engine;
-use crate::job::Chore;
 use crate::leaves::is_urgent;
 use handoff_domain::time::{Millis, SECOND};
 use handoff_evidence::event::decode;
 use handoff_evidence::merkle::{Edge, Hash, TileId, tiles_of_edge};
 use handoff_evidence::note::{Checkpoint, Head};
+use handoff_store::StoreError;
 use handoff_store::batch::NUMBER_MAX;
 use handoff_store::rows::{TileRow, TreeHeadRow};
-use handoff_store::{Reader, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,9 @@ use super::Availability;
 use super::recover::RETRY_EVERY_MS;
 use crate::clock::{Clock, ManualClock, Sleep};
 use crate::engine::{Engine, StartError, WriterRun, open_log};
+use crate::recorders::Recorders;
 use crate::rows;
+use crate::tree::Tree;
 use crate::vault::Vault;
 use handoff_domain::event::directory::LogFenced;
 use handoff_domain::time::Millis;
@@ -112,11 +114,13 @@ impl World {
         let url = format!("sqlite:{}", self.folder.path().join("handoff.db").display());
         handoff_store::migrate(&url).await.unwrap();
         let mut store = handoff_store::open(&url, Options::default()).await.unwrap();
-        open_log(&mut store, &LogKey::from_seed(&[7; 32]), self.clock.now()).await?;
+        let tree = Arc::new(Tree::new(Arc::new(Recorders::new(LogKey::from_seed(&[7; 32]))), None, None));
+        open_log(&mut store, tree.recorders(), self.clock.now()).await?;
         let Store { writer, reader, unclean, .. } = store;
         let writer = Box::new(Faulty { inner: writer, world: self.clone() });
         let store = Store { writer, reader, unclean, shared: true };
-        Engine::start(store, Vec::new(), Arc::new(Vault::new(&[7; 32], &[])), Arc::new(OfDay(self.clone()))).await
+        let vault = Arc::new(Vault::new(&[7; 32], &[]));
+        Engine::start(store, Vec::new(), vault, tree, Arc::new(OfDay(self.clone()))).await
     }
 
     /// Lets time pass until the database counts as here or away.
@@ -200,7 +204,8 @@ impl StoreWriter for Faulty {
 fn by_another(head: Head) -> Batch {
     let mut batch = rows::empty(head.position);
     let prev = head.last_hash.unwrap();
-    batch.events.push(rows::of_log(LogFenced { epoch: 1, timeline: 1 }, 2, &prev, head.last_at, head.position));
+    let (recorders, fenced) = (Recorders::new(LogKey::from_seed(&[7; 32])), LogFenced { epoch: 1, timeline: 1 });
+    batch.events.push(rows::of_log(&recorders, fenced, 2, &prev, head.last_at, head.position));
     batch
 }
 

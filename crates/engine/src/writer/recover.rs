@@ -136,14 +136,8 @@ impl Writer {
             }
         }
         let now = self.clock.now();
-        let memory = fenced_memory(
-            self.store.as_mut(),
-            self.reader.as_ref(),
-            self.shared,
-            &self.given.recorders,
-            now,
-        )
-        .await?;
+        let memory =
+            fenced_memory(self.store.as_mut(), self.reader.as_ref(), self.shared, &self.given.recorders, now).await?;
         self.remember(memory);
         Ok(())
     }

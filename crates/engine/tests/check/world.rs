@@ -8,6 +8,8 @@ use handoff_domain::moves::state_seen;
 use handoff_domain::time::Millis;
 use handoff_engine::clock::{Clock, ManualClock};
 use handoff_engine::memory::Entry;
+use handoff_engine::recorders::Recorders;
+use handoff_engine::tree::Tree;
 use handoff_engine::vault::Vault;
 use handoff_engine::writer::IDLE_MS;
 use handoff_engine::{Answer, Done, Engine, Organisation, Task, open_log};
@@ -102,8 +104,9 @@ impl World {
         handoff_store::migrate(url).await.expect("a new database");
         let mut store = handoff_store::open(url, Options::default()).await.expect("it opens");
         let clock = Arc::new(ManualClock::new(START));
-        open_log(&mut store, &LogKey::from_seed(&[7; 32]), clock.now()).await.expect("position 0");
-        let started = Engine::start(store, organisations(), Arc::new(vault()), clock.clone()).await;
+        let tree = Arc::new(Tree::new(Arc::new(Recorders::new(LogKey::from_seed(&[7; 32]))), None, None));
+        open_log(&mut store, tree.recorders(), clock.now()).await.expect("position 0");
+        let started = Engine::start(store, organisations(), Arc::new(vault()), tree, clock.clone()).await;
         let (engine, writer) = started.expect("the engine starts");
         let world = Self { engine, clock: clock.clone(), requests: Cell::new(0) };
         let playing = async move {

@@ -147,7 +147,8 @@ impl EvidenceService for Gate {
         // The exact events tell more than either side is shown of the other.
         self.allowed(&session.caller, method, access::may_export)?;
         let (tree, reader) = (self.engine().tree(), self.engine().reader());
-        let bundle = export(tree, self.witnesses()?, reader, found.case.id).await.map_err(|error| unexported(&error))?;
+        let bundle =
+            export(tree, self.witnesses()?, reader, found.case.id).await.map_err(|error| unexported(&error))?;
         let officer = session.caller.officer.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(incident = %id, organisation = %session.caller.org, officer, "the bundle of a case is given out");
         let (out, stream) = mpsc::channel(BUFFER_MESSAGES);

@@ -1,0 +1,219 @@
+use crate::ed25519::verifies;
+use crate::event::hash;
+use crate::json::{self, ReadError, WriteError};
+use crate::lines::{hex, hex_read};
+use crate::policy::{Policy, RegistrarKey};
+use handoff_domain::ids::{Digest, OrgId};
+use handoff_domain::node::{FromNode as _, Malformed, Node, ToNode as _};
+use handoff_domain::values::{b64url, b64url_read};
+use std::borrow::Cow;
+
+handoff_domain::record! {
+    /// One registrar's signature under an update.
+    pub struct RegistrarSignature {
+        /// The registrar's key in lower-case hexadecimal.
+        pub key: String,
+        /// Ed25519 over the update's digest, in base64url.
+        pub sig: String,
+    }
+
+    /// Body of `registry_updated`: from this event on the organisation's registry is another one.
+    pub struct Update {
+        /// How many entries it has.
+        pub count: u64,
+        /// Whose it is.
+        pub org: OrgId,
+        /// Root over the entries.
+        pub root: Digest,
+        /// Signatures in order of their keys.
+        pub sigs: Vec<RegistrarSignature>,
+        /// 1, 2, 3 … without gap.
+        pub version: u64,
+    }
+}
+
+/// Why an update does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    /// Not canonical JSON of the profile.
+    #[error("not canonical")]
+    Profile(#[from] ReadError),
+    /// Not the members of an update.
+    #[error("not an update of a registry")]
+    Shape(#[from] Malformed),
+    /// It cannot be written.
+    #[error("cannot be written")]
+    Write(#[from] WriteError),
+    /// Versions begin at 1.
+    #[error("version 0")]
+    Version,
+    /// The policy gives this organisation no registrars.
+    #[error("{0} has no registrars in the policy")]
+    NoRegistrars(OrgId),
+    /// A key or signature in no one spelling; its place, from 1.
+    #[error("signature {0} is not spelled as it must be")]
+    Spelling(usize),
+    /// Out of order, or one registrar twice.
+    #[error("signature {0} is out of order or given twice")]
+    Order(usize),
+    /// By a key the policy does not give that organisation.
+    #[error("signature {0} is by no registrar of the organisation")]
+    Stranger(usize),
+    /// It does not hold.
+    #[error("signature {0} does not hold")]
+    Signature(usize),
+    /// Too few registrars.
+    #[error("{signed} registrars signed, {needed} are needed")]
+    TooFew {
+        /// How many signed.
+        signed: u64,
+        /// How many must.
+        needed: u64,
+    },
+}
+
+impl Update {
+    /// Reads the canonical bytes of a body.
+    ///
+    /// # Errors
+    /// [`UpdateError::Profile`] or [`UpdateError::Shape`]; its signatures are not looked at.
+    pub fn read(bytes: &[u8]) -> Result<Self, UpdateError> {
+        Ok(Self::from_node(json::read(bytes)?, "")?)
+    }
+
+    /// The canonical bytes of the body.
+    ///
+    /// # Errors
+    /// [`UpdateError::Write`].
+    pub fn write(&self) -> Result<Vec<u8>, UpdateError> {
+        Ok(json::write(&self.to_node().unwrap_or(Node::Map(Vec::new())))?)
+    }
+
+    /// What registrars sign: SHA-256 of the body without `sigs`.
+    ///
+    /// # Errors
+    /// [`WriteError`] for a number outside the profile.
+    pub fn digest(&self) -> Result<Digest, WriteError> {
+        let fields = [
+            ("count", self.count.to_node()),
+            ("org", self.org.to_node()),
+            ("root", self.root.to_node()),
+            ("version", self.version.to_node()),
+        ];
+        let fields = fields.into_iter().filter_map(|(key, node)| Some((Cow::Borrowed(key), node?)));
+        Ok(hash(&json::write(&Node::Map(fields.collect()))?))
+    }
+
+    /// Adds a registrar's signature in its place; one this key gave before is replaced.
+    ///
+    /// # Errors
+    /// [`WriteError`] for a number outside the profile.
+    pub fn sign(&mut self, key: &RegistrarKey) -> Result<(), WriteError> {
+        let sig = b64url(&key.sign(&self.digest()?.0));
+        let key = hex(&key.public());
+        self.sigs.retain(|other| other.key != key);
+        self.sigs.push(RegistrarSignature { key, sig });
+        self.sigs.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(())
+    }
+
+    /// Whether enough registrars of the organisation signed, under the policy that rules where the event stands.
+    ///
+    /// # Errors
+    /// [`UpdateError`]. Every signature must be by a registrar and hold, those above the number needed too.
+    pub fn verify(&self, policy: &Policy) -> Result<(), UpdateError> {
+        if self.version == 0 {
+            return Err(UpdateError::Version);
+        }
+        let registrars = policy.registrars(&self.org).ok_or_else(|| UpdateError::NoRegistrars(self.org.clone()))?;
+        let digest = self.digest()?;
+        let mut before: Option<[u8; 32]> = None;
+        let mut signed = 0_u64;
+        for (at, RegistrarSignature { key, sig }) in (1..).zip(&self.sigs) {
+            let key: [u8; 32] = hex_read(key).ok_or(UpdateError::Spelling(at))?;
+            let sig = b64url_read(sig).and_then(|sig| <[u8; 64]>::try_from(sig).ok());
+            let sig = sig.ok_or(UpdateError::Spelling(at))?;
+            if before.is_some_and(|before| before >= key) {
+                return Err(UpdateError::Order(at));
+            }
+            if !registrars.keys.contains(&key) {
+                return Err(UpdateError::Stranger(at));
+            }
+            if !verifies(&key, &digest.0, &sig) {
+                return Err(UpdateError::Signature(at));
+            }
+            before = Some(key);
+            signed = signed.saturating_add(1);
+        }
+        if signed < registrars.needed {
+            return Err(UpdateError::TooFew { signed, needed: registrars.needed });
+        }
+        Ok(())
+    }
+}
+
+/// All updates of one organisation's registry, in the order of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    org: OrgId,
+    updates: Vec<(u64, Digest, Update)>,
+}
+
+/// Why an update does not follow those before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// Of another organisation.
+    #[error("an update of {0}")]
+    OtherOrg(OrgId),
+    /// Not the version after the last one.
+    #[error("version {found} where {wanted} follows")]
+    Version {
+        /// What would follow.
+        wanted: u64,
+        /// What came.
+        found: u64,
+    },
+    /// Not after the last one in the log.
+    #[error("log index {0} is not after that of the version before")]
+    Index(u64),
+    /// The update itself.
+    #[error("the update does not count")]
+    Update(#[from] UpdateError),
+}
+
+impl History {
+    /// Nothing enrolled yet.
+    #[must_use]
+    pub fn new(org: OrgId) -> Self {
+        Self { org, updates: Vec::new() }
+    }
+
+    /// Takes the next update: where it stands in the log, the hash of its event, and the policy that ruled there.
+    ///
+    /// # Errors
+    /// [`HistoryError`]; the history is as it was.
+    pub fn push(&mut self, index: u64, event: Digest, update: Update, policy: &Policy) -> Result<(), HistoryError> {
+        if update.org != self.org {
+            return Err(HistoryError::OtherOrg(update.org));
+        }
+        let last = self.updates.last();
+        let wanted = last.map_or(1, |(_, _, last)| last.version.saturating_add(1));
+        if update.version != wanted {
+            return Err(HistoryError::Version { wanted, found: update.version });
+        }
+        if last.is_some_and(|(before, _, _)| *before >= index) {
+            return Err(HistoryError::Index(index));
+        }
+        update.verify(policy)?;
+        self.updates.push((index, event, update));
+        Ok(())
+    }
+
+    /// The state an event at that index had to be checked against: the newest update before it, with its event's hash
+    /// (the event's `reg`). An update does not count for itself.
+    #[must_use]
+    pub fn before(&self, index: u64) -> Option<(Digest, &Update)> {
+        let found = self.updates.iter().rev().find(|(at, _, _)| *at < index);
+        found.map(|(_, event, update)| (*event, update))
+    }
+}
