@@ -153,6 +153,11 @@ fn a_signature_counts_for_its_key_head_and_time_only() {
     assert_eq!(line.verify(&b, &origin, &checkpoint.head), Err(SignatureError::OtherKey));
     let renamed = Cosigner { name: b.name.clone(), ..a.clone() };
     assert_eq!(line.verify(&renamed, &origin, &checkpoint.head), Err(SignatureError::OtherKey));
+    // A witness's next key goes by the same name.
+    let next = CosignerKey::from_seed(&a.name, &seed("next")).unwrap().cosigner();
+    assert_eq!(line.verify(&next, &origin, &checkpoint.head), Err(SignatureError::OtherKey));
+    let other_id = Cosignature { key_id: next.key_id(), ..line.clone() };
+    assert_eq!(other_id.verify(&a, &origin, &checkpoint.head), Err(SignatureError::OtherKey));
     let other = origin_of(&[1; 32]);
     assert_eq!(line.verify(&a, &other, &checkpoint.head), Err(SignatureError::Signature));
     for head in [Head { size: 3, ..checkpoint.head }, Head { root: [0; 32], ..checkpoint.head }] {
