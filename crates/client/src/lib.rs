@@ -19,6 +19,7 @@ pub use watch::{Watch, WatchError};
 
 use api::audit_service_client::AuditServiceClient;
 use api::directory_service_client::DirectoryServiceClient;
+use api::evidence_service_client::EvidenceServiceClient;
 use api::feed_service_client::FeedServiceClient;
 use api::handoff_service_client::HandoffServiceClient;
 use api::incident_service_client::IncidentServiceClient;
@@ -188,6 +189,12 @@ impl Client {
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<Line> {
         AuditServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Checkpoints, proofs, bundles.
+    #[must_use]
+    pub fn evidence(&self) -> EvidenceServiceClient<Line> {
+        EvidenceServiceClient::new(self.line.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 }
 
