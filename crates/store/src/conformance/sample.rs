@@ -113,8 +113,8 @@ pub(crate) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -
 /// A batch at the story's end with a row of each table of the tree over the log.
 #[cfg(test)]
 pub(crate) fn of_the_tree(story: &Story) -> Batch {
-    let (tiles, tree_heads) = (vec![tile(0, 0)], vec![tree_head(1), tree_head(story.position)]);
-    Batch { tiles, tree_heads, cosignatures: vec![cosignature(1, 1)], ..story.batch() }
+    let cosignatures = [1, 2].map(|number| cosignature(story.position, number)).into();
+    Batch { tiles: vec![tile(0, 0)], tree_heads: vec![tree_head(story.position)], cosignatures, ..story.batch() }
 }
 
 /// 64 bytes of any kind, the first zero.

@@ -405,7 +405,7 @@ impl Reader for PostgresReader {
     }
 
     fn cosigned_last(&self, key: [u8; 32]) -> Read<'_, Option<CosignatureRow>> {
-        let statement = move || sqlx::query(sql::read::COSIGNED_LAST).bind(key.to_vec());
+        let statement = move || sqlx::query(sql::read::COSIGNED_LAST).bind(key.to_vec()).bind(i64::MAX);
         Box::pin(self.one("read a cosignature", statement, decode::cosignature))
     }
 

@@ -221,7 +221,6 @@ async fn what_is_recorded_is_never_changed_or_deleted() {
     let mut store = opened(&copy.url).await;
     let mut story = Story::default();
     store.writer.append(&story.opening(1)).await.unwrap();
-    store.writer.append(&story.opening(2)).await.unwrap();
     store.writer.append(&of_the_tree(&story)).await.unwrap();
     copy.sql("INSERT INTO audit (at, method, reason, count) VALUES (0, 'm', 'r', 1)");
     for (table, column) in [
@@ -285,6 +284,7 @@ async fn no_hot_statement_scans_a_table() {
         let mut story = Story::default();
         for number in 1..=40 {
             store.writer.append(&story.opening(number)).await.unwrap();
+            store.writer.append(&of_the_tree(&story)).await.unwrap();
         }
         close(store).await;
         if analysed {
@@ -297,6 +297,12 @@ async fn no_hot_statement_scans_a_table() {
              WHERE seq_scan > 0 AND relname NOT IN ('_sqlx_migrations', 'feeds')",
         );
         assert_eq!(scanned.trim(), "", "analysed: {analysed}");
+        // Without sequential scans a missing index shows as a walk through another one.
+        let of_witness = copy.sql(
+            "SELECT pg_stat_force_next_flush(); SELECT idx_scan FROM pg_stat_user_indexes
+             WHERE indexrelname = 'cosignatures_of_witness'",
+        );
+        assert_eq!(of_witness.trim(), "2", "analysed: {analysed}");
     }
 }
 
@@ -337,7 +343,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     read.tiles(0, 0, 10).await.unwrap();
     read.tree_head(50).await.unwrap();
     read.tree_head_from(50).await.unwrap();
-    read.cosignatures(1).await.unwrap();
+    read.cosignatures(50).await.unwrap();
     read.cosigned_from(witness(1), 1).await.unwrap();
     read.cosigned_last(witness(1)).await.unwrap();
     close(store).await;

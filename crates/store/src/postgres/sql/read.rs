@@ -193,11 +193,18 @@ pub(crate) const TREE_HEAD_FROM: &str = "SELECT size, root, at FROM tree_heads W
 pub(crate) const COSIGNATURES: &str =
     "SELECT size, key, name, at, signature FROM cosignatures WHERE size = $1 ORDER BY key";
 
+/// Looks at one row. Asked for the key alone, the planner may find walking the other index by size as good while the table
+/// is young, and would go on walking it.
 pub(crate) const COSIGNED_FROM: &str = "
-SELECT size, key, name, at, signature FROM cosignatures WHERE key = $1 AND size >= $2 ORDER BY size LIMIT 1";
+SELECT s.* FROM (SELECT size, key, name, at, signature FROM cosignatures
+                 WHERE (key, size) >= ($1, $2) ORDER BY key, size LIMIT 1) AS s
+WHERE s.key = $1";
 
+/// As [`COSIGNED_FROM`]; `$2` is larger than every size.
 pub(crate) const COSIGNED_LAST: &str = "
-SELECT size, key, name, at, signature FROM cosignatures WHERE key = $1 ORDER BY size DESC LIMIT 1";
+SELECT s.* FROM (SELECT size, key, name, at, signature FROM cosignatures
+                 WHERE (key, size) <= ($1, $2) ORDER BY key DESC, size DESC LIMIT 1) AS s
+WHERE s.key = $1";
 
 /// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
 pub(crate) const COUNTS: &str = "
