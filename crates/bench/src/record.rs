@@ -7,9 +7,12 @@ use anyhow::Context;
 use handoff_domain::caller::OrgKind;
 use handoff_domain::ids::OrgId;
 use handoff_engine::clock::SystemClock;
+use handoff_engine::recorders::Recorders;
+use handoff_engine::tree::Tree;
 use handoff_engine::vault::Vault;
 use handoff_engine::writer::Fatal;
 use handoff_engine::{Engine, Organisation};
+use handoff_evidence::log::LogKey;
 use handoff_store::rows::Head;
 use handoff_store::{AppendError, Appended, Batch, Lineage, Options, Pending, Store, StoreError, WalState, Writer};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,8 +92,10 @@ pub(crate) async fn engine(url: &str) -> anyhow::Result<(Engine, Kept, JoinHandl
     let organisations = organisations.map(|id| id.map(|id| Organisation { id, kind: OrgKind::Party }));
     let organisations: Option<Vec<_>> = organisations.collect();
     let organisations = organisations.context("a name that is no organisation")?;
-    let (engine, run) =
-        Engine::start(store, organisations, Arc::new(Vault::new(&[7; 32], &[])), Arc::new(SystemClock)).await?;
+    let vault = Arc::new(Vault::new(&[7; 32], &[]));
+    let recorders = Arc::new(Recorders::new(LogKey::from_seed(&[7; 32])));
+    let tree = Arc::new(Tree::new(recorders, None, None));
+    let (engine, run) = Engine::start(store, organisations, vault, tree, Arc::new(SystemClock)).await?;
     Ok((engine, kept, tokio::spawn(run)))
 }
 
