@@ -90,9 +90,6 @@ impl Grower<'_> {
     async fn step(&mut self) -> Result<Option<i64>, GrowError> {
         if !self.resumed {
             self.resume().await?;
-            if let Some(witnesses) = self.tree.witnesses() {
-                witnesses.look(self.tree, self.engine.reader()).await?;
-            }
             self.resumed = true;
         }
         let until = self.engine.published().head();
@@ -135,6 +132,10 @@ impl Grower<'_> {
             return Err(GrowError::Halted(Halt::Changed));
         }
         self.check_mark(size).await?;
+        // What is proven is known before anything is shown.
+        if let Some(witnesses) = self.tree.witnesses() {
+            witnesses.look(self.tree, reader).await?;
+        }
         self.sign(head)
     }
 
