@@ -205,7 +205,7 @@ fn a_verifier_key_has_one_spelling() {
         (format!("{name}+{hex_id}+{typed}="), form),
         (format!("{name}+{hex_id}+{typed}\n"), form),
         (format!("{name}+{hex_id}+{}", &typed[..40]), form),
-        (format!("{name}+{hex_id}+{}AAAA", typed), form),
+        (format!("{name}+{hex_id}+{typed}AAAA"), form),
         (
             format!("b.example/w+{hex_id}+{typed}"),
             Err(VkeyFault::Id(u32::from_be_bytes(key_id("b.example/w", 4, &key)))),
