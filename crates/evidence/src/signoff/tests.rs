@@ -400,7 +400,7 @@ fn client_data_is_any_json() {
         format!(" \t\r\n{}\n", base(" , \"x\" : [ 1 , 2 ] ")),
         base(",\"\":0,\"x\":{\"x\":{\"x\":null}}"),
         base(",\"x\":[0,-0,1e5,1E-5,0.5,12.50e+7,true,false,null,[],{}]"),
-        base(",\"x\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude93 \u{2028}\u{7f}\""),
+        base(",\"x\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude93\\ud800\\udc00\\udbff\\udfff \u{2028}\u{7f}\""),
         base(&nested(15)),
         "{\"\\u0074ype\":\"\\u0074\",\"challenge\":\"c\",\"origin\":\"o\"}".to_owned(),
     ];
