@@ -1,5 +1,7 @@
 //! Every reader of this crate, given what nobody wrote.
 
+mod proofs;
+
 use crate::archive::{self, ArchiveError};
 use crate::disclosure::{self, OpenError, SealError, Value};
 use crate::event::{Chain, ChainError, DecodeError, decode, encode};

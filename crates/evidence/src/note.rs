@@ -58,6 +58,12 @@ fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> [u8; 4] {
     std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default())
 }
 
+/// How the lines of a log name its key.
+#[must_use]
+pub fn log_key_id(public: &[u8; 32]) -> [u8; 4] {
+    key_id(&origin_of(public), KIND_LOG, public)
+}
+
 /// Whether a witness may have this name: 1 to [`NAME_BYTES_MAX`] visible ASCII characters without `+`.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
@@ -128,9 +134,8 @@ impl LogKey {
     /// Signs a head. The caller has stored and committed it before (evidence, 5): two heads of one size are a fork.
     #[must_use]
     pub fn sign_head(&self, head: &Head) -> LogLine {
-        let origin = self.origin();
-        let signature = self.sign(text(&origin, head).as_bytes());
-        LogLine { key_id: key_id(&origin, KIND_LOG, &self.public()), signature }
+        let signature = self.sign(text(&self.origin(), head).as_bytes());
+        LogLine { key_id: log_key_id(&self.public()), signature }
     }
 }
 
@@ -297,8 +302,7 @@ impl Checkpoint {
     /// # Errors
     /// [`SignatureError`]; `OtherKey` when it is the checkpoint of another log.
     pub fn verify_log(&self, public: &[u8; 32]) -> Result<(), SignatureError> {
-        let origin = origin_of(public);
-        if self.origin != origin || self.log.key_id != key_id(&origin, KIND_LOG, public) {
+        if self.origin != origin_of(public) || self.log.key_id != log_key_id(public) {
             return Err(SignatureError::OtherKey);
         }
         verify_log(public, &self.head, &self.log.signature)

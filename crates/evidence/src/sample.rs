@@ -1,6 +1,7 @@
 //! Random values of everything an event can hold, for tests. Every record lists its fields here, so a field added to
 //! the schema does not compile until it is sampled.
 
+pub(crate) mod log;
 mod records;
 pub(crate) mod story;
 pub(crate) mod world;

@@ -127,11 +127,7 @@ fn redaction_takes_fields_out_and_nothing_else() {
     assert_eq!(redact(&redacted, |_, _| false).unwrap(), redacted);
     let none = redact(&bytes, |_, _| true).unwrap();
     assert_eq!(redact(&redacted, |_, _| true).unwrap(), none);
-    assert_eq!(
-        redact(&bytes[1..], |_, _| true),
-        Err(BundleError::Archive(ArchiveError::Checksum(String::new())))
-            .or(Err(BundleError::Archive(archive::read(&bytes[1..]).unwrap_err())))
-    );
+    assert!(matches!(redact(&bytes[1..], |_, _| true), Err(BundleError::Archive(_))));
 }
 
 #[test]
@@ -153,4 +149,32 @@ fn parts_that_do_not_go_together_make_no_bundle() {
     assert_eq!(with(shown), BundleError::Form("disclosures/0001.narrative.json".to_owned()));
     let outside = |of: &mut Bundle| drop(of.disclosures.insert((1, "../x".to_owned()), "e30".to_owned()));
     assert!(matches!(with(outside), BundleError::Archive(ArchiveError::Name(_))));
+}
+
+/// The verifier of others takes every proof with nothing but files of the bundle, as the instructions say.
+#[test]
+fn sigsum_takes_every_proof_of_a_bundle() {
+    let world = World::new();
+    let files = world.signed_bundle().files().unwrap();
+    let text = |name: &str| String::from_utf8(files[name].clone()).unwrap();
+    let policy = ::sigsum::Policy::parse(&text("policy/sigsum.policy")).unwrap();
+    let instructions = text("VERIFY.txt");
+    let commands: Vec<&str> =
+        instructions.lines().filter_map(|line| line.strip_prefix("  sigsum-verify -k ")).collect();
+    assert_eq!(commands.len(), 14);
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let [key, "-p", "policy/sigsum.policy", proof, "<", event] = words[..] else { panic!("{command}") };
+        let blob = text(key).split(' ').nth(1).map(|blob| {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.decode(blob).unwrap()
+        });
+        let signer: [u8; 32] = blob.unwrap()[19..].try_into().unwrap();
+        let takes = |bytes: &[u8]| {
+            let proof = ::sigsum::SigsumSignature::from_ascii(&text(proof)).unwrap();
+            ::sigsum::verify(&::sigsum::Hash::new(bytes), &proof, &[signer.into()], &policy).is_ok()
+        };
+        assert!(takes(&files[event]), "{command}");
+        assert!(!takes(b"another event"), "{command}");
+    }
 }

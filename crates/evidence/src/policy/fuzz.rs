@@ -57,7 +57,7 @@ fn a_policy_that_is_read_says_what_its_parts_say() {
         assert_eq!(keys.len(), policy.keys().count(), "one key, one role");
         let all: BTreeSet<&str> = policy.parts().witnesses.iter().map(|witness| witness.name.as_str()).collect();
         assert!(policy.quorum(&all), "all witnesses together are always enough");
-        assert_eq!(policy.to_sigsum().contains('#'), false);
+        assert!(!policy.to_sigsum().contains('#'), "a comment to Sigsum's reader");
         let Parts { logs, witnesses, groups, recorders, registrars, .. } = policy.parts();
         format!("{} {} {} {} {}", logs.len(), witnesses.len(), groups.len(), recorders.len(), registrars.len())
     });

@@ -70,3 +70,6 @@ fn line<const N: usize>(out: &mut String, items: [&str; N], last: Option<&str>) 
     }
     out.push('\n');
 }
+
+#[cfg(test)]
+mod tests;

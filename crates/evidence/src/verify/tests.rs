@@ -1,3 +1,4 @@
+mod chain;
 mod files;
 mod prover;
 mod reg;
