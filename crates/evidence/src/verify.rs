@@ -81,4 +81,6 @@ pub fn verify(bundle: &[u8], policy: &str, options: Options) -> Report {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

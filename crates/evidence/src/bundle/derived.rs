@@ -159,22 +159,35 @@ const INSTRUCTIONS_BEGIN: &str = "\
 HOW TO CHECK THIS BUNDLE WITHOUT THE PROGRAM THAT MADE IT
 如何不依赖生成程序核验本证据包
 
+Needed: a shell with base64, cut, grep, head, od, sed, sha256sum and tail; sigsum-verify; openssl 3.
+所需工具：带有 base64、cut、grep、head、od、sed、sha256sum、tail 的命令行环境，sigsum-verify，openssl 3。
+
 1. The policy. Compare the SHA-256 of policy/0001.policy with the one printed in the agreement of the two organisations.
    If they differ, stop: everything below rests on it.
    核对策略文件：policy/0001.policy 的 SHA-256 须与双方书面联动协议所载一致；不一致则停止，以下各步均以此为准。
 
   sha256sum policy/0001.policy
 
-2. Every event stands, unchanged, in the log that the witnesses have signed (sigsum-verify, from the Sigsum project).
-   policy/sigsum.policy holds the same keys as the policy file, in the form this tool reads: compare them.
+2. The keys. The policy's log and witnesses, as hexadecimal, must be those of policy/sigsum.policy and of keys/; the keys
+   of recorders stand in the policy as they are. Where policy/ holds notes, later policies follow: take the last note.
+   核对密钥：策略文件中日志和见证方的密钥（十六进制）须与 policy/sigsum.policy 及 keys/ 中的一致；记录密钥在策略文件中直接列出。
+   如 policy/ 下另有 .note 文件，表示策略已更新，以编号最大的为准。
+
+  hex() { while read -r k; do echo \"$k\" | base64 -d | tail -c 32 | od -An -v -tx1 | tr -d ' \\n'; echo; done; }
+  grep -E '^(log|witness) ' policy/0001.policy | cut -d+ -f3- | cut -d' ' -f1 | hex
+  grep -Eo '[0-9a-f]{64}' policy/sigsum.policy
+  cut -d' ' -f2 keys/log.pub keys/witness-*.pub | hex
+  grep '^# handoff recorder ' policy/0001.policy
+  cut -d' ' -f2 keys/recorder-*.pub | hex
+
+3. Every event stands, unchanged, in the log that the witnesses have signed (sigsum-verify, from the Sigsum project).
    每个事件均原样记入见证方已签名的日志（使用 Sigsum 项目的 sigsum-verify）。
-   policy/sigsum.policy 以该工具的格式列出与策略文件相同的密钥，请对照核实。
 
 ";
 
 const INSTRUCTIONS_MIDDLE: &str = "
-3. The signatures under the log, with openssl 3 alone. Each command must answer \"Signature Verified Successfully\".
-   仅用 openssl 3 核验日志的签名。每条命令均应显示 \"Signature Verified Successfully\"。
+4. The signatures under the log, with openssl alone. Each command must answer \"Signature Verified Successfully\".
+   仅用 openssl 核验日志的签名。每条命令均应显示 \"Signature Verified Successfully\"。
 
   check() {
     { printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; cut -d' ' -f2 \"$1\" | base64 -d | tail -c 32; } > key
@@ -184,7 +197,7 @@ const INSTRUCTIONS_MIDDLE: &str = "
 ";
 
 const INSTRUCTIONS_END: &str = "
-4. These steps do not show that the case followed its rules, who signed off, or that the list of events is complete:
+5. These steps do not show that the case followed its rules, who signed off, or that the list of events is complete:
    `handoff verify` does, and its source tells how.
    以上步骤不证明警情办理符合规则、由谁签名以及事件是否完整；这些由 `handoff verify` 核验，其源代码说明核验方法。
 ";

@@ -164,13 +164,13 @@ impl World {
 
     pub(crate) fn bundle_of(&self, story: &Story<'_>, laid: &Laid) -> Bundle {
         let size = laid.leaves.len() as u64;
-        let last = START + STEP * story.events.len() as i64;
+        let last = START + STEP * i64::try_from(story.events.len()).unwrap();
         let events =
             story.events.iter().zip(&laid.places).map(|(bytes, at)| self.logged(laid, bytes, *at, size)).collect();
         let mut bounds = BTreeMap::new();
         for ((bytes, place), seq) in story.events.iter().zip(&laid.places).zip(1..) {
             if event::decode(bytes).is_ok_and(|(event, _)| crate::verify::has_bound(&event)) {
-                let at = START + STEP * (seq as i64 - 1) - 5_000;
+                let at = START + STEP * (i64::try_from(seq).unwrap() - 1) - 5_000;
                 bounds.insert(seq, self.checkpoint(laid, *place, at));
             }
         }
