@@ -6,6 +6,7 @@ use handoff_cluster::Cluster;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_evidence::note::CosignerKey;
 use handoff_server::auth::clients::Thumbprint;
 use handoff_server::config::Config;
 use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
@@ -121,6 +122,22 @@ pub fn who(name: &str) -> anyhow::Result<Who> {
     found.map(|(_, who)| *who).with_context(|| format!("nobody is called {name}"))
 }
 
+/// The policy in a service's folder.
+pub const POLICY: &str = "handoff.policy";
+/// The witnesses of that policy: name in it, name in their lines, seed.
+const WITNESSES: [(&str, &str, u8); 2] = [("A", "a.test/witness", 0xa1), ("B", "b.test/witness", 0xb1)];
+
+/// The key of an organisation's witness in [`POLICY`].
+///
+/// # Panics
+/// There is no such witness.
+#[must_use]
+pub fn witness(name: &str) -> CosignerKey {
+    let found = WITNESSES.iter().find(|(known, ..)| *known == name);
+    let key = found.and_then(|(_, key_name, seed)| CosignerKey::from_seed(key_name, &[*seed; 32]));
+    key.unwrap_or_else(|| panic!("{name} has no witness"))
+}
+
 /// What stands in a configuration of an organisation: code name, kind, roles.
 pub(crate) fn organisation((id, kind, roles): &(&str, &str, &str)) -> String {
     format!(
@@ -160,7 +177,18 @@ impl TestApp {
         self.done(&["dev-ca", "--folder", &path, "--org", "A", "--org", "B", "--org", "SUP", "--org", "AUD"])?;
         self.write_config()?;
         self.done(&["db", "migrate", "--config", &self.config_file(), "--database", &self.database])?;
+        self.agree_on_a_policy()?;
         Ok(self)
+    }
+
+    /// Both organisations' witnesses are named, both must sign.
+    fn agree_on_a_policy(&self) -> anyhow::Result<()> {
+        let config = self.config_file();
+        let named: Vec<_> = WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
+        let mut args = vec!["policy", "new", "--config", &config];
+        named.iter().for_each(|named| args.extend(["--witness", named]));
+        std::fs::write(self.path(POLICY), self.done(&args)?)?;
+        self.write_config()
     }
 
     /// Folder, certificates, configuration and database for the organisations of a replay's mapping, all made by the
@@ -302,9 +330,16 @@ impl TestApp {
              tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nresume_key_file = \"resume.key\"\n\
              client_certificates = \"off\"\n\n\
              {LIFTED}\n\
-             [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n\n[sealing]\nkey_file = \"sealing.key\"\n\n\
+             [database]\nurl = \"{}\"\n\n[evidence]\nlog_key_file = \"log.key\"\n{}\n[sealing]\nkey_file = \"sealing.key\"\n\n\
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
-            self.listen, self.database
+            self.listen,
+            self.database,
+            // Every replica keeps a mark of its own.
+            if self.path(POLICY).exists() {
+                format!("policy_file = \"{POLICY}\"\nmark_file = \"{}.mark\"\n", self.config)
+            } else {
+                String::new()
+            }
         );
         text.extend(ORGS.iter().map(organisation));
         Ok(std::fs::write(self.path(&self.config), text)?)

@@ -49,8 +49,12 @@ enum Verb {
     Handoff(verbs::handoff::Args),
     /// Ask boundary maps, or check a set of boundary files.
     Territory(verbs::territory::Args),
-    /// Trace a case.
+    /// Trace a case, give its evidence out, prove the log.
     Audit(verbs::audit::Args),
+    /// Check a bundle of evidence, with no service and no network.
+    Verify(verbs::verify::Args),
+    /// Make or show the policy both organisations agree to believe.
+    Policy(verbs::policy::Args),
     /// Make keys, print public ones, show which a configuration names.
     Keys(verbs::keys::Args),
     /// Make a development token.
@@ -94,6 +98,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Handoff(args) => verbs::handoff::run(args, output).await,
         Verb::Territory(args) => verbs::territory::run(args, output).await,
         Verb::Audit(args) => verbs::audit::run(args, output).await,
+        Verb::Verify(args) => verbs::verify::run(&args, output),
+        Verb::Policy(args) => verbs::policy::run(&args, output),
         Verb::Keys(args) => verbs::keys::run(&args, output),
         Verb::Token(args) => verbs::token::run(&args, output),
         Verb::DevCa(args) => verbs::dev_ca::run(&args, output),

@@ -28,7 +28,7 @@ use handoff_evidence::note::Checkpoint;
 use handoff_evidence::policy::Policy;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Why no head is signed any more until somebody has looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub struct Tree {
     witnesses: Option<Witnesses>,
     grown: Mutex<Grown>,
     shown: watch::Sender<Shown>,
+    /// Somebody waits for a head over what is there now.
+    wanted: Notify,
 }
 
 impl Tree {
@@ -89,7 +91,7 @@ impl Tree {
     #[must_use]
     pub fn new(recorders: Arc<Recorders>, mark: Option<MarkFile>, policy: Option<Policy>) -> Self {
         let (grown, shown) = (Mutex::default(), watch::Sender::default());
-        Self { recorders, mark, witnesses: policy.map(Witnesses::new), grown, shown }
+        Self { recorders, mark, witnesses: policy.map(Witnesses::new), grown, shown, wanted: Notify::new() }
     }
 
     /// The policy and its witnesses, where one is configured.
@@ -102,6 +104,11 @@ impl Tree {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Shown> {
         self.shown.subscribe()
+    }
+
+    /// Has a head over what is published now signed at once, instead of within the second.
+    pub fn hurry(&self) {
+        self.wanted.notify_one();
     }
 
     /// What is shown now.

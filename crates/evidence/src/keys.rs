@@ -1,7 +1,7 @@
 //! Public Ed25519 keys as policy, registry and sign-off take them: one spelling, and none that signs for everybody.
 
 use crate::lines::{b64, b64_read, hex, hex_read};
-use crate::note::is_name;
+use crate::note::{Cosigner, is_name};
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest as _, Sha256};
 
@@ -89,6 +89,23 @@ pub(crate) fn vkey_read(text: &str, wanted: u8) -> Result<(&str, [u8; 32]), Vkey
     check_ed25519(&public).map_err(VkeyFault::Key)?;
     let follows = key_id(name, wanted, &public);
     if id == follows { Ok((name, public)) } else { Err(VkeyFault::Id(u32::from_be_bytes(follows))) }
+}
+
+impl Cosigner {
+    /// The witness's verifier key, as a policy names it: `name+id+base64` (C2SP signed-note).
+    #[must_use]
+    pub fn vkey(&self) -> String {
+        vkey(&self.name, TYPE_COSIGNATURE, &self.public)
+    }
+
+    /// Reads [`vkey`](Self::vkey).
+    ///
+    /// # Errors
+    /// [`VkeyFault`] says what is wrong with it.
+    pub fn from_vkey(text: &str) -> Result<Self, VkeyFault> {
+        let (name, public) = vkey_read(text, TYPE_COSIGNATURE)?;
+        Ok(Self { name: name.to_owned(), public })
+    }
 }
 
 #[cfg(test)]

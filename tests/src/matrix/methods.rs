@@ -28,6 +28,7 @@ const INCIDENT: &str = "IncidentService";
 const HANDOFF: &str = "HandoffService";
 const AUDIT: &str = "AuditService";
 const OBLIGATION: &str = "ObligationService";
+const EVIDENCE: &str = "EvidenceService";
 const FEED: &str = "FeedService";
 const DIRECTORY: &str = "DirectoryService";
 
@@ -107,6 +108,12 @@ pub const METHODS: &[Method] = &[
     reads(OBLIGATION, "ListObligations", Subject::Nothing),
     moves(OBLIGATION, "Acknowledge", Subject::Obligation),
     moves(OBLIGATION, "TakeShift", Subject::Nothing),
+    reads(EVIDENCE, "GetCheckpoint", Subject::Nothing),
+    reads(EVIDENCE, "ProveConsistency", Subject::Nothing),
+    reads(EVIDENCE, "StreamEntries", Subject::Nothing),
+    reads(EVIDENCE, "SubmitCosignature", Subject::Nothing),
+    reads(EVIDENCE, "SubmitRefusal", Subject::Nothing),
+    reads(EVIDENCE, "ExportBundle", Subject::Incident),
     reads(FEED, "Watch", Subject::Nothing),
     moves(FEED, "Commit", Subject::Nothing),
     reads(FEED, "GetPosition", Subject::Nothing),

@@ -1,10 +1,16 @@
-//! `handoff audit trace`
+//! `handoff audit trace|why-open|export|prove-log`
 
 use super::connect::{Connect, told};
 use super::show;
-use crate::output::{Exit, Output};
+use crate::output::{self, Exit, Output, Refused, Usage};
 use clap::Subcommand;
 use handoff_client::api;
+use handoff_evidence::merkle::{Hash, verify_consistency};
+use handoff_evidence::note::Checkpoint;
+use handoff_evidence::policy::{JudgeError, Policy};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
@@ -19,6 +25,30 @@ enum What {
     Trace {
         /// The incident.
         incident: String,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Write a case's bundle of evidence; `handoff verify` checks it.
+    Export {
+        /// The incident.
+        incident: String,
+        /// The new file, as a rule `INCIDENT.evidence.zip`. It overwrites nothing.
+        #[arg(long)]
+        to: PathBuf,
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Prove that the log of now begins with the log of a checkpoint kept earlier. Prints the checkpoint of now, to be kept.
+    ProveLog {
+        /// The checkpoint kept earlier, as this verb printed it; without one the checkpoint of now is printed alone.
+        #[arg(long)]
+        since: Option<PathBuf>,
+        /// The policy both organisations agreed on.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The newest one that the quorum of witnesses has signed, instead of the newest one.
+        #[arg(long)]
+        proven: bool,
         #[command(flatten)]
         connect: Connect,
     },
@@ -44,10 +74,86 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
                 page.incident.iter().for_each(|incident| show::why_open(output, incident));
             }
         }
+        What::Export { incident, to, connect } => export(incident, &to, &connect, output).await?,
+        What::ProveLog { since, policy, proven, connect } => {
+            return prove_log(since.as_deref(), &policy, proven, &connect, output).await;
+        }
         What::WhyOpen { incident, connect } => {
             let told = told(connect.client()?.audit().why_open(api::WhyOpenRequest { incident }).await)?;
             show::obligations(output, &told.obligations);
         }
+    }
+    Ok(Exit::Done)
+}
+
+async fn export(incident: String, to: &Path, connect: &Connect, output: Output) -> anyhow::Result<()> {
+    let mut stream = told(connect.client()?.evidence().export_bundle(api::ExportBundleRequest { incident }).await)?;
+    let mut bytes = Vec::new();
+    while let Some(message) =
+        stream.message().await.map_err(|status| anyhow::anyhow!(handoff_client::explain(&status)))?
+    {
+        bytes.extend_from_slice(&message.part);
+    }
+    let cannot = |error: std::io::Error| Usage(format!("{} cannot be written: {error}", to.display()));
+    let mut file = std::fs::File::options().write(true).create_new(true).open(to).map_err(cannot)?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(cannot)?;
+    match output {
+        Output::Json => output::json(&json!({"file": to, "bytes": bytes.len()})),
+        Output::Text => output::line(&format!("wrote {}, {} bytes", to.display(), bytes.len())),
+    }
+    Ok(())
+}
+
+/// A checkpoint that the log of the policy has signed, and whether the witnesses are a quorum.
+fn judged(note: &str, policy: &Policy, whose: &str) -> anyhow::Result<(Checkpoint, bool)> {
+    let checkpoint = Checkpoint::read(note.as_bytes());
+    let checkpoint = checkpoint.map_err(|error| Refused(format!("{whose} is no checkpoint: {error}")))?;
+    match policy.judge(&checkpoint) {
+        Ok(()) => Ok((checkpoint, true)),
+        Err(JudgeError::Quorum { .. }) => Ok((checkpoint, false)),
+        Err(error) => Err(Refused(format!("{whose} does not count under the policy: {error}")).into()),
+    }
+}
+
+async fn prove_log(
+    since: Option<&Path>,
+    policy: &Path,
+    proven: bool,
+    connect: &Connect,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let text = String::from_utf8_lossy(&output::read(policy)?).into_owned();
+    let policy = Policy::read(&text).map_err(|error| Refused(format!("{}: {error}", policy.display())))?;
+    let mut evidence = connect.client()?.evidence();
+    let now = told(evidence.get_checkpoint(api::GetCheckpointRequest { size: 0, proven }).await)?;
+    let (new, quorum) = judged(&now.note, &policy, "the service's checkpoint")?;
+    if let Some(file) = since {
+        let kept = String::from_utf8_lossy(&output::read(file)?).into_owned();
+        let (old, _) = judged(&kept, &policy, &file.display().to_string())?;
+        let (old_size, new_size) = (old.head.size, new.head.size);
+        if old_size > new_size {
+            return Err(
+                Refused(format!("the log is shorter than it was: {new_size} entries now, {old_size} then")).into()
+            );
+        }
+        let proof = told(evidence.prove_consistency(api::ProveConsistencyRequest { old_size, new_size }).await)?;
+        let path: Result<Vec<Hash>, _> = proof.hashes.into_iter().map(Hash::try_from).collect();
+        let path = path.map_err(|_| Refused("the proof holds what is no hash".to_owned()))?;
+        verify_consistency(old_size, &old.head.root, new_size, &new.head.root, &path).map_err(|_| {
+            Refused(format!(
+                "the log was rewritten: its first {old_size} entries are not those of {}. Keep that file and the checkpoint of \
+                 now; together, both signed by the log, they are the proof.\n{}",
+                file.display(),
+                now.note
+            ))
+        })?;
+        output::note(&format!("the log of {new_size} entries begins with the {old_size} of {}", file.display()));
+    }
+    let words = if quorum { "signed by the quorum of witnesses" } else { "not signed by the quorum of witnesses" };
+    output::note(words);
+    match output {
+        Output::Json => output::json(&json!({"size": new.head.size, "proven": quorum, "note": now.note})),
+        Output::Text => output::line(now.note.trim_end()),
     }
     Ok(Exit::Done)
 }

@@ -70,6 +70,7 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
             () = stop.cancelled() => return,
             // What comes now may be urgent, so every move of the head is looked at.
             moved = head.changed() => if moved.is_err() { return },
+            () = tree.wanted.notified() => grower.urgent = true,
             () = wait => {}
         }
     }

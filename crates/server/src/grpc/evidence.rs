@@ -6,7 +6,9 @@ use crate::auth::{Session, Shown};
 use crate::error::{FieldViolation, fault, invalid_fields, status};
 use handoff_domain::access;
 use handoff_domain::caller::Caller;
+use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_domain::time::SECOND;
 use handoff_engine::memory::LoadError;
 use handoff_engine::tree::{CosignError, ExportError, ProofError, Refused, Tree, Witnesses, export};
 use handoff_evidence::event::decode;
@@ -28,6 +30,8 @@ const PAGE_ENTRIES: u32 = 256;
 const PAGE_BYTES: usize = 256 * 1024;
 /// Bytes of one part of a bundle.
 const PART_BYTES: usize = 256 * 1024;
+/// How long an export waits for a checkpoint that covers its case, in milliseconds.
+const COVERED_WAIT_MS: i64 = 3 * SECOND;
 /// Messages that wait for a slow reader.
 const BUFFER_MESSAGES: usize = 4;
 
@@ -146,9 +150,7 @@ impl EvidenceService for Gate {
         let found = self.visible(&session.caller, method, id).await?;
         // The exact events tell more than either side is shown of the other.
         self.allowed(&session.caller, method, access::may_export)?;
-        let (tree, reader) = (self.engine().tree(), self.engine().reader());
-        let bundle =
-            export(tree, self.witnesses()?, reader, found.case.id).await.map_err(|error| unexported(&error))?;
+        let bundle = self.bundle(found.case.id).await?;
         let officer = session.caller.officer.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(incident = %id, organisation = %session.caller.org, officer, "the bundle of a case is given out");
         let (out, stream) = mpsc::channel(BUFFER_MESSAGES);
@@ -203,6 +205,26 @@ impl Gate {
 
     fn witnesses(&self) -> Result<&Witnesses, Status> {
         self.engine().tree().witnesses().ok_or_else(not_ready)
+    }
+
+    /// The bundle of a case, once a signed checkpoint covers it.
+    async fn bundle(&self, incident: IncidentId) -> Result<Vec<u8>, Status> {
+        let (engine, witnesses) = (self.engine(), self.witnesses()?);
+        let (tree, mut shown) = (engine.tree(), engine.tree().watch());
+        let clock = self.clock();
+        let mut limit = clock.sleep_until(clock.now().plus(COVERED_WAIT_MS));
+        loop {
+            shown.borrow_and_update();
+            match export(tree, witnesses, engine.reader(), incident).await {
+                Ok(bundle) => return Ok(bundle),
+                Err(ExportError::NotYet) => tree.hurry(),
+                Err(error) => return Err(unexported(&error)),
+            }
+            tokio::select! {
+                changed = shown.changed() => changed.map_err(|_| not_ready())?,
+                () = &mut limit => return Err(not_ready()),
+            }
+        }
     }
 
     /// The checkpoint asked for, with the lines of witnesses.

@@ -106,6 +106,11 @@ fn read(name: &str, scene: &Scene) -> Option<Vec<u8>> {
         }
         "Watch" => wire(&api::WatchRequest::default()),
         "GetPosition" => wire(&api::GetPositionRequest {}),
+        "GetCheckpoint" => wire(&api::GetCheckpointRequest::default()),
+        "ProveConsistency" => wire(&api::ProveConsistencyRequest { old_size: 1, new_size: 1 }),
+        "StreamEntries" => wire(&api::StreamEntriesRequest::default()),
+        "SubmitCosignature" => wire(&api::SubmitCosignatureRequest::default()),
+        "SubmitRefusal" => wire(&api::SubmitRefusalRequest::default()),
         // The errand left a token of the feed where a statement would stand.
         "Commit" => wire(&api::CommitRequest { resume_token: scene.statement.clone() }),
         _ => None,
