@@ -8,6 +8,7 @@ mod certificates;
 mod command_line;
 mod crashes;
 mod database;
+mod evidence;
 mod failures;
 mod feed;
 mod injection;

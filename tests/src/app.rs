@@ -27,7 +27,7 @@ const POLL_PAUSE: Duration = Duration::from_millis(10);
 const TOKEN_LIFE_S: u32 = 12 * 3_600;
 /// Roles the issuer of a party may grant.
 pub(crate) const PARTY_ROLES: &str =
-    r#"["adapter", "call_taker", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]"#;
+    r#"["adapter", "call_taker", "dispatcher", "responder", "duty_officer", "supervisor", "admin", "witness"]"#;
 /// Organisations: code name, kind, roles.
 const ORGS: &[(&str, &str, &str)] = &[
     ("A", "party", PARTY_ROLES),
@@ -109,6 +109,8 @@ pub const CAST: &[(&str, Who)] = &[
     ("b-supervisor", officer("B", "b-sup", "B-07", &[Role::Supervisor])),
     ("b-responder", officer("B", "b-resp", "B-07", &[Role::Responder])),
     ("b-admin", officer("B", "b-admin", "B-07", &[Role::Admin])),
+    ("a-witness", Who { org: "A", subject: "witness-a", station: None, client: None, roles: &[Role::Witness] }),
+    ("b-witness", Who { org: "B", subject: "witness-b", station: None, client: None, roles: &[Role::Witness] }),
     ("superior", Who { org: "SUP", subject: "s-1", station: None, client: None, roles: &[Role::Superior] }),
     ("auditor", Who { org: "AUD", subject: "au-1", station: None, client: None, roles: &[Role::Auditor] }),
 ];
