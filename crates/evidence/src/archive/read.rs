@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// The files of an archive: `write(&read(bytes)?) == bytes` for all bytes it takes.
 ///
 /// # Errors
-/// [`ArchiveError`]: the bytes are no archive, or not the one [`write`] makes of its files.
+/// [`ArchiveError`]: the bytes are no archive, or not the one [`write()`] makes of its files.
 pub fn read(bytes: &[u8]) -> Result<Files, ArchiveError> {
     if bytes.len() > ARCHIVE_BYTES_MAX {
         return Err(ArchiveError::TooLarge);

@@ -75,7 +75,7 @@ problems! {
     /// A newer event.
     EventNewer = "event_newer": "the event is of a newer version than this verifier knows; take a newer verifier", "事件版本高于本核验程序，请使用更新的核验程序";
     /// Nobody may record for this organisation.
-    RecorderUnknown = "recorder_unknown": "the policy names no key that records for this organisation here", "策略未规定该单位在此位置的记录密钥";
+    RecorderUnknown = "recorder_unknown": "the policy names no key that records for this organisation here; an earlier policy may", "策略未规定该单位在此位置的记录密钥；较早的策略可能有规定";
     /// Recorded by another key.
     LeafKey = "leaf_key": "the event was recorded with a key of somebody else than the organisation it names", "事件并非以其所称单位的密钥记录";
     /// The leaf's signature does not verify.

@@ -135,6 +135,9 @@ fn both_languages_carry_the_same_facts() {
                 match value {
                     Value::Plain(text) | Value::Filled(_, text) => assert!(en.contains(text) && zh.contains(text)),
                     Value::Word(text) => assert!(en.contains(text.0) && zh.contains(text.1)),
+                    Value::Names(names) => {
+                        names.iter().for_each(|name| assert!(en.contains(name) && zh.contains(name)));
+                    }
                     Value::Pairs(pairs) => {
                         pairs.iter().for_each(|(_, text)| assert!(en.contains(text) && zh.contains(text)));
                     }
@@ -159,6 +162,8 @@ fn a_report_begins_with_the_verdict_and_ends_with_what_is_not_proven() {
         let at = |word: &str| text.find(word).unwrap();
         let order = ["\nSign-offs\n", "\nSealed fields:", "\nChecks\n", "\nEvents,", "\nWhat is not proven\n"].map(at);
         assert!(order.is_sorted());
+        assert_eq!(text.contains("\nProven by A and B: "), report.verdict == Verdict::Proven);
+        assert_eq!(text.contains("\nIncident ") && text.contains(" was closed at "), report.verdict == Verdict::Proven);
         assert_eq!(text.contains("Proven by"), report.verdict == Verdict::Proven);
         assert!(text.ends_with("that anything told at the scene, by phone or in a text is true\n"));
     }
@@ -168,7 +173,8 @@ fn a_report_begins_with_the_verdict_and_ends_with_what_is_not_proven() {
 fn what_failed_says_where_and_what_it_means() {
     let text = reports()[2].text(Lang::En);
     for line in [
-        "NOT PROVEN. These checks failed: C2, C7.",
+        "NOT PROVEN. These checks failed: C2 and C7.",
+        "By its events, which are not proven, incident 0198c0de-7e57-7000-8000-000000000001 was closed at 2026-11-23T12:06:30.000Z.",
         "  C2 signatures of log and witnesses: FAILED",
         "      - checkpoint.note: too few witnesses signed this checkpoint (witness B)",
         "      - event 0008: the key that signed is not shown to be in the registry the event was checked against",
@@ -178,6 +184,7 @@ fn what_failed_says_where_and_what_it_means() {
     }
     assert_eq!(text.matches("What it means: ").count(), 2);
     let zh = reports()[2].text(Lang::Zh);
+    assert!(zh.starts_with("未证明。以下核验未通过：C2、C7。\n"));
     assert!(zh.lines().any(|line| line == "      - checkpoint.note：对检查点签名的见证方不足（见证方 B）"), "{zh}");
 }
 

@@ -35,6 +35,10 @@ phrases! {
         "未核验完毕。证据包版本高于本核验程序，请使用更新的核验程序。";
     Closed: "Incident {0} was closed at {1}.", "警情 {0} 于 {1} 办结。";
     ClosedByRuling: "Incident {0} was closed at {1}, by ruling.", "警情 {0} 于 {1} 依裁定办结。";
+    SaidClosed: "By its events, which are not proven, incident {0} was closed at {1}.",
+        "按未经证明的事件，警情 {0} 于 {1} 办结。";
+    SaidClosedByRuling: "By its events, which are not proven, incident {0} was closed at {1}, by ruling.",
+        "按未经证明的事件，警情 {0} 于 {1} 依裁定办结。";
     NotClosed: "Incident {0}: the events do not show that it was closed.", "警情 {0}：事件未能表明其已办结。";
     Between: "Proven by {0}: the closing lies between {1} and {2}.", "由 {0} 见证：办结发生于 {1} 至 {2} 之间。";
     Until: "Proven by {0}: the closing lies before {1}; the bundle shows no earlier witnessed log.",
@@ -84,6 +88,8 @@ pub(super) enum Value {
     Word(Text),
     /// A word with one value in it.
     Filled(Text, String),
+    /// Names, one after the other.
+    Names(Vec<String>),
     /// Words and values side by side.
     Pairs(Vec<(Text, String)>),
 }
@@ -120,6 +126,10 @@ fn shown(value: &Value, lang: Lang) -> String {
         Value::Plain(text) => text.clone(),
         Value::Word(text) => lang.of(*text).to_owned(),
         Value::Filled(text, value) => fill(lang.of(*text), &[Value::Plain(value.clone())], lang),
+        Value::Names(names) => match (names.split_last(), lang) {
+            (Some((last, before)), Lang::En) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+            (_, Lang::En | Lang::Zh) => names.join("、"),
+        },
         Value::Pairs(pairs) => {
             let pair = |(name, value): &(Text, String)| format!("{} {value}", lang.of(*name));
             pairs.iter().map(pair).collect::<Vec<_>>().join(lang.of((", ", "，")))
@@ -167,21 +177,22 @@ pub(super) fn facts(report: &Report) -> Vec<Fact> {
 
 fn verdict(report: &Report, facts: &mut Vec<Fact>) {
     let failed = report.checks.iter().filter(|check| check.outcome == Outcome::Failed);
-    let failed: Vec<_> = failed.map(|check| check.id.as_str()).collect();
+    let failed = failed.map(|check| check.id.as_str().to_owned()).collect();
     facts.push(match report.verdict {
         Verdict::Proven => Fact(Phrase::Proven, Vec::new()),
-        Verdict::NotProven => Fact(Phrase::NotProven, vec![plain(&failed.join(", "))]),
+        Verdict::NotProven => Fact(Phrase::NotProven, vec![Value::Names(failed)]),
         Verdict::Unreadable => Fact(Phrase::Unreadable, Vec::new()),
         Verdict::Newer => Fact(Phrase::Newer, Vec::new()),
     });
-    match (report.incident, report.closed_at) {
-        (Some(incident), Some(at)) if report.by_ruling => {
-            facts.push(Fact(Phrase::ClosedByRuling, vec![plain(&incident), plain(&at)]));
-        }
-        (Some(incident), Some(at)) => facts.push(Fact(Phrase::Closed, vec![plain(&incident), plain(&at)])),
-        (Some(incident), None) => facts.push(Fact(Phrase::NotClosed, vec![plain(&incident)])),
-        (None, _) => {}
-    }
+    // What is not proven is not told as if it had happened.
+    let (closed, by_ruling) = match report.verdict {
+        Verdict::Proven => (Phrase::Closed, Phrase::ClosedByRuling),
+        Verdict::NotProven | Verdict::Unreadable | Verdict::Newer => (Phrase::SaidClosed, Phrase::SaidClosedByRuling),
+    };
+    facts.extend(report.incident.map(|incident| match report.closed_at {
+        Some(at) => Fact(if report.by_ruling { by_ruling } else { closed }, vec![plain(&incident), plain(&at)]),
+        None => Fact(Phrase::NotClosed, vec![plain(&incident)]),
+    }));
     // "Proven by" is said of what is proven and of nothing else.
     if let (Some(proven), Verdict::Proven) = (&report.proven, report.verdict) {
         witnessed(proven, facts);
@@ -191,7 +202,7 @@ fn verdict(report: &Report, facts: &mut Vec<Fact>) {
 }
 
 fn witnessed(proven: &Proven, facts: &mut Vec<Fact>) {
-    let names = || plain(&proven.witnesses.join(", "));
+    let names = || Value::Names(proven.witnesses.iter().map(|name| tame(name)).collect());
     facts.push(match (proven.not_before, proven.witnessed) {
         (Some(from), Some((_, until))) => Fact(Phrase::Between, vec![names(), plain(&from), plain(&until)]),
         (None, Some((_, until))) => Fact(Phrase::Until, vec![names(), plain(&until)]),

@@ -1,5 +1,6 @@
 mod chain;
 mod files;
+mod history;
 mod prover;
 mod reg;
 

@@ -52,10 +52,13 @@ fn a_passkey_signs_with_the_officer_verified_on_the_stations_own_page() {
     assert_eq!(checked(&world, &signed_with(&world, |_, _| {})).exit_code(), 0);
 }
 
+/// A change of what is signed, given whether A signs, and what is said to it.
+type Wrong = (fn(&mut Signed, bool), Problem);
+
 #[test]
 fn a_signature_is_by_the_key_that_is_named_and_enrolled() {
     let world = World::new();
-    let wrongs: [(fn(&mut Signed, bool), Problem); 9] = [
+    let wrongs: [Wrong; 9] = [
         (|body, _| body.key = Label::new(&"0".repeat(64)), Problem::KeyUnknown),
         (|body, _| body.key = None, Problem::KeyUnknown),
         (|body, _| body.sig = None, Problem::NoSignature),
