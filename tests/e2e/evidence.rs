@@ -136,8 +136,7 @@ async fn a_mirror_gets_every_entry_and_a_checkpoint_it_can_compute_itself() -> a
     let (old_size, new_size) = (signed.head.size, later.head.size);
     let request = api::ProveConsistencyRequest { old_size, new_size };
     let proof = told(app.client("a-duty")?.evidence().prove_consistency(request).await)?.hashes;
-    let path: Vec<[u8; 32]> =
-        proof.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().ok().context("32")?;
+    let path: Vec<[u8; 32]> = proof.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().ok().context("32")?;
     verify_consistency(old_size, &signed.head.root, new_size, &later.head.root, &path)?;
     let same = api::GetCheckpointRequest { size: signed.head.size, proven: false };
     let same = told(app.client("a-duty")?.evidence().get_checkpoint(same).await)?;

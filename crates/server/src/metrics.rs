@@ -26,6 +26,9 @@
 //! | `handoff_feed_seconds` | histogram | | from commit to the entry handed to a subscriber |
 //! | `handoff_deadlines_overdue` | gauge | | obligations past their time |
 //! | `handoff_head_position` | gauge | | position of the last published event |
+//! | `handoff_tree_entries` | gauge | `code` (`signed`, `proven`) | entries under the newest signed checkpoint, and under the newest one with the quorum of witnesses |
+//! | `handoff_tree_halted` | gauge | | 1 while no checkpoint is signed any more; the log says why |
+//! | `handoff_unwitnessed_seconds` | gauge | | age of the oldest entry outside a quorum: alarm above 60 s, where a policy is configured |
 //! | `handoff_ready` | gauge | | 1 while the service takes calls |
 
 use axum::Router;
@@ -83,11 +86,17 @@ pub const FEED_SECONDS: &str = "handoff_feed_seconds";
 pub const DEADLINES_OVERDUE: &str = "handoff_deadlines_overdue";
 /// Position of the last published event.
 pub const HEAD_POSITION: &str = "handoff_head_position";
+/// Entries under a checkpoint.
+pub const TREE_ENTRIES: &str = "handoff_tree_entries";
+/// Whether the signing of checkpoints has stopped.
+pub const TREE_HALTED: &str = "handoff_tree_halted";
+/// Age of the oldest entry that no quorum has witnessed.
+pub const UNWITNESSED_SECONDS: &str = "handoff_unwitnessed_seconds";
 /// Whether the service takes calls.
 pub const READY: &str = "handoff_ready";
 
 /// Kind, unit and meaning of each name, in the order of the table above.
-const NAMES: [(&str, Kind, Unit, &str); 22] = [
+const NAMES: [(&str, Kind, Unit, &str); 25] = [
     (RPC_TOTAL, Kind::Counter, Unit::Count, "calls answered, by gRPC code"),
     (RPC_SECONDS, Kind::Histogram, Unit::Seconds, "time to the answer of a unary call"),
     (RPC_IN_FLIGHT, Kind::Gauge, Unit::Count, "unary calls under way"),
@@ -109,6 +118,9 @@ const NAMES: [(&str, Kind, Unit, &str); 22] = [
     (FEED_SECONDS, Kind::Histogram, Unit::Seconds, "from commit to the entry handed to a subscriber"),
     (DEADLINES_OVERDUE, Kind::Gauge, Unit::Count, "obligations past their time"),
     (HEAD_POSITION, Kind::Gauge, Unit::Count, "position of the last published event"),
+    (TREE_ENTRIES, Kind::Gauge, Unit::Count, "entries under the newest signed and the newest proven checkpoint"),
+    (TREE_HALTED, Kind::Gauge, Unit::Count, "1 while no checkpoint is signed any more"),
+    (UNWITNESSED_SECONDS, Kind::Gauge, Unit::Seconds, "age of the oldest entry outside a quorum of witnesses"),
     (READY, Kind::Gauge, Unit::Count, "1 while the service takes calls"),
 ];
 

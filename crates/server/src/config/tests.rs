@@ -84,7 +84,7 @@ fn the_example_names_every_key() {
     let table: toml::Table = desk.load(&[]).unwrap().show().parse().unwrap();
     let mut names = Vec::new();
     collect_names(&toml::Value::Table(table), &mut names);
-    names.extend(["password_file", "jwks_url", "jwks_ca_file"].map(str::to_owned));
+    names.extend(["password_file", "jwks_url", "jwks_ca_file", "mark_file", "policy_file"].map(str::to_owned));
     for name in names {
         let there = EXAMPLE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{name} = ")));
         assert!(there, "the example does not name `{name}`");
