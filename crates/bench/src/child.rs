@@ -20,10 +20,10 @@ pub(crate) fn nanos() -> u64 {
 }
 
 /// What the child does: serves until its input ends. With `commits` it prints when each commit was durable.
-pub(crate) async fn serve(config: &Path, commits: bool) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: &Path, commits: bool, without_evidence: bool) -> anyhow::Result<()> {
     let config = Config::load_checked(config)?;
     let failpoint = if commits { Failpoint::new(tell) } else { Failpoint::default() };
-    let options = StartOptions { failpoint, ..StartOptions::default() };
+    let options = StartOptions { failpoint, without_evidence, ..StartOptions::default() };
     let mut running = start(&config, options).await?;
     println(&format!("port {}", running.grpc.port()))?;
     let mut input = tokio::io::stdin();
@@ -69,11 +69,14 @@ pub(crate) struct Usage {
 impl Service {
     /// Starts the service of a folder.
     pub(crate) async fn start(folder: &Path, commits: bool) -> anyhow::Result<Self> {
+        Self::start_with(folder, commits.then_some("--commits")).await
+    }
+
+    /// Starts it with an argument of its own.
+    pub(crate) async fn start_with(folder: &Path, argument: Option<&str>) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve").arg(folder.join("handoff.toml"));
-        if commits {
-            command.arg("--commits");
-        }
+        command.args(argument);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let input = child.stdin.take().context("the child has no input")?;

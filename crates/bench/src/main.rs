@@ -10,6 +10,7 @@ mod load;
 mod machine;
 mod mill;
 mod postgres;
+mod proof;
 mod record;
 mod report;
 mod rusq;
@@ -42,6 +43,9 @@ struct Cli {
     /// Commands under way at once, one load for each number.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64,256")]
     in_flight: Vec<usize>,
+    /// A limit of the listener set for this run, NAME=VALUE; it is printed.
+    #[arg(long = "limit", value_parser = limit)]
+    limits: Vec<(String, u32)>,
     /// Connections of each side.
     #[arg(long, default_value_t = 4)]
     connections: usize,
@@ -86,7 +90,14 @@ enum Verb {
         config: PathBuf,
         #[arg(long)]
         commits: bool,
+        #[arg(long)]
+        without_evidence: bool,
     },
+}
+
+fn limit(text: &str) -> Result<(String, u32), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.parse().map_err(|_| "VALUE is a whole number".to_owned())?))
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -95,8 +106,8 @@ fn main() -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let folder = cli.folder.as_deref();
         let report = match &cli.verb {
-            Some(Verb::Serve { config, commits }) => {
-                child::serve(config, *commits).await?;
+            Some(Verb::Serve { config, commits, without_evidence }) => {
+                child::serve(config, *commits, *without_evidence).await?;
                 return Ok(ExitCode::SUCCESS);
             }
             Some(Verb::Attack { kind, folder, port }) => {

@@ -9,7 +9,7 @@ use crate::way::{Embedded, Grpc};
 use crate::{check, fanout, record, rusq, setup};
 use handoff_server::config::Config;
 use handoff_store::{Batch, Options};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -22,19 +22,21 @@ pub(crate) enum Only {
     Service,
     /// Subscribers.
     Fanout,
+    /// What the leaves and the tree cost.
+    Evidence,
 }
 
 /// Where the service of a folder keeps its database.
 pub(crate) const SQLITE: &str = "sqlite:handoff.db";
 /// Not measured before each load.
-const WARM: Duration = Duration::from_millis(1_500);
+pub(crate) const WARM: Duration = Duration::from_millis(1_500);
 
 /// One run of the program.
 pub(crate) struct Bench {
     only: Vec<Only>,
-    time: Duration,
+    pub(crate) time: Duration,
     in_flight: Vec<usize>,
-    connections: usize,
+    pub(crate) connections: usize,
     /// Holds every folder of the run; removed at its end.
     root: TempDir,
     pub(crate) report: Report,
@@ -53,10 +55,14 @@ impl Bench {
         };
         let template = root.path().join("template");
         setup::furnished(&template, SQLITE).await?;
-        let all = [Only::Floors, Only::Service, Only::Fanout];
+        set_limits(&template.join("handoff.toml"), &cli.limits)?;
+        let all = [Only::Floors, Only::Service, Only::Fanout, Only::Evidence];
         let only = if cli.only.is_empty() { all.to_vec() } else { cli.only.clone() };
         let time = Duration::from_secs(cli.seconds);
         let report = Report::default();
+        for (name, value) in &cli.limits {
+            report.figure("limit set for this run", &format!("{name} = {value}"));
+        }
         let in_flight = cli.in_flight.clone();
         Ok(Self { only, time, in_flight, connections: cli.connections, root, report, floor: None, raw: None })
     }
@@ -75,12 +81,15 @@ impl Bench {
         if self.only.contains(&Only::Fanout) {
             self.fanouts().await?;
         }
+        if self.only.contains(&Only::Evidence) {
+            self.evidence().await?;
+        }
         self.report.figure("load of the machine at the end", &load_average());
         Ok(())
     }
 
     /// A copy of the furnished service.
-    fn copy(&self, name: &str) -> anyhow::Result<(PathBuf, Config)> {
+    pub(crate) fn copy(&self, name: &str) -> anyhow::Result<(PathBuf, Config)> {
         let (from, to) = (self.root.path().join("template"), self.root.path().join(name));
         machine::copy_files(&from, &to)?;
         let config = Config::load_checked(&to.join("handoff.toml"))?;
@@ -270,4 +279,17 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// Puts limits into a configuration.
+fn set_limits(file: &Path, limits: &[(String, u32)]) -> anyhow::Result<()> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(file)?;
+    let named = |line: &&str| !limits.iter().any(|(name, _)| line.starts_with(&format!("{name} = ")));
+    let others: Vec<_> = text.lines().filter(named).collect();
+    let set: String = limits.iter().map(|(name, value)| format!("\n{name} = {value}")).collect();
+    let text = others.join("\n").replacen("[server.limits]", &format!("[server.limits]{set}"), 1);
+    Ok(std::fs::write(file, text + "\n")?)
 }

@@ -56,11 +56,13 @@ pub struct StartOptions {
     pub failpoint: Failpoint,
     /// Metrics already installed in this process; tests start several services in one.
     pub metrics: Option<Metrics>,
+    /// A benchmark's floor: leaves are not signed and no tree is grown, so nothing recorded can ever be proven.
+    pub without_evidence: bool,
 }
 
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), failpoint: Failpoint::default(), metrics: None }
+        Self { clock: Arc::new(SystemClock), failpoint: Failpoint::default(), metrics: None, without_evidence: false }
     }
 }
 
@@ -159,7 +161,8 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     if store.unclean {
         check_beside(&tasks, url.expose_secret().to_owned());
     }
-    let recorders = Arc::new(Recorders::new(key));
+    let recorders = if options.without_evidence { Recorders::idle(key) } else { Recorders::new(key) };
+    let recorders = Arc::new(recorders);
     open_log(&mut store, &recorders, options.clock.now()).await.map_err(ServeError::Start)?;
     let policy = config.evidence.policy().map_err(ServeError::Policy)?;
     let mark = config.evidence.mark_file.clone().map(MarkFile::new);
@@ -172,7 +175,9 @@ pub async fn start(config: &Config, options: StartOptions) -> Result<Running, Se
     // The writer is never aborted: it ends by itself once every handle on the engine is gone.
     let writer = tasks.spawn(run);
     tasks.spawn(handoff_engine::deadlines::run(engine.clone(), tasks.stopping()));
-    tasks.spawn(handoff_engine::tree::run(engine.clone(), tasks.stopping()));
+    if !options.without_evidence {
+        tasks.spawn(handoff_engine::tree::run(engine.clone(), tasks.stopping()));
+    }
     tasks.spawn(handoff_engine::retention::run(engine.clone(), tasks.stopping()));
     tasks.spawn(crate::gauges::run(engine.clone(), tasks.stopping()));
     tasks.spawn(try_sealing_key(engine.clone()));
