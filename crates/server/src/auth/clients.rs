@@ -142,7 +142,8 @@ pub struct Machine {
     pub thumbprint: Thumbprint,
     /// Thumbprints of the same certificate's other forms, by which it may have been taken back.
     pub(super) twins: Vec<Thumbprint>,
-    /// What it is without anybody's token: the dispatch system of one station. None where it only carries people's.
+    /// What it is without anybody's token: the dispatch system of one station, or a witness. None where it only carries
+    /// people's.
     pub session: Option<Arc<Session>>,
 }
 
@@ -253,14 +254,19 @@ impl Trust {
         let organisation = &self.organisation;
         let mut machines = organisation.clients.machines.iter();
         let machine = machines.find(|machine| machine.name.as_str() == name).ok_or(Denied::MachineUnknown)?;
-        let session = machine.station.clone().map(|station| {
+        let speaks_as = match (&machine.station, machine.witness) {
+            (Some(_), _) => Some(Role::Adapter),
+            (None, true) => Some(Role::Witness),
+            (None, false) => None,
+        };
+        let session = speaks_as.map(|role| {
             let caller = Caller {
                 org: organisation.id.clone(),
                 kind: organisation.kind,
                 client: machine.name.clone(),
-                station: Some(station),
+                station: machine.station.clone(),
                 officer: None,
-                roles: vec![Role::Adapter],
+                roles: vec![role],
             };
             Arc::new(Session { caller, expires: Millis(MILLIS_MAX), token: None, bound: Some(thumbprint) })
         });

@@ -43,4 +43,8 @@ pub struct Machine {
     /// Without one it only carries the tokens of its officers.
     #[serde(default, with = "words::station", skip_serializing_if = "Option::is_none")]
     pub station: Option<StationId>,
+    /// It is the organisation's witness: without anybody's token it mirrors the log and signs checkpoints, and does nothing
+    /// else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
 }

@@ -87,9 +87,11 @@ pub(super) fn guarded() -> Guarded {
     let machine = |name: &str, station: Option<&str>| config::Machine {
         name: ClientId::new(name).unwrap(),
         station: station.map(|station| StationId::new(station).unwrap()),
+        witness: name.starts_with("witness"),
     };
     organisations[0].clients.ca_file = Some(a.file.clone());
-    organisations[0].clients.machines = vec![machine("cad-a", Some("S1")), machine("desk-a", None)];
+    organisations[0].clients.machines =
+        vec![machine("cad-a", Some("S1")), machine("desk-a", None), machine("witness-a", None)];
     organisations[1].clients.ca_file = Some(b.file.clone());
     organisations[1].clients.machines = vec![machine("cad-b", Some("S2"))];
     world.auth = Authenticator::new(&organisations, &rules(ClientCertificates::Required)).unwrap();
@@ -112,6 +114,15 @@ impl Guarded {
 fn bound(signer: &Signer, chain: &Chain) -> String {
     let cnf = format!(r#""cnf":{{"x5t#S256":"{}"}},"jti""#, b64(&thumbprint(&chain[0])));
     signer.with(r#""jti""#, &cnf)
+}
+
+#[test]
+fn a_witness_speaks_by_its_certificate_alone_and_for_no_station() {
+    let guarded = guarded();
+    let alone = guarded.alone(&guarded.a.machine("handoff://A/machine/witness-a"), NOW).unwrap();
+    let caller = &alone.caller;
+    assert_eq!((caller.org.as_str(), caller.roles.as_slice()), ("A", &[Role::Witness][..]));
+    assert_eq!((&caller.station, &caller.officer), (&None, &None));
 }
 
 #[test]
@@ -172,7 +183,11 @@ fn an_authority_made_to_look_like_the_other_sides_shuts_out_nobody() {
     std::fs::write(&twin, text).unwrap();
     organisations[0].clients.ca_file = Some(guarded.a.file.clone());
     organisations[1].clients.ca_file = Some(twin);
-    let machine = |name: &str| config::Machine { name: ClientId::new(name).unwrap(), station: StationId::new("S1") };
+    let machine = |name: &str| config::Machine {
+        name: ClientId::new(name).unwrap(),
+        station: StationId::new("S1"),
+        witness: false,
+    };
     organisations[0].clients.machines = vec![machine("cad-a")];
     let auth = Authenticator::new(&organisations, &rules(ClientCertificates::Required)).unwrap();
     let cad = guarded.a.machine(CAD_A);

@@ -66,6 +66,13 @@ fn check_machines(findings: &mut Findings<'_>, at: usize, organisation: &Organis
         if !names.insert(&machine.name) {
             findings.add(&key("name"), "is the name of another machine too", "give each machine one of its own");
         }
+        if machine.witness && machine.station.is_some() {
+            findings.add(&key("witness"), "stands beside `station`", "give the witness a machine of its own");
+        }
+        if machine.witness && !organisation.grantable_roles.contains(&Role::Witness) {
+            let remedy = "add `witness` to grantable_roles, or leave it out";
+            findings.add(&key("witness"), "makes it a witness, which the organisation may not grant", remedy);
+        }
         let speaks = machine.station.is_some();
         if speaks && organisation.kind != OrgKind::Party {
             findings.add(&key("station"), "only a party has stations", "leave it out");
