@@ -111,6 +111,12 @@ impl Tree {
         self.wanted.notify_one();
     }
 
+    /// Nothing more is signed until somebody has looked.
+    pub(crate) fn halt(&self, halt: Halt) {
+        tracing::error!(reason = halt.as_str(), "no head of the tree is signed any more");
+        self.shown.send_modify(|shown| shown.halted = Some(halt));
+    }
+
     /// What is shown now.
     #[must_use]
     pub fn shown(&self) -> Shown {

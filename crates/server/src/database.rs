@@ -8,10 +8,13 @@ use handoff_engine::check::{Report, check_log_and_values};
 use handoff_engine::memory::LoadError;
 use handoff_engine::open_log;
 use handoff_engine::recorders::Recorders;
+use handoff_engine::tree::{Mark, MarkError, MarkFile};
+use handoff_evidence::note::Head;
+use handoff_store::batch::NUMBER_MAX;
 use handoff_store::{Failpoint, Options, Reader, StoreError};
 pub use handoff_store::{Progress, Transferred};
 use secrecy::{ExposeSecret, SecretString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,6 +33,15 @@ pub enum DatabaseError {
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Load(#[source] Box<LoadError>),
+    /// No mark is configured.
+    #[error("evidence.mark_file is not set; name a file on a disk that no backup of the database brings back")]
+    NoMark,
+    /// There is a mark, which is what notices an old database.
+    #[error("{} is there and is not replaced", .0.display())]
+    Marked(PathBuf),
+    /// The mark cannot be written.
+    #[error("the mark cannot be written")]
+    Mark(#[source] MarkError),
 }
 
 /// What a check found.
@@ -76,6 +88,28 @@ pub async fn migrate(config: &Config, now: Millis) -> Result<bool, DatabaseError
     store.writer.close().await.map_err(DatabaseError::Store)?;
     opened.map_err(|error| DatabaseError::Serve(Box::new(ServeError::Start(error))))?;
     Ok(made)
+}
+
+/// Keeps the mark of the newest noted head, for a replica that has none: whoever calls it has made sure that this is the
+/// newest database, and not one from a backup. The head that is marked; none where none was noted yet.
+///
+/// # Errors
+/// [`DatabaseError`]; a mark that is there is never replaced.
+pub async fn mark(config: &Config) -> Result<Option<u64>, DatabaseError> {
+    let file = config.evidence.mark_file.clone().ok_or(DatabaseError::NoMark)?;
+    if file.exists() {
+        return Err(DatabaseError::Marked(file));
+    }
+    let origin = log_key(config).map_err(|error| DatabaseError::Serve(Box::new(error)))?.origin();
+    let url = address(config)?;
+    let store = handoff_store::open(url.expose_secret(), Options::default()).await.map_err(DatabaseError::Store)?;
+    let noted = store.reader.tree_head(NUMBER_MAX).await.map_err(DatabaseError::Store);
+    store.reader.close().await;
+    store.writer.close().await.map_err(DatabaseError::Store)?;
+    let Some(noted) = noted? else { return Ok(None) };
+    let head = Head { size: noted.size, root: noted.root };
+    MarkFile::new(file).write(&Mark { origin, head }).map_err(DatabaseError::Mark)?;
+    Ok(Some(noted.size))
 }
 
 /// Writes a consistent copy to a new file, beside a running service or without one.

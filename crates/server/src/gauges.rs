@@ -51,6 +51,12 @@ const UNWITNESSED_ALARM_MS: i64 = 60 * SECOND;
 #[expect(clippy::cast_precision_loss, reason = "metrics")]
 async fn unwitnessed(engine: &Engine, head: u64) {
     let Some(witnesses) = engine.tree().witnesses() else { return };
+    // The witnesses may have signed at another replica.
+    if *witnesses.proven().borrow() < head
+        && let Err(error) = witnesses.look(engine.tree(), engine.reader()).await
+    {
+        return tracing::warn!(%error, "what is proven could not be read");
+    }
     let proven = *witnesses.proven().borrow();
     metrics::gauge!(TREE_ENTRIES, "code" => "proven").set(proven as f64);
     let age_ms = if proven >= head {

@@ -127,9 +127,10 @@ impl Lanes {
                 let lane = org.and_then(|org| of.get(&org)).or(strangers.as_ref());
                 // A lane whose threads are too busy to take another connection does not hold up the others'.
                 let sent = lane.map(|lane| lane.try_send(connection));
-                // One that takes nothing any more has ended, and its end is what this task tells.
+                // One that takes nothing any more has ended by itself: then the service ends and begins anew.
                 if sent.is_none_or(|sent| matches!(sent, Err(TrySendError::Closed(_)))) {
-                    break;
+                    tracing::error!("a lane has ended");
+                    return Ok(());
                 }
             }
             drop((incoming, of, strangers));

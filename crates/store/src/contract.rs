@@ -285,8 +285,8 @@ pub trait Reader: Send + Sync {
     /// The first tree head of at least so many leaves that this witness has signed.
     fn cosigned_from(&self, key: [u8; 32], size: u64) -> Read<'_, Option<CosignatureRow>>;
 
-    /// The newest tree head this witness has signed.
-    fn cosigned_last(&self, key: [u8; 32]) -> Read<'_, Option<CosignatureRow>>;
+    /// The newest tree head of at most so many leaves that this witness has signed.
+    fn cosigned_up_to(&self, key: [u8; 32], size: u64) -> Read<'_, Option<CosignatureRow>>;
 
     /// Figures for metrics, as of `now`.
     fn counts(&self, now: Millis) -> Read<'_, Counts>;

@@ -134,7 +134,7 @@ impl Reader for DumpedStore<'_> {
         tree_head_from(u64) -> Option<TreeHeadRow>;
         cosignatures(u64) -> Vec<CosignatureRow>;
         cosigned_from([u8; 32], u64) -> Option<CosignatureRow>;
-        cosigned_last([u8; 32]) -> Option<CosignatureRow>;
+        cosigned_up_to([u8; 32], u64) -> Option<CosignatureRow>;
         counts(Millis) -> Counts;
         size() -> Size;
     }

@@ -59,6 +59,12 @@ enum What {
         #[arg(long)]
         to: String,
     },
+    /// Keep the mark of the tree for a replica that has none yet (`evidence.mark_file`). Make sure before that this is the
+    /// newest database and not one from a backup: that is what the mark is for.
+    Mark {
+        #[command(flatten)]
+        of: Of,
+    },
     /// Check the file, the log and every invariant.
     Check {
         #[command(flatten)]
@@ -86,6 +92,17 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         What::Move { of, to } => move_to(&of.config()?, &to, output).await,
+        What::Mark { of } => {
+            let marked = database::mark(&of.config()?).await?;
+            output::note(&match marked {
+                Some(size) => format!("the checkpoint of {size} entries is marked"),
+                None => "no checkpoint was signed yet; there is nothing to mark".to_owned(),
+            });
+            if output == Output::Json {
+                output::json(&json!({"marked": marked}));
+            }
+            Ok(Exit::Done)
+        }
         What::Check { of } => {
             let config = of.config()?;
             check(&config, database::address(&config)?.expose_secret(), output).await

@@ -38,7 +38,7 @@ impl From<StoreError> for ExportError {
     }
 }
 
-/// The bundle of a case as it stands, its values withheld. Under a checkpoint with a quorum where there is one that covers
+/// The bundle of a case up to an event, its values withheld. Under a checkpoint with a quorum where there is one that covers
 /// the case, else under the newest signed one: then the verifier says that it is not proven.
 ///
 /// # Errors
@@ -48,14 +48,22 @@ pub async fn export(
     witnesses: &Witnesses,
     reader: &dyn Reader,
     incident: IncidentId,
+    version: u64,
 ) -> Result<Vec<u8>, ExportError> {
-    let rows = all(reader, incident).await?;
-    let needed = rows.last().map_or(0, |row| row.position + 1);
+    // Before anything is read: whether a head covers the case at all.
+    let last = reader.events_of(incident, version, 1).await?;
+    let needed = last.first().map_or(0, |row| row.position + 1);
+    if tree.shown().signed.is_none_or(|signed| signed.head.size < needed) {
+        return Err(ExportError::NotYet);
+    }
+    let rows: Vec<_> = all(reader, incident).await?.into_iter().filter(|row| row.seq <= version).collect();
     let checkpoint = match witnesses.first_from(tree, reader, needed).await? {
         Some(proven) => proven,
         None => newest(tree, witnesses, reader, needed).await?.ok_or(ExportError::NotYet)?,
     };
     let size = checkpoint.head.size;
+    let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
+    let mut paths = tree.inclusions(reader, &positions, size).await.map_err(ExportError::Proof)?.into_iter();
     let (mut events, mut bounds) = (Vec::with_capacity(rows.len()), BTreeMap::new());
     for row in rows {
         let event = decode(&row.bytes).map_err(|error| ExportError::Event(row.position, Box::new(error)))?.0;
@@ -65,7 +73,7 @@ pub async fn export(
             bounds.insert(event.seq, before);
         }
         let leaf = tree.recorders().stored(&event.actor.org, row.hash, row.leaf);
-        let path = tree.inclusion(reader, row.position, size).await.map_err(ExportError::Proof)?;
+        let path = paths.next().unwrap_or_default();
         events.push(Logged { bytes: row.bytes.to_vec(), index: row.position, leaf, path });
     }
     let policy = witnesses.policy().text().to_owned();

@@ -1,6 +1,6 @@
 //! The task that grows the tree behind the published head, notes heads and signs them.
 
-use super::{Halt, Mark, MarkFile, ProofError, Shown, Tree, complete_at};
+use super::{Halt, Mark, MarkError, ProofError, Tree, complete_at};
 use crate::engine::Engine;
 use crate::leaves::is_urgent;
 use handoff_domain::time::{Millis, SECOND};
@@ -8,7 +8,6 @@ use handoff_evidence::event::decode;
 use handoff_evidence::merkle::{Edge, Hash, TileId, tiles_of_edge};
 use handoff_evidence::note::{Checkpoint, Head};
 use handoff_store::StoreError;
-use handoff_store::batch::NUMBER_MAX;
 use handoff_store::rows::{TileRow, TreeHeadRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Heads are noted so often at most, unless something has to be provable at once.
 pub const EVERY_MS: i64 = SECOND;
+/// And so often where something does.
+const URGENT_EVERY_MS: i64 = 50;
+/// Complete tiles in one transaction: what a commit of commands may carry beside them.
+const TILES_NOTED_MAX: usize = 64;
 /// Pause after the database did not answer.
 const RETRY_MS: i64 = SECOND;
 /// Leaves or tiles read at once.
@@ -30,6 +33,9 @@ pub(super) enum GrowError {
     /// The writer has not taken it in; it is asked again.
     #[error("the writer did not note the head")]
     NotNoted,
+    /// The published log is not what is read; it is asked again.
+    #[error("the log ends before the published head")]
+    Elsewhere,
     /// Nothing more is signed.
     #[error("halted: {0:?}")]
     Halted(Halt),
@@ -47,11 +53,16 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
     let mut grower = Grower { engine: &engine, tree: &tree, resumed: false, noted_at: Millis(0), urgent: false };
     let mut head = engine.published().watch();
     loop {
-        let pause = match grower.step().await {
+        let step = tokio::select! {
+            () = stop.cancelled() => return,
+            step = grower.step() => step,
+        };
+        let pause = match step {
             Ok(pause) => pause,
             Err(GrowError::Halted(halt)) => {
-                tracing::error!(reason = halt.as_str(), "no head of the tree is signed any more");
-                tree.shown.send_modify(|shown| shown.halted = Some(halt));
+                if tree.shown().halted.is_none() {
+                    tree.halt(halt);
+                }
                 stop.cancelled().await;
                 return;
             }
@@ -89,6 +100,9 @@ impl Grower<'_> {
     /// Takes in what is published and notes a head where it is time. Milliseconds to wait for the next one; none where
     /// everything is noted.
     async fn step(&mut self) -> Result<Option<i64>, GrowError> {
+        if let Some(halt) = self.tree.shown().halted {
+            return Err(GrowError::Halted(halt));
+        }
         if !self.resumed {
             self.resume().await?;
             self.resumed = true;
@@ -100,8 +114,10 @@ impl Grower<'_> {
             return Ok(None);
         }
         let waited = self.engine.clock().now().since(self.noted_at);
-        if !self.urgent && (0..EVERY_MS).contains(&waited) {
-            return Ok(Some(EVERY_MS - waited));
+        // Heads that come too close are signed by one witness and not the other.
+        let pause = if self.urgent { URGENT_EVERY_MS } else { EVERY_MS };
+        if (0..pause).contains(&waited) {
+            return Ok(Some(pause - waited));
         }
         self.note().await?;
         Ok(None)
@@ -110,7 +126,8 @@ impl Grower<'_> {
     /// Finds the tree as it was left: from the tiles of the last noted head and the leaves after them.
     async fn resume(&mut self) -> Result<(), GrowError> {
         let reader = self.engine.reader();
-        let noted = reader.tree_head(NUMBER_MAX).await?;
+        // What lies above the published head is not known to last.
+        let noted = reader.tree_head(self.engine.published().head()).await?;
         let size = noted.map_or(0, |noted| noted.size);
         // A head is noted with the tiles that are complete in it, in one transaction.
         let full = size & !0xff;
@@ -133,17 +150,25 @@ impl Grower<'_> {
             return Err(GrowError::Halted(Halt::Changed));
         }
         self.check_mark(size).await?;
-        // What is proven is known before anything is shown.
-        if let Some(witnesses) = self.tree.witnesses() {
-            witnesses.look(self.tree, reader).await?;
+        self.sign(head).await?;
+        match self.tree.witnesses() {
+            Some(witnesses) => Ok(witnesses.look(self.tree, reader).await?),
+            None => Ok(()),
         }
-        self.sign(head)
     }
 
     /// What was shown must be the beginning of what is noted.
     async fn check_mark(&self, noted: u64) -> Result<(), GrowError> {
         let Some(file) = &self.tree.mark else { return Ok(()) };
-        let mark = file.read().map_err(|error| mark_failed(&error))?;
+        let mark = beside({
+            let file = file.clone();
+            move || file.read()
+        });
+        let mark = mark.await?;
+        if mark.is_none() && noted > 0 {
+            tracing::error!("there is no mark of the tree, though heads were signed; see `handoff db mark`");
+            return Err(GrowError::Halted(Halt::Mark));
+        }
         // The mark of another log says nothing of this one: its key was replaced.
         let origin = self.tree.recorders.log().origin();
         let Some(Mark { head, .. }) = mark.filter(|mark| mark.origin == origin) else { return Ok(()) };
@@ -182,8 +207,9 @@ impl Grower<'_> {
                 return Ok(());
             }
             let rows = self.engine.reader().events_from(size, PAGE_ROWS).await?;
+            // A reader of another server than the writer's, in the midst of a failover.
             if rows.first().is_none_or(|row| row.position != size) {
-                return Err(GrowError::Halted(Halt::Behind));
+                return Err(GrowError::Elsewhere);
             }
             for row in rows.iter().filter(|row| row.position < until) {
                 let (event, _) = decode(&row.bytes).map_err(|_| GrowError::Halted(Halt::Changed))?;
@@ -197,11 +223,16 @@ impl Grower<'_> {
     /// Notes the head in the database with the tiles complete in it, then signs what stands there.
     async fn note(&mut self) -> Result<(), GrowError> {
         let now = self.engine.clock().now();
-        let (size, root, tiles) = {
+        let (size, root, mut tiles) = {
             let grown = self.tree.grown();
-            let tiles = grown.pending.iter().map(|(id, hashes)| row(*id, hashes)).collect();
+            let tiles: Vec<_> = grown.pending.iter().map(|(id, hashes)| row(*id, hashes)).collect();
             (grown.edge.size(), grown.edge.root(), tiles)
         };
+        // After a long halt there are many: a few with each commit, and the head last.
+        while tiles.len() > TILES_NOTED_MAX {
+            let some = tiles.split_off(tiles.len() - TILES_NOTED_MAX);
+            self.engine.note_tree(some, None, Vec::new()).await.map_err(|_| GrowError::NotNoted)?;
+        }
         let head = TreeHeadRow { size, root, at: now };
         self.engine.note_tree(tiles, Some(head), Vec::new()).await.map_err(|_| GrowError::NotNoted)?;
         self.tree.grown().pending.retain(|id, _| complete_at(*id) > size);
@@ -212,26 +243,34 @@ impl Grower<'_> {
             None => return Err(GrowError::NotNoted),
         }
         (self.noted_at, self.urgent) = (now, false);
-        self.sign(Head { size, root })
+        self.sign(Head { size, root }).await
     }
 
     /// Signs a head that stands in the database, keeps its mark, and only then shows it.
-    fn sign(&self, head: Head) -> Result<(), GrowError> {
+    async fn sign(&self, head: Head) -> Result<(), GrowError> {
         let signed = Checkpoint::sign(self.tree.recorders.log(), head);
-        if let Some(file) = &self.tree.mark {
-            keep(file, &signed)?;
+        if let Some(file) = self.tree.mark.clone() {
+            let mark = Mark { origin: signed.origin.clone(), head };
+            beside(move || file.write(&mark)).await?;
         }
-        self.tree.shown.send_replace(Shown { signed: Some(Arc::new(signed)), halted: None });
+        self.tree.shown.send_modify(|shown| shown.signed = Some(Arc::new(signed)));
         Ok(())
     }
 }
 
-fn keep(file: &MarkFile, signed: &Checkpoint) -> Result<(), GrowError> {
-    let mark = Mark { origin: signed.origin.clone(), head: signed.head };
-    file.write(&mark).map_err(|error| mark_failed(&error))
+/// What waits for a disk does so on a thread of its own: a slow one holds up nobody else.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MarkError> + Send + 'static,
+) -> Result<T, GrowError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(mark_failed(&error)),
+        // The runtime ends.
+        Err(_) => Err(GrowError::NotNoted),
+    }
 }
 
-fn mark_failed(error: &super::MarkError) -> GrowError {
+fn mark_failed(error: &MarkError) -> GrowError {
     tracing::error!(%error, "the mark of the tree cannot be used");
     GrowError::Halted(Halt::Mark)
 }

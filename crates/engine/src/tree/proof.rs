@@ -31,6 +31,24 @@ impl Tree {
         merkle::inclusion(index, size, &tiles).map_err(ProofError::Tree)
     }
 
+    /// The paths of several leaves; a tile that many of them need is read once.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub async fn inclusions(
+        &self,
+        reader: &dyn Reader,
+        indices: &[u64],
+        size: u64,
+    ) -> Result<Vec<Vec<Hash>>, ProofError> {
+        let mut wanted = BTreeSet::new();
+        for index in indices {
+            wanted.extend(merkle::tiles_of_inclusion(*index, size).map_err(ProofError::Tree)?);
+        }
+        let tiles = self.tiles(reader, size, wanted).await?;
+        indices.iter().map(|index| merkle::inclusion(*index, size, &tiles).map_err(ProofError::Tree)).collect()
+    }
+
     /// The proof that the tree of `old` leaves is the beginning of that of `new` leaves.
     ///
     /// # Errors

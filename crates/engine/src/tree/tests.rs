@@ -27,6 +27,10 @@ fn key() -> LogKey {
     LogKey::from_seed(&[7; 32])
 }
 
+fn org(name: &str) -> OrgId {
+    OrgId::new(name).unwrap()
+}
+
 fn witness(name: &str, seed: u8) -> CosignerKey {
     CosignerKey::from_seed(name, &[seed; 32]).unwrap()
 }
@@ -58,6 +62,7 @@ struct World {
 }
 
 impl World {
+    #[expect(clippy::disallowed_methods, reason = "a test waits for both in `close`")]
     async fn open(folder: &Path, key: LogKey, mark: Option<PathBuf>) -> Self {
         let url = format!("sqlite:{}", folder.join("handoff.db").display());
         handoff_store::migrate(&url).await.unwrap();
@@ -76,9 +81,8 @@ impl World {
 
     /// Directory events, each an entry of the log.
     async fn grow(&self, entries: u64) {
-        let org = OrgId::new("A").unwrap();
         let caller = Caller {
-            org: org.clone(),
+            org: org("A"),
             kind: OrgKind::Party,
             client: ClientId::new("desk").unwrap(),
             station: None,
@@ -257,8 +261,8 @@ async fn witnesses_lines_are_taken_in_where_they_hold_and_both_prove() {
     two.cosignatures.push(b.cosign(&two.origin, &signed.head, 1_700_000_000));
     let mut forged = good.clone();
     forged.cosignatures[0].signature[0] ^= 1;
-    let elsewhere = cosigned(Head { root: [1; 32], ..signed.head }, &a);
-    let absent = cosigned(Head { size: 2, root: signed.head.root }, &a);
+    let mut unsigned = cosigned(Head { root: [1; 32], ..signed.head }, &a);
+    unsigned.log.signature[0] ^= 1;
     let wrong = [
         ("no line", signed.write(), "Note"),
         ("two lines", two.write(), "Note"),
@@ -266,18 +270,17 @@ async fn witnesses_lines_are_taken_in_where_they_hold_and_both_prove() {
         ("a forged line", forged.write(), "Signature"),
         ("a stranger", cosigned(signed.head, &witness("c.example", 3)).write(), "Stranger"),
         ("the name with another key", cosigned(signed.head, &witness("a.example", 3)).write(), "Stranger"),
-        ("another root", elsewhere.write(), "OtherTree"),
-        ("a size that was not noted", absent.write(), "OtherTree"),
+        ("another root, which the log has not signed", unsigned.write(), "OtherTree"),
     ];
     for (what, note, wanted) in wrong {
-        let refused = witnesses.take(&world.engine, &note).await.unwrap_err();
+        let refused = witnesses.take(&world.engine, &org("B"), &note).await.unwrap_err();
         assert_eq!(format!("{refused:?}"), wanted, "{what}");
     }
     assert_eq!(*witnesses.proven().borrow(), 0);
-    witnesses.take(&world.engine, &good.write()).await.unwrap();
+    witnesses.take(&world.engine, &org("B"), &good.write()).await.unwrap();
     assert_eq!(*witnesses.proven().borrow(), 0, "one of two");
     assert!(witnesses.last_up_to(&tree, reader, 1_000).await.unwrap().is_none());
-    witnesses.take(&world.engine, &cosigned(signed.head, &b).write()).await.unwrap();
+    witnesses.take(&world.engine, &org("B"), &cosigned(signed.head, &b).write()).await.unwrap();
     assert_eq!(*witnesses.proven().borrow(), 3);
     let proven = witnesses.last_up_to(&tree, reader, 1_000).await.unwrap().unwrap();
     assert_eq!(witnesses.policy().judge(&proven), Ok(()));
@@ -285,17 +288,60 @@ async fn witnesses_lines_are_taken_in_where_they_hold_and_both_prove() {
     assert_eq!(first.as_ref(), Some(&proven));
     assert!(witnesses.first_from(&tree, reader, 4).await.unwrap().is_none());
     // A witness's refusal is shown until it signs again.
-    let refused = Refused { index: 4, code: "CHAIN".to_owned() };
-    assert!(witnesses.refuse("b.example", refused.clone()));
-    assert!(!witnesses.refuse("c.example", refused.clone()));
+    let refused = Refused { index: 2, code: "CHAIN".to_owned() };
+    assert!(witnesses.refuse("b.example", &org("B"), refused.clone()));
+    assert!(!witnesses.refuse("b.example", &org("A"), refused.clone()), "each speaks for its own");
+    assert!(!witnesses.refuse("c.example", &org("B"), refused.clone()));
     let standings = witnesses.standings(reader).await.unwrap();
     let told: Vec<_> = standings.iter().map(|one| (one.name.as_str(), one.signed, one.refused.clone())).collect();
     assert_eq!(told, [("a.example", 3, None), ("b.example", 3, Some(refused))]);
-    witnesses.take(&world.engine, &cosigned(signed.head, &b).write()).await.unwrap();
+    witnesses.take(&world.engine, &org("A"), &cosigned(signed.head, &b).write()).await.unwrap();
+    assert!(witnesses.standings(reader).await.unwrap().iter().any(|one| one.refused.is_some()), "A brings an old line");
+    witnesses.take(&world.engine, &org("B"), &cosigned(signed.head, &b).write()).await.unwrap();
     assert!(witnesses.standings(reader).await.unwrap().iter().all(|one| one.refused.is_none()));
     world.close().await;
     let world = World::open(folder.path(), key(), None).await;
     world.signed(3).await;
-    assert_eq!(*world.engine.tree().witnesses().unwrap().proven().borrow(), 3, "found again");
+    let mut proven = world.engine.tree().witnesses().unwrap().proven();
+    proven.wait_for(|size| *size == 3).await.unwrap();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_the_log_signed_elsewhere_stops_the_signing() {
+    for (root_differs, size, halt) in [(true, 3, Halt::Fork), (false, 9, Halt::Behind)] {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::open(folder.path(), key(), None).await;
+        world.grow(2).await;
+        let signed = world.signed(3).await;
+        let root = if root_differs { [1; 32] } else { signed.head.root };
+        let head = Head { size, root };
+        let mut note = Checkpoint::sign(&key(), head);
+        note.cosignatures.push(witness("a.example", 1).cosign(&note.origin, &head, 1_700_000_000));
+        let witnesses = world.engine.tree().witnesses().unwrap();
+        let refused = witnesses.take(&world.engine, &org("A"), &note.write()).await.unwrap_err();
+        assert_eq!(format!("{refused:?}"), "OtherTree");
+        assert_eq!(world.halted().await, halt);
+        world.grow(1).await;
+        assert_eq!(world.engine.tree().shown().signed, Some(signed), "nothing more is signed");
+        world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_is_gone_is_not_no_mark() {
+    let (folder, mark) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mark = mark.path().join("handoff.mark");
+    let world = World::open(folder.path(), key(), Some(mark.clone())).await;
+    let signed = world.signed(1).await;
+    world.close().await;
+    std::fs::remove_file(&mark).unwrap();
+    let world = World::open(folder.path(), key(), Some(mark.clone())).await;
+    assert_eq!(world.halted().await, Halt::Mark);
+    world.close().await;
+    // Whoever has made sure that this is the newest database says so.
+    MarkFile::new(mark.clone()).write(&Mark { origin: signed.origin.clone(), head: signed.head }).unwrap();
+    let world = World::open(folder.path(), key(), Some(mark)).await;
+    assert_eq!(world.signed(1).await, signed);
     world.close().await;
 }

@@ -3,20 +3,21 @@
 //! Nothing waits for a witness. What is told here is how far each of them is, and up to which head their signatures are
 //! the quorum of the policy: "closed" and "closed and proven" are two facts.
 
-use super::Tree;
+use super::{Halt, Tree};
 use crate::engine::Engine;
 use crate::job::NoAnswer;
+use handoff_domain::ids::OrgId;
 use handoff_evidence::note::{Checkpoint, Cosignature, Cosigner, Head};
 use handoff_evidence::policy::Policy;
 use handoff_store::batch::NUMBER_MAX;
 use handoff_store::rows::CosignatureRow;
 use handoff_store::{Reader, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// Heads looked at to find one with a quorum: witnesses that work sign the newest within a second.
-const HEADS_LOOKED_AT_MAX: u32 = 128;
+/// Leaps from one witness's signature to another's until both are at one size. Witnesses that work sign the same heads.
+const LEAPS_MAX: u32 = 64;
 
 /// Why a witness does not sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +95,8 @@ impl Witnesses {
     /// # Errors
     /// The store does not answer.
     pub async fn look(&self, tree: &Tree, reader: &dyn Reader) -> Result<(), StoreError> {
-        let newest = self.last_up_to(tree, reader, NUMBER_MAX).await?.map_or(0, |checkpoint| checkpoint.head.size);
-        self.rise(newest);
+        let newest = self.last_up_to(tree, reader, NUMBER_MAX).await?;
+        self.rise(newest.map_or(0, |checkpoint| checkpoint.head.size));
         Ok(())
     }
 
@@ -107,11 +108,11 @@ impl Witnesses {
         });
     }
 
-    /// Takes a witness's line in.
+    /// Takes a witness's line in, from whichever organisation brings it.
     ///
     /// # Errors
     /// [`CosignError`].
-    pub async fn take(&self, engine: &Engine, note: &str) -> Result<(), CosignError> {
+    pub async fn take(&self, engine: &Engine, from: &OrgId, note: &str) -> Result<(), CosignError> {
         let checkpoint = Checkpoint::read(note.as_bytes()).map_err(|_| CosignError::Note)?;
         let [line] = checkpoint.cosignatures.as_slice() else { return Err(CosignError::Note) };
         let tree = engine.tree();
@@ -124,22 +125,47 @@ impl Witnesses {
         line.verify(&witness, &checkpoint.origin, &head).map_err(|_| CosignError::Signature)?;
         let stored = engine.reader().tree_head(head.size).await.map_err(CosignError::Store)?;
         if stored.is_none_or(|stored| (stored.size, stored.root) != (head.size, head.root)) {
-            // Signed and not noted here: somebody else holds the log's key, or the database is an old one.
+            if checkpoint.verify_log(&tree.log_public()).is_ok() {
+                // Signed with the log's key and not noted here: the database is an old one, or somebody else has the key.
+                tree.halt(if stored.is_some_and(|stored| stored.size == head.size) {
+                    Halt::Fork
+                } else {
+                    Halt::Behind
+                });
+            }
             return Err(CosignError::OtherTree);
         }
-        let row = row(head.size, &witness, line);
-        engine.note_tree(Vec::new(), None, vec![row]).await.map_err(CosignError::NotKept)?;
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(&witness.name);
-        let known = tree.checkpoint(engine.reader(), head, Some(self)).await.map_err(CosignError::Store)?;
-        if self.policy.judge(&known).is_ok() {
+        let known = engine.reader().cosignatures(head.size).await.map_err(CosignError::Store)?;
+        if !known.iter().any(|row| row.key == witness.public) {
+            let row = row(head.size, &witness, line);
+            engine.note_tree(Vec::new(), None, vec![row]).await.map_err(CosignError::NotKept)?;
+        }
+        self.signs_again(&witness.name, from, head.size);
+        let known = engine.reader().cosignatures(head.size).await.map_err(CosignError::Store)?;
+        let signed: Vec<_> = known.iter().map(|row| (row.size, row.key)).collect();
+        if self.reached(&signed).is_some() {
             self.rise(head.size);
         }
         Ok(())
     }
 
-    /// A witness says that it does not sign. `false` where the policy names no witness so.
-    pub fn refuse(&self, name: &str, refused: Refused) -> bool {
-        let known = self.policy.cosigners().iter().any(|cosigner| cosigner.name == name);
+    /// What a witness refused is over once it signs beyond it; anybody else may bring an older line of it.
+    fn signs_again(&self, name: &str, from: &OrgId, size: u64) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.speaks_for(name, from) && refused.get(name).is_some_and(|refused| size > refused.index) {
+            refused.remove(name);
+        }
+    }
+
+    /// Whether an organisation speaks for a witness: the witness's name in the policy is the organisation's.
+    fn speaks_for(&self, name: &str, org: &OrgId) -> bool {
+        self.policy.witness(name).is_some_and(|witness| witness.name == org.as_str())
+    }
+
+    /// A witness says that it does not sign. `false` where the policy names no witness so, or another organisation's: each
+    /// speaks for its own.
+    pub fn refuse(&self, name: &str, from: &OrgId, refused: Refused) -> bool {
+        let known = self.speaks_for(name, from);
         if known {
             tracing::error!(witness = name, index = refused.index, code = refused.code, "a witness refuses to sign");
             self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), refused);
@@ -154,14 +180,14 @@ impl Witnesses {
     pub async fn standings(&self, reader: &dyn Reader) -> Result<Vec<Standing>, StoreError> {
         let mut standings = Vec::new();
         for Cosigner { name, public } in self.policy.cosigners() {
-            let signed = reader.cosigned_last(public).await?.map_or(0, |row| row.size);
+            let signed = reader.cosigned_up_to(public, NUMBER_MAX).await?.map_or(0, |row| row.size);
             let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
             standings.push(Standing { name, signed, refused });
         }
         Ok(standings)
     }
 
-    /// The first checkpoint of at least so many entries that has a quorum, as far as one is found.
+    /// The first checkpoint of at least so many entries that has a quorum, of those that are shown.
     ///
     /// # Errors
     /// The store does not answer.
@@ -172,20 +198,25 @@ impl Witnesses {
         size: u64,
     ) -> Result<Option<Checkpoint>, StoreError> {
         let mut from = size;
-        for _ in 0..HEADS_LOOKED_AT_MAX {
-            let Some(head) = reader.tree_head_from(from).await? else { return Ok(None) };
-            let checkpoint = tree.checkpoint(reader, Head { size: head.size, root: head.root }, Some(self)).await?;
-            if self.policy.judge(&checkpoint).is_ok() {
-                return Ok(Some(checkpoint));
+        for _ in 0..LEAPS_MAX {
+            let mut next = Vec::new();
+            for witness in self.policy.cosigners() {
+                let row = reader.cosigned_from(witness.public, from).await?;
+                next.extend(row.map(|row| (row.size, witness.public)));
             }
-            from = head.size + 1;
+            next.sort_unstable();
+            // Below the size at which enough of them have signed anything there can be no quorum.
+            let Some(reached) = self.reached(&next) else { return Ok(None) };
+            let here: Vec<_> = next.iter().filter(|(size, _)| *size == reached).copied().collect();
+            if self.reached(&here).is_some() {
+                return self.shown(tree, reader, reached).await;
+            }
+            from = reached;
         }
-        // Witnesses were away for long; the newest they agreed on may cover it all the same.
-        let newest = self.last_up_to(tree, reader, NUMBER_MAX).await?;
-        Ok(newest.filter(|checkpoint| checkpoint.head.size >= size))
+        Ok(None)
     }
 
-    /// The newest checkpoint of at most so many entries that has a quorum.
+    /// The newest checkpoint of at most so many entries that has a quorum, of those that are shown.
     ///
     /// # Errors
     /// The store does not answer.
@@ -195,17 +226,43 @@ impl Witnesses {
         reader: &dyn Reader,
         size: u64,
     ) -> Result<Option<Checkpoint>, StoreError> {
-        let mut up_to = size;
-        for _ in 0..HEADS_LOOKED_AT_MAX {
-            let Some(head) = reader.tree_head(up_to).await? else { return Ok(None) };
-            let checkpoint = tree.checkpoint(reader, Head { size: head.size, root: head.root }, Some(self)).await?;
-            if self.policy.judge(&checkpoint).is_ok() {
-                return Ok(Some(checkpoint));
+        let mut up_to = size.min(tree.shown().signed.map_or(0, |signed| signed.head.size));
+        for _ in 0..LEAPS_MAX {
+            let mut last = Vec::new();
+            for witness in self.policy.cosigners() {
+                let row = reader.cosigned_up_to(witness.public, up_to).await?;
+                last.extend(row.map(|row| (row.size, witness.public)));
             }
-            let Some(below) = head.size.checked_sub(1) else { return Ok(None) };
-            up_to = below;
+            last.sort_unstable_by(|one, other| other.cmp(one));
+            let Some(reached) = self.reached(&last) else { return Ok(None) };
+            let here: Vec<_> = last.iter().filter(|(size, _)| *size == reached).copied().collect();
+            if self.reached(&here).is_some() {
+                return self.shown(tree, reader, reached).await;
+            }
+            up_to = reached;
         }
         Ok(None)
+    }
+
+    /// The size at which the witnesses up to it, in this order, are a quorum. Nobody's word is none, whatever the policy
+    /// says.
+    fn reached(&self, signed: &[(u64, [u8; 32])]) -> Option<u64> {
+        let mut names = BTreeSet::new();
+        for (size, key) in signed {
+            names.extend(self.policy.witness_by_key(key).map(|witness| witness.name.as_str()));
+            if !names.is_empty() && self.policy.quorum(&names) {
+                return Some(*size);
+            }
+        }
+        None
+    }
+
+    /// The checkpoint of a size with its lines, unless it is not shown yet: it may not outlive a failure.
+    async fn shown(&self, tree: &Tree, reader: &dyn Reader, size: u64) -> Result<Option<Checkpoint>, StoreError> {
+        let shown = tree.shown().signed.is_some_and(|signed| signed.head.size >= size);
+        let head = if shown { reader.tree_head(size).await?.filter(|head| head.size == size) } else { None };
+        let Some(head) = head else { return Ok(None) };
+        tree.checkpoint(reader, Head { size, root: head.root }, Some(self)).await.map(Some)
     }
 }
 

@@ -112,7 +112,7 @@ impl Reader for Tampered {
         tree_head_from(size: u64) -> Option<TreeHeadRow>;
         cosignatures(size: u64) -> Vec<CosignatureRow>;
         cosigned_from(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
-        cosigned_last(key: [u8; 32]) -> Option<CosignatureRow>;
+        cosigned_up_to(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
         counts(now: Millis) -> Counts;
         size() -> Size;
     }

@@ -7,7 +7,10 @@ use crate::auth::jwks;
 use crate::outbound::{OutboundError, Target};
 use crate::{dev_ca, tls};
 use handoff_domain::caller::{OPERATOR, OrgKind, Role};
+use handoff_domain::ids::OrgId;
 use handoff_engine::causes::chain;
+use handoff_evidence::log::LogKey;
+use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -68,9 +71,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     check_server(&mut findings);
     check_database(&mut findings);
     findings.secret("evidence.log_key_file", files::read_key(&config.evidence.log_key_file));
-    if let Err(error) = config.evidence.policy() {
-        findings.add("evidence.policy_file", chain(&error), "name the policy both organisations signed, unchanged");
-    }
+    check_policy(&mut findings);
     findings.secret("sealing.key_file", files::read_key(&config.sealing.key_file));
     for (at, file) in config.sealing.previous_key_files.iter().enumerate() {
         findings.secret(&format!("sealing.previous_key_files[{at}]"), files::read_key(file));
@@ -84,6 +85,37 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     }
     clients::check(&mut findings);
     findings.found
+}
+
+/// The policy has to be of this log and of these organisations, or their entries could never be proven; and whoever proves
+/// anything has to notice a database from a backup.
+fn check_policy(findings: &mut Findings<'_>) {
+    let config = findings.config;
+    let evidence = &config.evidence;
+    let file = "evidence.policy_file";
+    let policy = match evidence.policy() {
+        Ok(Some(policy)) => policy,
+        Ok(None) => return,
+        Err(error) => return findings.add(file, chain(&error), "name the policy both organisations signed, unchanged"),
+    };
+    if evidence.mark_file.is_none() {
+        let remedy = "name a file on a disk that no backup of the database brings back";
+        findings.add("evidence.mark_file", "is missing, and there is a policy", remedy);
+    }
+    let Ok(seed) = files::read_key(&evidence.log_key_file) else { return };
+    let key = LogKey::from_seed(seed.expose_secret());
+    let renew = "make a new one (`handoff policy new`) and have both organisations agree to it";
+    if policy.log(&key.origin()).is_none() {
+        findings.add(file, format!("does not name this log, {}", key.origin()), renew);
+    }
+    let others = config.organisations.iter().filter(|org| org.kind != OrgKind::Operator).map(|org| &org.id);
+    for org in others.chain(OrgId::new(OPERATOR).as_ref()) {
+        let recorders = &policy.parts().recorders;
+        if !recorders.iter().any(|recorder| recorder.org == *org && recorder.key == key.recorder(org).public()) {
+            // Dispatch goes on without a proof; `config check` says what is missing before anybody needs one.
+            findings.add_of_one(file, format!("does not name the recorder key of organisation {org}"), renew);
+        }
+    }
 }
 
 fn check_server(findings: &mut Findings<'_>) {

@@ -1,6 +1,6 @@
 //! Checkpoints, proofs, the witnesses' stream and signatures, and bundles of cases.
 
-use super::feed::NO_PROGRESS_MS;
+use super::feed::{NO_PROGRESS_MS, STREAM_MS_MAX};
 use super::{Gate, store_away, unreadable, violations};
 use crate::auth::{Session, Shown};
 use crate::error::{FieldViolation, fault, invalid_fields, status};
@@ -112,7 +112,7 @@ impl EvidenceService for Gate {
         let session = self.session(&request, method).await?;
         self.allowed(&session.caller, method, access::may_cosign)?;
         let note = request.into_inner().note;
-        match self.witnesses()?.take(self.engine(), &note).await {
+        match self.witnesses()?.take(self.engine(), &session.caller.org, &note).await {
             Ok(()) => Ok(Response::new(v1::SubmitCosignatureResponse {})),
             Err(CosignError::Store(error)) => Err(store_away(&error)),
             Err(CosignError::NotKept(_)) => Err(status(&Refusal::new(Reason::OutcomeUnknown))),
@@ -133,7 +133,7 @@ impl EvidenceService for Gate {
         let session = self.session(&request, method).await?;
         self.allowed(&session.caller, method, access::may_cosign)?;
         let (name, refused) = refusal(request.into_inner())?;
-        if self.witnesses()?.refuse(&name, refused) {
+        if self.witnesses()?.refuse(&name, &session.caller.org, refused) {
             Ok(Response::new(v1::SubmitRefusalResponse {}))
         } else {
             Err(invalid_fields(&[FieldViolation::of("witness", "NOT_A_NAME", &[])]))
@@ -150,16 +150,17 @@ impl EvidenceService for Gate {
         let found = self.visible(&session.caller, method, id).await?;
         // The exact events tell more than either side is shown of the other.
         self.allowed(&session.caller, method, access::may_export)?;
-        let bundle = self.bundle(found.case.id).await?;
+        let bundle = self.bundle(found.case.id, found.case.version).await?;
         let officer = session.caller.officer.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(incident = %id, organisation = %session.caller.org, officer, "the bundle of a case is given out");
         let (out, stream) = mpsc::channel(BUFFER_MESSAGES);
-        let clock = self.clock();
+        let (clock, stop) = (self.clock(), self.tasks().stopping());
         self.tasks().spawn(async move {
             for part in bundle.chunks(PART_BYTES) {
                 let sent = out.send(Ok(v1::ExportBundleResponse { part: part.to_vec() }));
                 tokio::select! {
                     sent = sent => if sent.is_err() { return },
+                    () = stop.cancelled() => return,
                     () = clock.sleep_until(clock.now().plus(NO_PROGRESS_MS)) => return,
                 }
             }
@@ -208,14 +209,14 @@ impl Gate {
     }
 
     /// The bundle of a case, once a signed checkpoint covers it.
-    async fn bundle(&self, incident: IncidentId) -> Result<Vec<u8>, Status> {
+    async fn bundle(&self, incident: IncidentId, version: u64) -> Result<Vec<u8>, Status> {
         let (engine, witnesses) = (self.engine(), self.witnesses()?);
         let (tree, mut shown) = (engine.tree(), engine.tree().watch());
         let clock = self.clock();
         let mut limit = clock.sleep_until(clock.now().plus(COVERED_WAIT_MS));
         loop {
             shown.borrow_and_update();
-            match export(tree, witnesses, engine.reader(), incident).await {
+            match export(tree, witnesses, engine.reader(), incident, version).await {
                 Ok(bundle) => return Ok(bundle),
                 Err(ExportError::NotYet) => tree.hurry(),
                 Err(error) => return Err(unexported(&error)),
@@ -267,7 +268,8 @@ impl Mirror {
     async fn run(mut self) {
         let stop = self.gate.tasks().stopping();
         let clock = self.gate.clock();
-        let expires = clock.sleep_until(self.session.expires);
+        // A machine's certificate never expires here; a stream does, so that it is judged anew.
+        let expires = clock.sleep_until(clock.now().plus(STREAM_MS_MAX).min(self.session.expires));
         let out = self.out.clone();
         let ended = tokio::select! {
             biased;

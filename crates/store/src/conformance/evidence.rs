@@ -108,7 +108,9 @@ pub async fn cosignatures_are_found_by_tree_head_and_by_witness(backend: &dyn Ba
     }
     for (number, newest) in [(1, 15), (2, 8), (3, 15), (4, none)] {
         let wanted = (newest != none).then(|| cosignature(newest, number));
-        assert_eq!(store.reader.cosigned_last(witness(number)).await.unwrap(), wanted, "{number}");
+        assert_eq!(store.reader.cosigned_up_to(witness(number), NUMBER_MAX).await.unwrap(), wanted, "{number}");
+        let below = store.reader.cosigned_up_to(witness(number), newest.saturating_sub(1)).await.unwrap();
+        assert!(below.is_none_or(|row| row.size < newest), "{number}");
     }
 }
 
@@ -152,14 +154,14 @@ pub async fn a_cosignature_needs_its_tree_head(backend: &dyn Backend) {
         bad.cosignatures = vec![cosignature(5, 1), cosignature(size, 1)];
         assert_rejected(&mut store, &bad, "cosignatures").await;
         assert_eq!(store.reader.head().await.unwrap().position, story.position);
-        assert_eq!(store.reader.cosigned_last(witness(1)).await.unwrap(), None);
+        assert_eq!(store.reader.cosigned_up_to(witness(1), NUMBER_MAX).await.unwrap(), None);
         assert_eq!(store.reader.tree_head(7).await.unwrap(), Some(tree_head(5)));
     }
     let mut good = story.opening(2);
     good.tree_heads.push(tree_head(6));
     good.cosignatures = vec![cosignature(5, 1), cosignature(6, 1)];
     store.writer.append(&good).await.unwrap();
-    assert_eq!(store.reader.cosigned_last(witness(1)).await.unwrap(), Some(cosignature(6, 1)));
+    assert_eq!(store.reader.cosigned_up_to(witness(1), NUMBER_MAX).await.unwrap(), Some(cosignature(6, 1)));
 }
 
 async fn assert_rejected(store: &mut Store, batch: &Batch, table: &str) {

@@ -345,7 +345,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     read.tree_head_from(50).await.unwrap();
     read.cosignatures(50).await.unwrap();
     read.cosigned_from(witness(1), 1).await.unwrap();
-    read.cosigned_last(witness(1)).await.unwrap();
+    read.cosigned_up_to(witness(1), 50).await.unwrap();
     close(store).await;
 }
 

@@ -310,8 +310,8 @@ impl Reader for SqliteReader {
         Box::pin(self.one("read a cosignature", statement, decode::cosignature))
     }
 
-    fn cosigned_last(&self, key: [u8; 32]) -> Read<'_, Option<CosignatureRow>> {
-        let statement = sqlx::query(sql::read::COSIGNED_LAST).bind(key.to_vec());
+    fn cosigned_up_to(&self, key: [u8; 32], size: u64) -> Read<'_, Option<CosignatureRow>> {
+        let statement = sqlx::query(sql::read::COSIGNED_UP_TO).bind(key.to_vec()).bind(integer(size));
         Box::pin(self.one("read a cosignature", statement, decode::cosignature))
     }
 

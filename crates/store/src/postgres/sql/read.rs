@@ -200,8 +200,8 @@ SELECT s.* FROM (SELECT size, key, name, at, signature FROM cosignatures
                  WHERE (key, size) >= ($1, $2) ORDER BY key, size LIMIT 1) AS s
 WHERE s.key = $1";
 
-/// As [`COSIGNED_FROM`]; `$2` is larger than every size.
-pub(crate) const COSIGNED_LAST: &str = "
+/// As [`COSIGNED_FROM`].
+pub(crate) const COSIGNED_UP_TO: &str = "
 SELECT s.* FROM (SELECT size, key, name, at, signature FROM cosignatures
                  WHERE (key, size) <= ($1, $2) ORDER BY key DESC, size DESC LIMIT 1) AS s
 WHERE s.key = $1";

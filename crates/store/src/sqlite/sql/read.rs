@@ -189,8 +189,8 @@ pub(crate) const COSIGNATURES: &str =
 pub(crate) const COSIGNED_FROM: &str = "
 SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 AND size >= ?2 ORDER BY size LIMIT 1";
 
-pub(crate) const COSIGNED_LAST: &str = "
-SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 ORDER BY size DESC LIMIT 1";
+pub(crate) const COSIGNED_UP_TO: &str = "
+SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 AND size <= ?2 ORDER BY size DESC LIMIT 1";
 
 /// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
 pub(crate) const COUNTS: &str = "
@@ -331,6 +331,6 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("read::TREE_HEAD_FROM", TREE_HEAD_FROM),
     ("read::COSIGNATURES", COSIGNATURES),
     ("read::COSIGNED_FROM", COSIGNED_FROM),
-    ("read::COSIGNED_LAST", COSIGNED_LAST),
+    ("read::COSIGNED_UP_TO", COSIGNED_UP_TO),
     ("read::COUNTS", COUNTS),
 ];
