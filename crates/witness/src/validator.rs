@@ -62,7 +62,7 @@ struct Judged {
 
 /// Everything known of the log up to an index. After a refusal it is not to be used any more: make a new one from what is
 /// stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Validator {
     policy: Arc<Policy>,
     origin: String,
@@ -267,6 +267,3 @@ fn unreadable(index: u64, error: &DecodeError) -> Refusal {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     Refusal::new(code, index, format!("{error}{cause}"))
 }
-
-#[cfg(test)]
-mod tests;

@@ -475,6 +475,3 @@ impl Witness {
         self.mirror.keep_alarm(&Alarm { at, code: Code::Silent, index, detail, entry: None, own, other: None }).await
     }
 }
-
-#[cfg(test)]
-mod tests;
