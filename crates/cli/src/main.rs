@@ -51,6 +51,8 @@ enum Verb {
     Territory(verbs::territory::Args),
     /// Trace a case.
     Audit(verbs::audit::Args),
+    /// Mirror the log of a service, validate every entry, cosign its checkpoints.
+    Witness(verbs::witness::Args),
     /// Make keys, print public ones, show which a configuration names.
     Keys(verbs::keys::Args),
     /// Make a development token.
@@ -94,6 +96,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Handoff(args) => verbs::handoff::run(args, output).await,
         Verb::Territory(args) => verbs::territory::run(args, output).await,
         Verb::Audit(args) => verbs::audit::run(args, output).await,
+        Verb::Witness(args) => verbs::witness::run(args, output).await,
         Verb::Keys(args) => verbs::keys::run(&args, output),
         Verb::Token(args) => verbs::token::run(&args, output),
         Verb::DevCa(args) => verbs::dev_ca::run(&args, output),

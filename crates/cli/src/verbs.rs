@@ -17,3 +17,4 @@ pub(crate) mod show;
 pub(crate) mod territory;
 pub(crate) mod token;
 pub(crate) mod watch;
+pub(crate) mod witness;

@@ -189,7 +189,8 @@ async fn a_closed_case_is_proven_from_the_mirror_alone() {
     let bundle = witness.mirror().export(&policy(), HANDED_OVER).await.expect("a bundle");
     let report = verify(&bundle, policy().text(), Options::default());
     assert_eq!(report.verdict, Verdict::NotProven, "the quorum has not signed the end");
-    let failed: Vec<_> = report.checks.iter().filter(|check| check.outcome == Outcome::Failed).map(|check| check.id).collect();
+    let failed: Vec<_> =
+        report.checks.iter().filter(|check| check.outcome == Outcome::Failed).map(|check| check.id).collect();
     assert_eq!(failed, [CheckId::C2], "and nothing else is missing");
     witness.keep_proven(&log.proven(last + 1)).await.expect("it is this log's");
     let bundle = witness.mirror().export(&policy(), HANDED_OVER).await.expect("a bundle");
