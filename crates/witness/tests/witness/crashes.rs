@@ -19,12 +19,12 @@ type Notes = Arc<Mutex<BTreeMap<u64, Vec<[u8; 32]>>>>;
 
 fn note_down(notes: &Notes, note: &str) {
     let head = cosigned(note);
-    notes.lock().unwrap().entry(head.size).or_default().push(head.root);
+    notes.lock().expect("nobody panicked").entry(head.size).or_default().push(head.root);
 }
 
 /// Two logs that are good by themselves and part at one entry.
 fn two_histories() -> [Sent; 2] {
-    let fork = (0..story().len()).rfind(|index| read(&story()[*index]).0.incident == HANDED_OVER).unwrap();
+    let fork = (0..story().len()).rfind(|index| read(&story()[*index]).0.incident == HANDED_OVER).expect("it is there");
     let mut events = story()[..fork + 20].to_vec();
     let one = Sent::of(&events);
     events[fork] = edited(&events[fork], |event| event.claimed_at = Some(event.at));
@@ -109,7 +109,7 @@ async fn no_size_is_signed_with_two_roots_whatever_dies() {
             witness.close().await.expect("it closes");
             backups.push(copy_of(&place));
         }
-        for (size, roots) in notes.lock().unwrap().iter() {
+        for (size, roots) in notes.lock().expect("nobody panicked").iter() {
             assert!(roots.iter().all(|root| root == &roots[0]), "seed {seed}: two roots of size {size}");
             signed += roots.len();
         }
@@ -148,7 +148,7 @@ async fn after_every_death_it_goes_on_where_it_was() {
     }
     println!("{deaths} deaths: {points:?}");
     assert!(deaths >= 80 && points.len() == 6, "{points:?}");
-    for (size, roots) in notes.lock().unwrap().iter() {
+    for (size, roots) in notes.lock().expect("nobody panicked").iter() {
         assert!(roots.iter().all(|root| *root == log.head(*size).root));
     }
 }

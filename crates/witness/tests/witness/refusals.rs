@@ -124,6 +124,7 @@ fn the_story_is_taken_as_it_is() {
 }
 
 /// Each rule of an entry, broken, and the code it is refused with.
+#[expect(clippy::too_many_lines, reason = "a table, one row per broken rule")]
 fn entry_table() -> Vec<(&'static str, Option<Code>, Code)> {
     let received = of_type(HANDED_OVER, "received");
     let alerted = of_type(HANDED_OVER, "alerted");
@@ -382,7 +383,7 @@ fn what_the_rules_do_not_allow_next_is_refused() {
                 match (legal, said) {
                     (true, None) => taken += 1,
                     (true, Some(Code::Statement)) | (false, Some(Code::IllegalTransition | Code::Level)) => {
-                        refused += 1
+                        refused += 1;
                     }
                     other => panic!("{other:?}: {}", String::from_utf8_lossy(&sent.event)),
                 }
@@ -426,7 +427,7 @@ async fn a_fork_is_kept_with_both_checkpoints_and_nothing_is_signed() {
         assert_eq!(alarms[0].other.as_deref(), Some(message.checkpoint.as_str()));
         assert_eq!(alarms[0].own.as_deref(), Some(sent.checkpoint(12).as_str()));
         // Both are the log's own word: anybody can see it.
-        for note in [alarms[0].own.as_ref().unwrap(), alarms[0].other.as_ref().unwrap()] {
+        for note in [alarms[0].own.as_ref().expect("it is there"), alarms[0].other.as_ref().expect("it is there")] {
             let checkpoint = Checkpoint::read(note.as_bytes()).expect("a note");
             checkpoint.verify_log(&log_key().public()).expect("the log signed it");
         }

@@ -36,12 +36,12 @@ impl Fake {
     }
 
     fn change(&self, change: impl FnOnce(&mut Service)) {
-        change(&mut self.service.lock().unwrap());
+        change(&mut self.service.lock().expect("nobody panicked"));
         self.changed.send_modify(|number| *number += 1);
     }
 
     fn see<T>(&self, see: impl FnOnce(&mut Service) -> T) -> Result<T, Status> {
-        let mut service = self.service.lock().unwrap();
+        let mut service = self.service.lock().expect("nobody panicked");
         if service.down { Err(Status::unavailable("down")) } else { Ok(see(&mut service)) }
     }
 }
@@ -117,7 +117,7 @@ impl Line for Fake {
 /// Lets time go by in steps of a tenth of a second, until something is so.
 async fn until(clock: &Hand, fake: &Fake, is: impl Fn(&Service) -> bool) {
     for _ in 0..5_000 {
-        if is(&fake.service.lock().unwrap()) {
+        if is(&fake.service.lock().expect("nobody panicked")) {
             return;
         }
         clock.wait(100);
@@ -145,7 +145,7 @@ async fn beside(place: &Place, fake: &Fake, play: impl Future<Output = ()>) -> W
 async fn it_signs_what_is_shown_gives_it_in_and_goes_on_after_every_loss() {
     let (place, fake) = (Place::new(), Fake::new(Sent::of(story()), 10));
     let clock = place.clock.clone();
-    let witness = beside(&place, &fake, async {
+    let mut witness = beside(&place, &fake, async {
         until(&clock, &fake, |service| service.given.len() == 1).await;
         fake.change(|service| (service.shown, service.proven) = (20, 10));
         until(&clock, &fake, |service| service.given.len() == 2).await;
@@ -162,13 +162,13 @@ async fn it_signs_what_is_shown_gives_it_in_and_goes_on_after_every_loss() {
         until(&clock, &fake, |service| service.given.iter().any(|note| cosigned(note).size == 30)).await;
     })
     .await;
-    let mut witness = witness;
-    let service = fake.service.lock().unwrap();
-    assert!(service.given.iter().all(|note| cosigned(note) == service.log.head(cosigned(note).size)));
-    assert!(service.refusals.is_empty() && service.dialled >= 3);
-    drop(service);
-    assert_eq!(witness.mirror().proven_up_to(30).await.unwrap().expect("it was fetched").head.size, 20);
-    assert!(witness.mirror().alarms(10).await.unwrap().is_empty());
+    {
+        let service = fake.service.lock().expect("nobody panicked");
+        assert!(service.given.iter().all(|note| cosigned(note) == service.log.head(cosigned(note).size)));
+        assert!(service.refusals.is_empty() && service.dialled >= 3);
+    }
+    assert_eq!(witness.mirror().proven_up_to(30).await.expect("it is there").expect("it was fetched").head.size, 20);
+    assert!(witness.mirror().alarms(10).await.expect("it is there").is_empty());
 }
 
 #[tokio::test]
@@ -183,12 +183,13 @@ async fn a_refusal_is_told_to_the_service_and_nothing_more_is_given_in() {
         until(&clock, &fake, |service| service.refusals.len() >= 3).await;
     })
     .await;
-    let service = fake.service.lock().unwrap();
-    let told = ("a.example/witness".to_owned(), 15, Code::LeafSignature.as_str().to_owned());
-    assert!(service.refusals.iter().all(|refusal| *refusal == told), "{:?}", service.refusals);
-    assert!(service.given.iter().all(|note| cosigned(note).size == 10));
-    drop(service);
-    assert_eq!(witness.mirror().alarms(10).await.unwrap().len(), 1, "tried again and again, kept once");
+    {
+        let service = fake.service.lock().expect("nobody panicked");
+        let told = ("a.example/witness".to_owned(), 15, Code::LeafSignature.as_str().to_owned());
+        assert!(service.refusals.iter().all(|refusal| *refusal == told), "{:?}", service.refusals);
+        assert!(service.given.iter().all(|note| cosigned(note).size == 10));
+    }
+    assert_eq!(witness.mirror().alarms(10).await.expect("it is there").len(), 1, "tried again and again, kept once");
 }
 
 #[tokio::test]
@@ -204,7 +205,7 @@ async fn silence_is_an_alarm_once_and_a_quiet_log_is_not_silent() {
         }
     })
     .await;
-    assert!(witness.mirror().alarms(10).await.unwrap().is_empty());
+    assert!(witness.mirror().alarms(10).await.expect("it is there").is_empty());
     witness.close().await.expect("it closes");
     fake.change(|service| service.down = true);
     let mut witness = beside(&place, &fake, async {
@@ -214,7 +215,7 @@ async fn silence_is_an_alarm_once_and_a_quiet_log_is_not_silent() {
         }
     })
     .await;
-    let alarms = witness.mirror().alarms(10).await.unwrap();
+    let alarms = witness.mirror().alarms(10).await.expect("it is there");
     assert_eq!((alarms.len(), alarms[0].code, alarms[0].index), (1, Code::Silent, 10));
     assert!(alarms[0].at.since(crate::desk::NOW) >= 60_000);
 }
@@ -229,6 +230,6 @@ async fn an_old_service_is_told_that_it_is_one_after_a_moment() {
         until(&clock, &fake, |service| !service.refusals.is_empty()).await;
     })
     .await;
-    assert_eq!(fake.service.lock().unwrap().refusals[0].2, Code::Rollback.as_str());
+    assert_eq!(fake.service.lock().expect("nobody panicked").refusals[0].2, Code::Rollback.as_str());
     assert_eq!(witness.position(), 20);
 }

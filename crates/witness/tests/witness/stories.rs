@@ -173,7 +173,8 @@ async fn a_closed_case_is_proven_from_the_mirror_alone() {
     let log = Sent::of(story());
     let place = Place::new();
     let mut witness = place.open().await;
-    let last = (0..story().len()).rfind(|index| read(&story()[*index]).0.incident == HANDED_OVER).unwrap() as u64;
+    let last =
+        (0..story().len()).rfind(|index| read(&story()[*index]).0.incident == HANDED_OVER).expect("it is there") as u64;
     let mut case = None;
     for bytes in story().iter().filter(|bytes| read(bytes).0.incident == HANDED_OVER) {
         case = Some(handoff_domain::apply(case, &read(bytes).0).expect("legal"));
