@@ -55,6 +55,8 @@ enum Verb {
     Verify(verbs::verify::Args),
     /// Make or show the policy both organisations agree to believe.
     Policy(verbs::policy::Args),
+    /// Mirror the log of a service, validate every entry, cosign its checkpoints.
+    Witness(verbs::witness::Args),
     /// Make keys, print public ones, show which a configuration names.
     Keys(verbs::keys::Args),
     /// Make a development token.
@@ -100,6 +102,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Audit(args) => verbs::audit::run(args, output).await,
         Verb::Verify(args) => verbs::verify::run(&args, output),
         Verb::Policy(args) => verbs::policy::run(&args, output),
+        Verb::Witness(args) => verbs::witness::run(args, output).await,
         Verb::Keys(args) => verbs::keys::run(&args, output),
         Verb::Token(args) => verbs::token::run(&args, output),
         Verb::DevCa(args) => verbs::dev_ca::run(&args, output),

@@ -19,3 +19,4 @@ pub(crate) mod territory;
 pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod witness;

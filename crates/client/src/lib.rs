@@ -198,7 +198,7 @@ impl Client {
     }
 }
 
-pub use tonic::{Code, Response, Status};
+pub use tonic::{Code, Response, Status, Streaming};
 
 /// Type of a message in a language, as details name it.
 const LOCALIZED_MESSAGE: &str = "type.googleapis.com/google.rpc.LocalizedMessage";

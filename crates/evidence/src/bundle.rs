@@ -29,7 +29,7 @@ pub(crate) mod signed;
 pub use derived::BUNDLE;
 pub use layout::EVENTS_MAX;
 pub use registry::{Registry, Shown};
-pub use signed::Action;
+pub use signed::{Action, Papers, SignedOff, Taken};
 
 use crate::archive::{self, ArchiveError, Files};
 use crate::event::{self, DecodeError};
@@ -45,7 +45,6 @@ use handoff_domain::event::Event;
 use handoff_domain::ids::OrgId;
 use handoff_domain::values::{b64url, b64url_read};
 use layout::Slot;
-use signed::Papers;
 use std::collections::BTreeMap;
 
 /// One event and its place in the log.

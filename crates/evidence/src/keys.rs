@@ -92,12 +92,6 @@ pub(crate) fn vkey_read(text: &str, wanted: u8) -> Result<(&str, [u8; 32]), Vkey
 }
 
 impl Cosigner {
-    /// The witness's verifier key, as a policy names it: `name+id+base64` (C2SP signed-note).
-    #[must_use]
-    pub fn vkey(&self) -> String {
-        vkey(&self.name, TYPE_COSIGNATURE, &self.public)
-    }
-
     /// Reads [`vkey`](Self::vkey).
     ///
     /// # Errors

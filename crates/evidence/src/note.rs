@@ -154,6 +154,12 @@ impl Cosigner {
     pub fn key_id(&self) -> [u8; 4] {
         key_id(&self.name, KIND_COSIGNER, &self.public)
     }
+
+    /// Its verifier key, as a policy's `witness` line has it: `name+id+base64` (C2SP signed-note).
+    #[must_use]
+    pub fn vkey(&self) -> String {
+        crate::keys::vkey(&self.name, KIND_COSIGNER, &self.public)
+    }
 }
 
 /// A witness's Ed25519 key and its name. Wiped when dropped; `Debug` shows only the name.

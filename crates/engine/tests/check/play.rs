@@ -43,7 +43,7 @@ fn label(text: &str) -> Label {
     Label::new(text).expect("a legal label")
 }
 
-fn form() -> Form {
+pub(crate) fn form() -> Form {
     Form {
         kind: Some(label("emergency")),
         severity: Severity::Urgent,
@@ -63,7 +63,7 @@ fn form() -> Form {
     }
 }
 
-async fn directory(world: &World) {
+pub(crate) async fn directory(world: &World) {
     for (org, name) in [("A", "A-01"), ("B", "B-01")] {
         let station = StationSet {
             station: seat(name).station,
@@ -110,11 +110,11 @@ async fn unit(world: &World, at: &str, incident: IncidentId, deployment: u128, s
     world.done(&system(at), incident, act).await.version
 }
 
-fn offer(handoff: HandoffId, to: &str, basis: OfferBasis) -> Act {
+pub(crate) fn offer(handoff: HandoffId, to: &str, basis: OfferBasis) -> Act {
     Act::Offer { handoff, to: seat(to).station, basis, form: form(), signer: None, parent: None, paper: None }
 }
 
-fn note() -> Act {
+pub(crate) fn note() -> Act {
     Act::Note(Noted { text: None, code: None, handoff: None, flags: Vec::new() })
 }
 

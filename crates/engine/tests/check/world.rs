@@ -161,7 +161,13 @@ impl World {
         assert!(matches!(answer, Answer::Done(_)), "{answer:?}");
     }
 
-    async fn answer(&self, caller: &Caller, incident: IncidentId, act: Act, sealed: Vec<Disclosure>) -> Answer {
+    pub(crate) async fn answer(
+        &self,
+        caller: &Caller,
+        incident: IncidentId,
+        act: Act,
+        sealed: Vec<Disclosure>,
+    ) -> Answer {
         self.wait(1_000);
         let case = self.engine.entry(incident).await.expect("the log is there").map(|entry| entry.case);
         let expected = case.map_or_else(Expected::default, |case| Expected {

@@ -25,16 +25,17 @@ handoff_domain::words! {
 
 /// The sign-off of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SignedOff {
-    pub(crate) action: Action,
+pub struct SignedOff {
+    /// What is signed.
+    pub action: Action,
     /// The digest the event says was signed.
-    pub(crate) recorded: Digest,
+    pub recorded: Digest,
     /// The level it says.
-    pub(crate) level: Level,
+    pub level: Level,
     /// The least level that was agreed on, where the statement is that of a transfer.
-    pub(crate) least: Option<Level>,
+    pub least: Option<Level>,
     /// The statement all the same; none where nothing was agreed that could be signed.
-    pub(crate) statement: Option<Statement>,
+    pub statement: Option<Statement>,
 }
 
 /// The version on the table that both sides sign.
@@ -59,20 +60,20 @@ struct Paper {
 /// The forms of one incident, as far as statements need them. Knows no rules: an event that could not have happened is
 /// for the replay to find.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Papers(BTreeMap<HandoffId, Paper>);
+pub struct Papers(BTreeMap<HandoffId, Paper>);
 
 /// What an event is to the forms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub struct Taken {
     /// Something is signed off with it.
-    pub(crate) signed: Option<SignedOff>,
+    pub signed: Option<SignedOff>,
     /// It fixes another form than the one on the table.
-    pub(crate) other_form: bool,
+    pub other_form: bool,
 }
 
 impl Papers {
     /// Takes the next event, whose bytes have the hash `hash`, and which follows the event with hash `prev`.
-    pub(crate) fn take(&mut self, event: &Event, hash: Digest, prev: Digest) -> Taken {
+    pub fn take(&mut self, event: &Event, hash: Digest, prev: Digest) -> Taken {
         match &event.body {
             Body::Offered(body) => {
                 let form = statement::form_digest(&body.form).ok();

@@ -1,0 +1,128 @@
+//! One event of a case: chain, rules, and what is signed off with it.
+
+use super::{Judged, Validator, follows};
+use crate::code::{Code, Refusal};
+use handoff_domain::event::handoff::Signed;
+use handoff_domain::event::{Body, Event};
+use handoff_domain::ids::IncidentId;
+use handoff_domain::refusal::Reason;
+use handoff_domain::values::Level;
+use handoff_domain::{Case, Violation, apply};
+use handoff_evidence::bundle::{Papers, SignedOff};
+use handoff_evidence::event::{Chain, ChainError};
+
+/// A case as its events so far tell it.
+#[derive(Clone, Debug)]
+pub struct Past {
+    chain: Chain,
+    case: Case,
+    papers: Papers,
+}
+
+/// Why stored events are no case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PastError {
+    /// They are no chain.
+    #[error("stored events are no chain")]
+    Chain(#[from] ChainError),
+    /// They break a rule.
+    #[error("stored events break a rule")]
+    Rule(#[from] Violation),
+}
+
+impl Past {
+    /// The case of stored events, from the first on; none without events.
+    ///
+    /// # Errors
+    /// [`PastError`]: what was stored was judged before, so the mirror was changed.
+    pub fn of<'a>(incident: IncidentId, events: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Self>, PastError> {
+        let (mut chain, mut case, mut papers) = (Chain::new(incident), None, Papers::default());
+        for bytes in events {
+            let prev = chain.head();
+            let event = chain.accept(bytes)?;
+            case = Some(apply(case, &event)?);
+            papers.take(&event, chain.head(), prev);
+        }
+        Ok(case.map(|case| Self { chain, case, papers }))
+    }
+}
+
+impl Validator {
+    pub(super) fn of_case(
+        &mut self,
+        index: u64,
+        judged: &Judged,
+        past: impl FnOnce(IncidentId) -> Option<Past>,
+    ) -> Result<(), Refusal> {
+        let Judged { event, hash, prev } = judged;
+        let id = event.incident;
+        if self.chains.contains_key(&id) {
+            let detail = format!("{} in a stream of the directory", event.body.type_name());
+            return Err(Refusal::new(Code::IllegalTransition, index, detail));
+        }
+        let known = self.cases.pop(&id).or_else(|| past(id));
+        let (chain, case, mut papers) = match known {
+            Some(Past { chain, case, papers }) => (chain, Some(case), papers),
+            None => (Chain::new(id), None, Papers::default()),
+        };
+        follows(&chain, index, judged)?;
+        let least = agreed_level(case.as_ref(), &event.body);
+        let case = apply(case, event).map_err(|violation| illegal(index, &violation))?;
+        let taken = papers.take(event, *hash, *prev);
+        if taken.other_form {
+            return Err(Refusal::new(Code::Statement, index, "fixes another form than the one on the table"));
+        }
+        if let Some(signed) = taken.signed {
+            signed_off(index, event, &signed, least)?;
+        }
+        let chain = Chain::resume(id, event.seq, *hash);
+        self.cases.put(id, Past { chain, case, papers });
+        Ok(())
+    }
+}
+
+fn illegal(index: u64, violation: &Violation) -> Refusal {
+    let code = match violation.refusal.reason {
+        Reason::LevelTooWeak => Code::Level,
+        _ => Code::IllegalTransition,
+    };
+    Refusal::new(code, index, violation.to_string())
+}
+
+/// The least level for the final result and its confirmation: that of the terms the case was handed over under. A
+/// superior's ruling is its own, and a transfer names its level itself.
+fn agreed_level(case: Option<&Case>, body: &Body) -> Option<Level> {
+    match body {
+        Body::Reported(_) | Body::Confirmed(_) => case?.last_taken_over()?.terms.as_ref()?.level,
+        _ => None,
+    }
+}
+
+/// The statement is the one the log gives, at a level that was agreed on, and nothing is claimed that nobody can check.
+fn signed_off(index: u64, event: &Event, signed: &SignedOff, least: Option<Level>) -> Result<(), Refusal> {
+    let action = signed.action;
+    let same = signed.statement.as_ref().is_some_and(|statement| statement.digest() == signed.recorded);
+    if !same {
+        let detail = format!("the sign-off ({action}) is over another statement than the log gives");
+        return Err(Refusal::new(Code::Statement, index, detail));
+    }
+    let least = signed.least.or(least).unwrap_or(Level::Attested);
+    if !signed.level.at_least(least) {
+        let detail = format!("the sign-off ({action}) is {}, the agreement asks {least}", signed.level);
+        return Err(Refusal::new(Code::Level, index, detail));
+    }
+    let claims = match &event.body {
+        Body::Signed(body) => has_signature(body),
+        _ => false,
+    };
+    // In this schema version no registry says whose key is whose, so a key proves nothing to anybody.
+    if signed.level != Level::Attested || claims {
+        return Err(Refusal::new(Code::Signature, index, "claims an officer's key, and no registry is in this log"));
+    }
+    Ok(())
+}
+
+fn has_signature(body: &Signed) -> bool {
+    let texts = [&body.sig, &body.auth_data, &body.client_data];
+    texts.into_iter().any(Option::is_some) || body.key.is_some() || body.alg.is_some()
+}
