@@ -1,6 +1,6 @@
 //! All byte work of what can be proven years later (design page *evidence*): canonical events, the chain of one
 //! incident, sealed fields, the statement officers sign, the log's key, its leaves and tree, checkpoints and proofs,
-//! whose keys count (policy, registry), officers' signatures.
+//! whose keys count (policy, registry), officers' signatures, the bundle of one incident and its verification.
 //!
 //! Pure: no async, no I/O, no clock, no randomness. Keys, salts and instants are arguments.
 #![warn(missing_docs)]

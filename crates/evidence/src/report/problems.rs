@@ -47,7 +47,7 @@ problems! {
     /// The bundle rests on another policy than the given one.
     PolicyOther = "policy_other": "the bundle carries another policy than the one you gave; the one you gave is used", "证据包所附策略与您提供的策略不同；核验以您提供的为准";
     /// A later policy does not follow.
-    PolicyChain = "policy_chain": "this policy does not follow from the one before it: the registrars of both sides did not sign the change", "此策略不能由前一策略推出：双方登记员未对变更签名";
+    PolicyChain = "policy_chain": "this policy does not follow from the one before it: the registrars of both sides did not sign the change", "此策略与前一策略不衔接：未见双方登记员对变更的签名";
     /// No checkpoint.
     CheckpointUnreadable = "checkpoint_unreadable": "the checkpoint is missing or cannot be read", "检查点缺失或无法读取";
     /// No policy rules this log and size.
@@ -119,7 +119,7 @@ problems! {
     /// The signature does not verify.
     SignatureWrong = "signature_wrong": "the officer's signature does not verify", "民警签名无效";
     /// The key is not in the registry.
-    KeyUnknown = "key_unknown": "the key that signed is not shown to be in the registry the event was checked against", "签名密钥未证明在事件所依据的登记中";
+    KeyUnknown = "key_unknown": "the key that signed is not shown to be in the registry the event was checked against", "未能证明签名密钥已列入事件所依据的登记";
     /// The key does not count.
     KeyNotActive = "key_not_active": "the key was not in force when it signed", "签名时该密钥无效";
     /// Another officer's key.
@@ -135,7 +135,7 @@ problems! {
     /// Updates out of order.
     RegistryOrder = "registry_order": "the changes of the registry are not in order", "登记变更次序不符";
     /// An entry is not in the registry.
-    EntryNotIncluded = "entry_not_included": "the entry is not proven to be in the registry", "条目未证明在登记之内";
+    EntryNotIncluded = "entry_not_included": "the entry is not proven to be in the registry", "未能证明该条目在登记之中";
     /// The event was not checked against the newest registry.
     RegistryStale = "registry_stale": "the event was not checked against the newest registry before it", "事件所依据的不是其之前最新的登记";
     /// Nobody uses it.

@@ -36,9 +36,9 @@ phrases! {
     Closed: "Incident {0} was closed at {1}.", "警情 {0} 于 {1} 办结。";
     ClosedByRuling: "Incident {0} was closed at {1}, by ruling.", "警情 {0} 于 {1} 依裁定办结。";
     SaidClosed: "By its events, which are not proven, incident {0} was closed at {1}.",
-        "按未经证明的事件，警情 {0} 于 {1} 办结。";
+        "据未经证明的事件记录，警情 {0} 于 {1} 办结。";
     SaidClosedByRuling: "By its events, which are not proven, incident {0} was closed at {1}, by ruling.",
-        "按未经证明的事件，警情 {0} 于 {1} 依裁定办结。";
+        "据未经证明的事件记录，警情 {0} 于 {1} 依裁定办结。";
     NotClosed: "Incident {0}: the events do not show that it was closed.", "警情 {0}：事件未能表明其已办结。";
     Between: "Proven by {0}: the closing lies between {1} and {2}.", "由 {0} 见证：办结发生于 {1} 至 {2} 之间。";
     Until: "Proven by {0}: the closing lies before {1}; the bundle shows no earlier witnessed log.",

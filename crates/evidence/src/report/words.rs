@@ -65,7 +65,7 @@ pub(super) const fn check_meaning(id: CheckId) -> Text {
         CheckId::C2 => (
             "it is not shown that the witnesses of both organisations held this log; nothing is proven against the \
              operator of the service",
-            "无法表明双方见证方保存过该日志；不能用以对抗系统运营方",
+            "不能证明双方见证方保存过该日志；对系统运营方没有证明力",
         ),
         CheckId::C3 => (
             "the named events may have been written, changed or added after the witnesses signed",
@@ -82,10 +82,12 @@ pub(super) const fn check_meaning(id: CheckId) -> Text {
             "the case did not go as the agreed rules demand, or was not closed; do not take it as closed",
             "办理过程不符合约定规则，或并未办结；不得视为已办结",
         ),
-        CheckId::C7 => ("a sign-off does not bind the officer it names to this case", "签字不能使所称民警对本案负责"),
+        CheckId::C7 => {
+            ("a sign-off does not bind the officer it names to this case", "不能据此认定所称民警已就本案签字")
+        }
         CheckId::C8 => (
             "it is not shown that the organisation had enrolled the key for its officer at that time",
-            "无法表明该单位当时已为其民警登记该密钥",
+            "不能证明该单位当时已为其民警登记该密钥",
         ),
         CheckId::C9 => (
             "a text shown beside the case is not the one that was recorded; do not rely on it",

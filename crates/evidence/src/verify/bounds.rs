@@ -58,7 +58,7 @@ fn one(desk: &Desk<'_>, seq: u64, bound: &Checkpoint, place: &Place, lower: &mut
     match exhibit.and_then(Exhibit::event) {
         Some(event) if has_bound(event) => {}
         // An event too new to be read may be a closing.
-        None if desk.has_newer() => tally.newer(CheckId::C10, place.clone(), Problem::EventNewer, []),
+        None if desk.has_newer => tally.newer(CheckId::C10, place.clone(), Problem::EventNewer, []),
         Some(_) | None => tally.fail(CheckId::C10, place.clone(), Problem::BoundOfOther),
     }
     let contains = exhibit.and_then(Exhibit::index).is_some_and(|index| bound.head.size > index);

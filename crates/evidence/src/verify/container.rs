@@ -89,7 +89,7 @@ pub(super) fn derived(desk: &Desk<'_>, tally: &mut Tally) {
         }
     }
     // A key may belong to an event too new to be read.
-    for slot in desk.slots.keys().filter(|slot| matches!(slot, Slot::Key(_)) && !desk.has_newer()) {
+    for slot in desk.slots.keys().filter(|slot| matches!(slot, Slot::Key(_)) && !desk.has_newer) {
         if !expected.contains_key(&slot.to_string()) {
             tally.fail(CheckId::C1, Place::File(slot.to_string()), Problem::KeyOther);
         }

@@ -47,6 +47,8 @@ pub(super) struct Desk<'a> {
     pub(super) options: Options,
     pub(super) checkpoint: Option<Result<Checkpoint, LineError>>,
     pub(super) events: Vec<Exhibit<'a>>,
+    /// An event is of a version newer than this verifier: what belongs to it cannot be told from a stranger.
+    pub(super) has_newer: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -56,9 +58,11 @@ impl<'a> Desk<'a> {
             _ => None,
         };
         let last = slots.keys().filter_map(numbered).max().unwrap_or(0);
-        let events = (1..=last).map(|seq| exhibit(&slots, seq)).collect();
+        let events: Vec<Exhibit<'_>> = (1..=last).map(|seq| exhibit(&slots, seq)).collect();
+        let is_newer = |exhibit: &Exhibit<'_>| matches!(&exhibit.decoded, Some(Err(error)) if newer(error).is_some());
+        let has_newer = events.iter().any(is_newer);
         let checkpoint = slots.get(&Slot::Checkpoint).map(|data| Checkpoint::read(data));
-        Self { slots, chain, options, checkpoint, events }
+        Self { slots, chain, options, checkpoint, events, has_newer }
     }
 
     pub(super) fn get(&self, slot: &Slot) -> Option<&'a [u8]> {
@@ -74,12 +78,6 @@ impl<'a> Desk<'a> {
     pub(super) fn frame(&self) -> Option<Frame<'_>> {
         let checkpoint = self.checkpoint()?;
         Frame::new(checkpoint, self.chain.ruling(&checkpoint.origin, checkpoint.head.size)?)
-    }
-
-    /// Whether an event is of a version newer than this verifier: what belongs to it cannot be told from a stranger.
-    pub(super) fn has_newer(&self) -> bool {
-        let error = |exhibit: &Exhibit<'_>| matches!(&exhibit.decoded, Some(Err(error)) if newer(error).is_some());
-        self.events.iter().any(error)
     }
 
     /// The incident of the first event that can be read.

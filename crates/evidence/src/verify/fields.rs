@@ -42,7 +42,7 @@ pub(super) fn check(desk: &Desk<'_>, tally: &mut Tally) -> Fields {
             && !sealed.contains_key(&(*seq, path.clone()))
         {
             tally.look(CheckId::C9);
-            if desk.has_newer() {
+            if desk.has_newer {
                 tally.newer(CheckId::C9, Place::File(slot.to_string()), Problem::EventNewer, []);
                 continue;
             }

@@ -8,6 +8,7 @@ use crate::bundle::signed::{Papers, SignedOff};
 use crate::registry::{Entry, Status};
 use crate::report::{CheckId, Detail, EventLine, Place, Problem, SignOffLine, Voice};
 use crate::signoff::{verify_device, verify_passkey};
+use handoff_domain::caller::Role;
 use handoff_domain::event::handoff::Signed;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{Digest, HandoffId, OfficerId, OrgId};
@@ -48,7 +49,7 @@ pub(super) fn check(desk: &Desk<'_>, registries: &Registries, tally: &mut Tally)
         lines.push(line(event, &signed, entry, registries, holds));
     }
     // A statement of an event too new to be read is no stranger.
-    for slot in desk.slots.keys().filter(|_| !desk.has_newer()) {
+    for slot in desk.slots.keys().filter(|_| !desk.has_newer) {
         if let Slot::Statement(seq) = slot
             && !statements.contains(seq)
         {
@@ -144,8 +145,10 @@ fn enrolled<'a>(
     if entry.status != Status::Active {
         return Err(Problem::KeyNotActive);
     }
-    let (officer, station) = (event.actor.officer.as_ref(), event.actor.station.as_ref());
-    let own = officer == Some(&entry.officer) && station == Some(&entry.station);
+    // The event names the side signed for. A substitute or a supervisor may be of another station of the organisation.
+    let elsewhere = body.substitute.is_some() || event.actor.role == Role::Supervisor;
+    let at_station = elsewhere || event.actor.station.as_ref() == Some(&entry.station);
+    let own = event.actor.officer.as_ref() == Some(&entry.officer) && at_station;
     if own && entry.level == body.level && entry.roles.contains(&event.actor.role) {
         Ok(entry)
     } else {

@@ -14,6 +14,9 @@ use handoff_domain::event::Event;
 /// How many of many wrong bundles are tried: all of them are where the verifier is built to be fast.
 const MUTANTS: usize = if cfg!(debug_assertions) { 200 } else { 20_000 };
 
+/// Every how manieth wrong bundle of a smaller set is tried.
+const EVERY: usize = if cfg!(debug_assertions) { 7 } else { 1 };
+
 fn check_bytes(world: &World, bytes: &[u8]) -> Report {
     verify(bytes, world.policy.text(), Options::default())
 }

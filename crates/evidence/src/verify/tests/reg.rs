@@ -10,7 +10,9 @@ use CheckId::{C7, C8};
 use handoff_domain::caller::Role;
 use handoff_domain::event::Body;
 use handoff_domain::event::handoff::Signed;
-use handoff_domain::values::Label;
+use handoff_domain::form::Signer;
+use handoff_domain::ids::StationId;
+use handoff_domain::values::{Code, Label};
 
 /// The case signed with keys, then with changes to what is signed.
 fn signed_with(world: &World, mut change: impl FnMut(&mut Signed, bool)) -> Bundle {
@@ -129,6 +131,40 @@ fn a_key_is_its_officers_own_and_in_force() {
     let world = world_with(|world| world.policy = Policy::write(&parts).unwrap());
     let report = checked(&world, &world.signed_bundle());
     says(&report, C7, Problem::KeyHasRole);
+}
+
+/// A named substitute of another station signs for the side; anybody else of that station does not.
+#[test]
+fn a_substitute_signs_with_the_key_of_the_own_station() {
+    let other = Entry { officer: officer("a-other"), station: StationId::new("A-02").unwrap(), ..device() };
+    let world = world_with(|world| drop(world.states.insert(org("A"), vec![vec![other]])));
+    for substitute in [Some(Code::of("NO_KEY")), None] {
+        let signer = Signer { officer: officer("a-other"), substitute: substitute.clone() };
+        let mut edit = |mut event: Event| {
+            let by_a = event.actor.org == org("A");
+            match &mut event.body {
+                Body::Offered(body) => body.signer = Some(signer.clone()),
+                Body::Signed(body) if by_a => {
+                    body.substitute = substitute.clone();
+                    event.actor.officer = Some(officer("a-other"));
+                }
+                _ => {}
+            }
+            world.sign(&mut event);
+            vec![event]
+        };
+        let story = Story::told(&mut edit);
+        let laid = world.lay(&story.events);
+        let bundle = Bundle { registries: world.registries(&laid), ..world.bundle_of(&story, &laid) };
+        let report = checked(&world, &bundle);
+        if substitute.is_some() {
+            assert_eq!(report.exit_code(), 0, "{:?}", failures(&report));
+            assert_eq!(report.sign_offs[0].substitute, substitute);
+        } else {
+            says(&report, C7, Problem::KeyOfOther);
+            says(&report, CheckId::C6, Problem::Illegal);
+        }
+    }
 }
 
 /// One key enrolled on both sides.
