@@ -11,8 +11,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// Lives of random length, each ended at a random point.
-const SEEDS: u64 = 48;
-const LIVES: u32 = 8;
+const SEEDS: u64 = 40;
+const LIVES: u32 = 10;
+/// Entries from where the two histories part to their end.
+const AFTER_PARTING: u64 = 12;
 
 /// Every note ever signed, by size.
 type Notes = Arc<Mutex<BTreeMap<u64, Vec<[u8; 32]>>>>;
@@ -25,7 +27,7 @@ fn note_down(notes: &Notes, note: &str) {
 /// Two logs that are good by themselves and part at one entry.
 fn two_histories() -> [Sent; 2] {
     let fork = (0..story().len()).rfind(|index| read(&story()[*index]).0.incident == HANDED_OVER).expect("it is there");
-    let mut events = story()[..fork + 20].to_vec();
+    let mut events = story()[..fork + usize::try_from(AFTER_PARTING).expect("a number")].to_vec();
     let one = Sent::of(&events);
     events[fork] = edited(&events[fork], |event| event.claimed_at = Some(event.at));
     let mut other = Sent::of(&events[..fork]);
@@ -52,9 +54,14 @@ fn restore(place: &Place, copy: &[u8]) {
 /// One connection: from the witness's position to the end of the log, or until it dies or refuses.
 async fn live(witness: &mut Witness, log: &Sent, rng: &mut StdRng) -> Result<(), StepError> {
     let size = witness.compare(&log.checkpoint(log.size())).await?;
-    while witness.position() < size {
+    for _ in 0..rng.random_range(1..6) {
         let from = witness.position();
-        let to = (from + 1 + rng.random_range(0..17)).min(size);
+        if from == size {
+            return Ok(());
+        }
+        // Quickly to where the histories part, then in small steps, so that both are met at the same sizes.
+        let parting = size - AFTER_PARTING;
+        let to = if from < parting { parting.min(from + 24) } else { (from + 1 + rng.random_range(0..2)).min(size) };
         let between = rng.random_range(from..=to);
         if between > from {
             assert_eq!(witness.step(&log.open_message(from, between)).await?, Step::Taken);
@@ -77,12 +84,12 @@ async fn no_size_is_signed_with_two_roots_whatever_dies() {
         let (place, notes) = (Place::new(), Notes::default());
         let mut backups: Vec<Vec<u8>> = Vec::new();
         for _ in 0..LIVES {
-            if !backups.is_empty() && rng.random_range(0..4) == 0 {
+            if !backups.is_empty() && rng.random_range(0..3) == 0 {
                 restore(&place, &backups[rng.random_range(0..backups.len())]);
                 restored += 1;
             }
             let mut witness = place.open().await;
-            let (mut left, seen) = (rng.random_range(1..16), notes.clone());
+            let (mut left, seen) = (rng.random_range(1..32), notes.clone());
             witness.probe(move |point, note| {
                 if point == Point::Signed {
                     note_down(&seen, note.expect("it is signed"));
@@ -95,8 +102,9 @@ async fn no_size_is_signed_with_two_roots_whatever_dies() {
                 Ok(()) => {}
                 Err(StepError::Killed(_)) => {
                     killed += 1;
-                    // What was open is lost with the process, not closed by it.
-                    drop(witness);
+                    // What was open is taken back, as by the kernel; a connection that closes later would meet the file
+                    // that is put in its place.
+                    witness.close().await.expect("it closes");
                     continue;
                 }
                 Err(StepError::Refused(refusal)) => {
@@ -147,7 +155,7 @@ async fn after_every_death_it_goes_on_where_it_was() {
         *points.entry(format!("{point:?}")).or_default() += 1;
     }
     println!("{deaths} deaths: {points:?}");
-    assert!(deaths >= 80 && points.len() == 6, "{points:?}");
+    assert!(deaths >= 60 && points.len() == 6, "{points:?}");
     for (size, roots) in notes.lock().expect("nobody panicked").iter() {
         assert!(roots.iter().all(|root| *root == log.head(*size).root));
     }
