@@ -6,7 +6,6 @@ use handoff_cluster::Cluster;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{ClientId, OfficerId, OrgId, StationId};
 use handoff_engine::clock::{Clock, SystemClock};
-use handoff_evidence::note::CosignerKey;
 use handoff_server::auth::clients::Thumbprint;
 use handoff_server::config::Config;
 use handoff_server::dev_ca::{TokenRequest, issuer_key_file, token};
@@ -18,6 +17,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
+
+pub use crate::witnesses::{POLICY, witness};
 
 /// How long anything may take that a test waits for.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -124,22 +125,6 @@ pub fn who(name: &str) -> anyhow::Result<Who> {
     found.map(|(_, who)| *who).with_context(|| format!("nobody is called {name}"))
 }
 
-/// The policy in a service's folder.
-pub const POLICY: &str = "handoff.policy";
-/// The witnesses of that policy: name in it, name in their lines, seed.
-const WITNESSES: [(&str, &str, u8); 2] = [("A", "a.test/witness", 0xa1), ("B", "b.test/witness", 0xb1)];
-
-/// The key of an organisation's witness in [`POLICY`].
-///
-/// # Panics
-/// There is no such witness.
-#[must_use]
-pub fn witness(name: &str) -> CosignerKey {
-    let found = WITNESSES.iter().find(|(known, ..)| *known == name);
-    let key = found.and_then(|(_, key_name, seed)| CosignerKey::from_seed(key_name, &[*seed; 32]));
-    key.unwrap_or_else(|| panic!("{name} has no witness"))
-}
-
 /// What stands in a configuration of an organisation: code name, kind, roles.
 pub(crate) fn organisation((id, kind, roles): &(&str, &str, &str)) -> String {
     format!(
@@ -186,7 +171,8 @@ impl TestApp {
     /// Both organisations' witnesses are named, both must sign.
     fn agree_on_a_policy(&self) -> anyhow::Result<()> {
         let config = self.config_file();
-        let named: Vec<_> = WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
+        let named: Vec<_> =
+            crate::witnesses::WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
         let mut args = vec!["policy", "new", "--config", &config];
         named.iter().for_each(|named| args.extend(["--witness", named]));
         std::fs::write(self.path(POLICY), self.done(&args)?)?;

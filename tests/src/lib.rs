@@ -37,3 +37,4 @@ pub mod refusal;
 pub mod replicas;
 pub mod subscribers;
 pub mod tokens;
+mod witnesses;

@@ -12,7 +12,7 @@ use handoff_domain::time::SECOND;
 use handoff_engine::memory::LoadError;
 use handoff_engine::tree::{CosignError, ExportError, ProofError, Refused, Tree, Witnesses, export};
 use handoff_evidence::event::decode;
-use handoff_evidence::note::{Checkpoint, Head};
+use handoff_evidence::note::{Checkpoint, Head, is_name};
 use handoff_proto::convert;
 use handoff_proto::v1;
 use handoff_proto::v1::evidence_service_server::EvidenceService;
@@ -28,6 +28,8 @@ const STREAM: &str = "EvidenceService/stream_entries";
 const PAGE_ENTRIES: u32 = 256;
 /// Bytes of entries after which a message is sent early, well below the largest message the service sends.
 const PAGE_BYTES: usize = 256 * 1024;
+/// Longest name of a witness, in bytes.
+const NAME_BYTES_MAX: usize = 255;
 /// Bytes of one part of a bundle.
 const PART_BYTES: usize = 256 * 1024;
 /// How long an export waits for a checkpoint that covers its case, in milliseconds.
@@ -188,6 +190,9 @@ fn refusal(asked: v1::SubmitRefusalRequest) -> Result<(String, Refused), Status>
     let mut wrong = Vec::new();
     if code.len() > 64 || !code.starts_with(|c: char| c.is_ascii_uppercase()) || !code.chars().all(legal) {
         wrong.push(FieldViolation::of("code", "NOT_A_CODE", &[]));
+    }
+    if witness.len() > NAME_BYTES_MAX || !is_name(&witness) {
+        wrong.push(FieldViolation::of("witness", "NOT_A_NAME", &[]));
     }
     if index > NUMBER_MAX {
         let params = [("min", "0".to_owned()), ("max", NUMBER_MAX.to_string())];
