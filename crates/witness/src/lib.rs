@@ -29,5 +29,5 @@ pub use recheck::{RecheckError, Rechecked, recheck};
 pub use run::{Pace, run};
 pub use settings::{AcceptFault, Settings, SettingsError, key_of_file};
 pub use silence::{Silence, Turn};
-pub use validator::{Entry, Past, Taken, Validator};
+pub use validator::{Entry, Past, PastError, Taken, Validator};
 pub use witness::{Clock, Counts, OpenError, Point, Step, StepError, Witness};

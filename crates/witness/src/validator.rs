@@ -7,7 +7,7 @@ mod case;
 mod checkpoint;
 mod directory;
 
-pub use case::Past;
+pub use case::{Past, PastError};
 pub(crate) use checkpoint::{contradicts, same_log};
 
 use crate::code::{Code, Refusal};
