@@ -202,6 +202,8 @@ fn no_key_and_no_index_of_the_database_is_over_a_person() {
     }
     assert_no_faults(&faults);
     assert!(looked_at >= 30, "only {looked_at} keys and indexes were found");
+    // A witness is a program: its name is in the policy and in its signatures.
+    named.retain(|column| column != "cosignatures.name");
     assert_eq!(named, ["audit.officer"; 2], "one for each backend");
 }
 

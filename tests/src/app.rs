@@ -164,19 +164,9 @@ impl TestApp {
         self.done(&["dev-ca", "--folder", &path, "--org", "A", "--org", "B", "--org", "SUP", "--org", "AUD"])?;
         self.write_config()?;
         self.done(&["db", "migrate", "--config", &self.config_file(), "--database", &self.database])?;
-        self.agree_on_a_policy()?;
+        crate::witnesses::agree(&self)?;
+        self.write_config()?;
         Ok(self)
-    }
-
-    /// Both organisations' witnesses are named, both must sign.
-    fn agree_on_a_policy(&self) -> anyhow::Result<()> {
-        let config = self.config_file();
-        let named: Vec<_> =
-            crate::witnesses::WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
-        let mut args = vec!["policy", "new", "--config", &config];
-        named.iter().for_each(|named| args.extend(["--witness", named]));
-        std::fs::write(self.path(POLICY), self.done(&args)?)?;
-        self.write_config()
     }
 
     /// Folder, certificates, configuration and database for the organisations of a replay's mapping, all made by the
@@ -322,12 +312,7 @@ impl TestApp {
              [log]\nlevel = \"info\"\nformat = \"text\"\n",
             self.listen,
             self.database,
-            // Every replica keeps a mark of its own.
-            if self.path(POLICY).exists() {
-                format!("policy_file = \"{POLICY}\"\nmark_file = \"{}.mark\"\n", self.config)
-            } else {
-                String::new()
-            }
+            crate::witnesses::configured(&self.path(POLICY), &self.config)
         );
         text.extend(ORGS.iter().map(organisation));
         Ok(std::fs::write(self.path(&self.config), text)?)

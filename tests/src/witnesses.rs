@@ -1,6 +1,8 @@
 //! The witnesses of the tests' services: named in the policy, played by the tests.
 
+use crate::app::TestApp;
 use handoff_evidence::note::CosignerKey;
+use std::path::Path;
 
 /// The policy in a service's folder.
 pub const POLICY: &str = "handoff.policy";
@@ -16,4 +18,18 @@ pub fn witness(name: &str) -> CosignerKey {
     let found = WITNESSES.iter().find(|(known, ..)| *known == name);
     let key = found.and_then(|(_, key_name, seed)| CosignerKey::from_seed(key_name, &[*seed; 32]));
     key.unwrap_or_else(|| panic!("{name} has no witness"))
+}
+
+/// Makes the policy of a service: both organisations' witnesses are named, both must sign.
+pub(crate) fn agree(app: &TestApp) -> anyhow::Result<()> {
+    let config = app.config_file();
+    let named: Vec<_> = WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
+    let mut args = vec!["policy", "new", "--config", &config];
+    named.iter().for_each(|named| args.extend(["--witness", named]));
+    Ok(std::fs::write(app.path(POLICY), app.done(&args)?)?)
+}
+
+/// What a configuration says of a policy that is there. Every replica keeps a mark of its own.
+pub(crate) fn configured(policy: &Path, config: &str) -> String {
+    if policy.exists() { format!("policy_file = \"{POLICY}\"\nmark_file = \"{config}.mark\"\n") } else { String::new() }
 }

@@ -292,6 +292,8 @@ impl Tree {
                     });
                 }
             }
+            // As a note has them: what is made from a checkpoint is the same before it is written and after it is read.
+            checkpoint.cosignatures.sort_by(|one, next| (&one.name, one.key_id).cmp(&(&next.name, next.key_id)));
         }
         Ok(checkpoint)
     }

@@ -163,19 +163,3 @@ fn one_bad_thing_hides_no_other() {
     assert_eq!(report.sign_offs[1].officer, Some(officer("b-unit")));
     assert!(report.sign_offs[1].holds);
 }
-
-/// The clock of this machine says how long it takes; nothing is asserted of it.
-#[test]
-#[ignore = "prints a time"]
-#[expect(clippy::disallowed_methods, reason = "a measurement by hand")]
-fn how_long_a_verification_takes() {
-    let world = World::new();
-    for (name, bundle) in [("attested", world.bundle(&Story::whole())), ("signed", world.signed_bundle())] {
-        let bytes = bundle.write().unwrap();
-        let begun = std::time::Instant::now();
-        for _ in 0..20 {
-            assert_eq!(check_bytes(&world, &bytes).exit_code(), 0);
-        }
-        println!("{name}: {} events, {} bytes, {:?} each", bundle.events.len(), bytes.len(), begun.elapsed() / 20);
-    }
-}
