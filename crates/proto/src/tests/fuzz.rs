@@ -98,6 +98,12 @@ readings! {
     TraceRequest: |request| convert::trace(&request);
     WhyOpenRequest: |request| convert::incident(&request.incident);
     OpenSealedRequest: |request| convert::sealed_fields(&request);
+    ExportBundleRequest: |request| convert::incident(&request.incident);
+    GetCheckpointRequest: |_request| Ok(());
+    ProveConsistencyRequest: |_request| Ok(());
+    StreamEntriesRequest: |_request| Ok(());
+    SubmitCosignatureRequest: |_request| Ok(());
+    SubmitRefusalRequest: |_request| Ok(());
     ListStationsRequest: |request| convert::list_directory(request.page_size);
     ListPostsRequest: |request| convert::list_directory(request.page_size);
     ListUnitsRequest: |request| convert::list_directory(request.page_size);
