@@ -125,8 +125,13 @@ async fn crash_at(step: &str, times: u64) -> anyhow::Result<()> {
             }
         }
     }
-    let answered = if step.starts_with("wal.") { 7 } else { times - 1 };
-    assert_eq!(told.len() as u64, answered, "{step}:{times}: it died where it was to");
+    // The heads of the tree are batches too: one at the start, one more where a second passes meanwhile.
+    let answered = if step.starts_with("wal.") { 7..=7 } else { times.saturating_sub(3)..=times - 1 };
+    assert!(
+        answered.contains(&(told.len() as u64)),
+        "{step}:{times}: it died where it was to, not after {}",
+        told.len()
+    );
     // The steps of the housekeeping are reached once there is nothing else to do.
     let status = app.ended().await?;
     assert!(!status.success(), "{step}:{times}: it ended by itself: {status}");
