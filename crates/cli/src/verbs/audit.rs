@@ -122,8 +122,7 @@ async fn prove_log(
     connect: &Connect,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let text = String::from_utf8_lossy(&output::read(policy)?).into_owned();
-    let policy = Policy::read(&text).map_err(|error| Refused(format!("{}: {error}", policy.display())))?;
+    let policy = super::policy::read(policy)?;
     let mut evidence = connect.client()?.evidence();
     let now = told(evidence.get_checkpoint(api::GetCheckpointRequest { size: 0, proven }).await)?;
     let (new, quorum) = judged(&now.note, &policy, "the service's checkpoint")?;

@@ -83,7 +83,8 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn read(file: &Path) -> anyhow::Result<Policy> {
+/// Reads a policy a person named; one that is none is refused with its line and the remedy.
+pub(super) fn read(file: &Path) -> anyhow::Result<Policy> {
     let text = String::from_utf8_lossy(&output::read(file)?).into_owned();
     Policy::read(&text).map_err(|error| Refused(format!("{}: {error}", file.display())).into())
 }
