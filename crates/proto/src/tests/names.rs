@@ -43,7 +43,9 @@ macro_rules! by_reading {
             ListOfficersRequest ListAgreementsRequest ListCataloguesRequest GetCatalogueRequest PublishMapRequest
             ListMapsRequest GetMapRequest DownloadMapRequest ListDrillsRequest ResolveTerritoryRequest WatchRequest
             CommitRequest GetPositionRequest GetHandoffRequest GetStatementRequest GetIncidentRequest
-            ListIncidentsRequest ListObligationsRequest
+            ListIncidentsRequest ListObligationsRequest ExportBundleRequest GetCheckpointRequest
+            ProveConsistencyRequest StreamEntriesRequest SubmitCosignatureRequest SubmitRefusalRequest
+            UpdateRegistryRequest GetRegistryRequest
         }
     };
 }
