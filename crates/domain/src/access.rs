@@ -75,6 +75,7 @@ pub fn rule(case: &Case, body: &Body) -> Option<Rule> {
         | Body::CatalogueSet(_)
         | Body::MapPublished(_)
         | Body::MapRatified(_)
+        | Body::RegistryUpdated(_)
         | Body::ShiftBegun(_)
         | Body::DrillOpened(_)
         | Body::DrillJoined(_)

@@ -142,6 +142,7 @@ fn step(case: &mut Case, event: &Event) -> Verdict {
         | Body::CatalogueSet(_)
         | Body::MapPublished(_)
         | Body::MapRatified(_)
+        | Body::RegistryUpdated(_)
         | Body::ShiftBegun(_)
         | Body::DrillOpened(_)
         | Body::DrillJoined(_)

@@ -2,8 +2,8 @@
 //! the officer saw.
 
 use crate::event::directory::{
-    AgreementProposed, AgreementRatified, CatalogueSet, MapPublished, MapRatified, OfficerSet, PostSet, StationSet,
-    UnitSet,
+    AgreementProposed, AgreementRatified, CatalogueSet, MapPublished, MapRatified, OfficerSet, PostSet,
+    RegistryUpdated, StationSet, UnitSet,
 };
 use crate::event::handoff::{
     ClaimDropped, ClaimRefused, Contested, Countered, Declined, Delivered, DisputeWithdrawn, Disputed, FeedbackGiven,
@@ -22,7 +22,7 @@ use crate::ids::{
 };
 use crate::time::Millis;
 use crate::timers::Duty;
-use crate::values::{CallerData, Category, Code, Label, Level, Place, Sealed, Severity};
+use crate::values::{CallerData, Category, Code, KeySignature, Label, Level, Place, Sealed, Severity};
 
 /// What the officer saw when deciding (invariant 7). A stale one is answered with the current state and the legal
 /// next moves.
@@ -98,12 +98,30 @@ pub struct SignParts {
     pub level: Level,
     /// Digest of the statement the officer saw.
     pub statement: Digest,
+    /// The key's signature under it, at the levels device and passkey.
+    pub signature: Option<KeySignature>,
     /// Language it was shown in.
     pub lang: Option<Label>,
     /// Template it was shown with.
     pub template: Option<Label>,
     /// Digest of the paper this enters.
     pub paper: Option<Digest>,
+}
+
+/// How a result, its confirmation or a ruling is signed off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    /// Level.
+    pub level: Level,
+    /// Digest of the statement the officer saw; needed where a key signed it.
+    pub statement: Option<Digest>,
+    /// The key's signature under it, at the levels device and passkey.
+    pub signature: Option<KeySignature>,
+}
+
+impl Sign {
+    /// The authenticated click alone.
+    pub const ATTESTED: Self = Self { level: Level::Attested, statement: None, signature: None };
 }
 
 /// Declares the moves: name on the wire (also in *legal moves*) and what each carries.
@@ -261,7 +279,7 @@ acts! {
     /// Rule.
     Rule = "rule" {
         handoff: Option<HandoffId>, ruling: Ruling, joint: bool, side: Option<StationRef>,
-        support: Option<SupportId>, reasons: Option<Sealed>, level: Level, statement: Option<Digest>
+        support: Option<SupportId>, reasons: Option<Sealed>, sign: Sign
     };
     /// Take over: custody moves.
     TakeOver = "take_over" { handoff: HandoffId, version: u64, paper: Option<Digest> };
@@ -269,14 +287,14 @@ acts! {
     GiveFeedback = "give_feedback" (FeedbackGiven);
     /// The final result.
     Report = "report" {
-        code: Code, case_number: Option<Label>, result: Option<Sealed>, level: Level, statement: Option<Digest>
+        code: Code, case_number: Option<Label>, result: Option<Sealed>, sign: Sign
     };
     /// Take the result back.
     TakeBackReport = "take_back_report" (ReportTakenBack);
     /// Do not confirm.
     Contest = "contest" (Contested);
     /// Confirm.
-    Confirm = "confirm" { report: u64, level: Level, statement: Option<Digest> };
+    Confirm = "confirm" { report: u64, sign: Sign };
 }
 
 impl Act {
@@ -351,6 +369,18 @@ impl Act {
             | Self::Contest(_)
             | Self::Confirm { .. } => true,
         }
+    }
+
+    /// The key's signature the move carries, and the statement it is said to be under.
+    #[must_use]
+    pub fn signature(&self) -> Option<(Option<Digest>, &KeySignature)> {
+        if let Self::Sign { parts, .. } = self {
+            return parts.signature.as_ref().map(|signature| (Some(parts.statement), signature));
+        }
+        let (Self::Rule { sign, .. } | Self::Report { sign, .. } | Self::Confirm { sign, .. }) = self else {
+            return None;
+        };
+        sign.signature.as_ref().map(|signature| (sign.statement, signature))
     }
 
     /// The handoff the move names, if it names one.
@@ -495,6 +525,13 @@ pub enum Order {
     PublishMap(MapPublished),
     /// A boundary map ratified by one side.
     RatifyMap(MapRatified),
+    /// The next state of the own organisation's key registry, whose registrars' signatures and root were looked at.
+    UpdateRegistry {
+        /// The stream that the policy names for it.
+        stream: IncidentId,
+        /// What it becomes.
+        update: RegistryUpdated,
+    },
     /// The incoming duty officer takes a station's shift.
     TakeShift(StationId),
     /// An exercise opened beforehand.

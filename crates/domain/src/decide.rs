@@ -14,19 +14,20 @@ use crate::apply::{Violation, apply};
 use crate::caller::{Actor, Caller, Role};
 use crate::case::Case;
 use crate::case::handoff::{Handoff, HandoffName};
-use crate::command::{Act, Command, Expected};
+use crate::command::{Act, Command, Expected, Sign};
 use crate::directory::{Directory, terms_of};
 use crate::event::handoff::{Reported, Ruled};
 use crate::event::{Body, Event};
 use crate::form::Form;
 use crate::ids::{Digest, IncidentId, StationId, StationRef};
+use crate::keys::SignedBy;
 use crate::moves;
 use crate::refusal::{Reason, Refusal};
 use crate::time::Millis;
-use crate::values::{Level, Salt, SignOff, Terms, Territory};
+use crate::values::{KeySignature, Level, Salt, SignOff, Terms, Territory};
 use std::collections::BTreeMap;
 
-pub use orders::decide_order;
+pub use orders::{decide_order, next_registry};
 
 /// The incidents a command names: the one it is about, and the second one of a merge, split or link, or the survivor of
 /// an alias.
@@ -124,6 +125,8 @@ pub struct Fresh {
     pub nonce: Salt,
     /// What territory answered for the command's place.
     pub territory: Option<Territory>,
+    /// What became of the key's signature the command carries; a refusal where it does not hold.
+    pub signed_by: Option<Result<SignedBy, Refusal>>,
 }
 
 /// What a command leads to.
@@ -338,35 +341,64 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A decision's sign-off at the level given, over the statement of this case.
+    /// A decision's sign-off at the level given, over the statement of this case, and who signs.
     fn sign_off(
         &self,
         body: &Body,
-        level: Level,
-        shown: Option<Digest>,
+        sign: &Sign,
         what: Statement<'_>,
         terms: Option<&Terms>,
-    ) -> Result<SignOff, Refusal> {
-        attested_only(level)?;
+    ) -> Result<(Actor, SignOff), Refusal> {
+        let Sign { level, statement: shown, signature } = sign.clone();
         let least = terms.and_then(|terms| terms.level).unwrap_or(Level::Attested);
         if !level.at_least(least) {
             return Err(Refusal::new(Reason::LevelTooWeak).field("level").with("least", least));
         }
-        let signer = self.actor_for(body)?;
+        let mut signer = self.actor_for(body)?;
         let statement = self.ctx.digests.statement(self.case()?, &signer, what);
-        match shown {
-            Some(shown) if shown != statement => Err(Refusal::new(Reason::StatementMismatch).field("statement")),
-            Some(_) | None => Ok(SignOff { level, statement }),
+        if shown.is_some_and(|shown| shown != statement) {
+            return Err(Refusal::new(Reason::StatementMismatch).field("statement"));
         }
+        self.keyed(&mut signer, level, statement, signature.as_ref(), false)?;
+        Ok((signer, SignOff::new(level, statement, signature)))
     }
-}
 
-/// Device keys and passkeys need the registry of keys, which is a later part; until then only the attested level is
-/// taken, and anything else is refused rather than believed.
-fn attested_only(level: Level) -> Result<(), Refusal> {
-    match level {
-        Level::Attested => Ok(()),
-        Level::Device | Level::Passkey => Err(Refusal::new(Reason::NotImplemented).field("level")),
+    /// A key signs for nobody but its officer, as the newest registry of the officer's organisation has it. Names that
+    /// registry in the actor (evidence, 7). The authenticated click alone names none: nothing was looked up.
+    fn keyed(
+        &self,
+        signer: &mut Actor,
+        level: Level,
+        statement: Digest,
+        signature: Option<&KeySignature>,
+        is_substitute: bool,
+    ) -> Result<(), Refusal> {
+        let signature = match (level, signature) {
+            (Level::Attested, None) => return Ok(()),
+            (Level::Attested, Some(_)) | (Level::Device | Level::Passkey, None) => {
+                return Err(Refusal::new(Reason::InvalidField).field("signature").with("level", level));
+            }
+            (Level::Device | Level::Passkey, Some(signature)) => signature,
+        };
+        let not_enrolled = || Refusal::new(Reason::KeyNotEnrolled).field("signature.key");
+        let found = match &self.fresh.signed_by {
+            Some(Ok(found)) => found,
+            Some(Err(refusal)) => return Err(refusal.clone()),
+            None => return Err(not_enrolled()),
+        };
+        if found.statement != statement || found.key != signature.key {
+            return Err(Refusal::new(Reason::StatementMismatch).field("statement"));
+        }
+        // The registry may have changed since the signature was looked at, the key may be revoked in it.
+        let newest = self.ctx.directory.registries.get(&signer.org).and_then(|registry| registry.event);
+        if newest != Some(found.reg) {
+            return Err(Refusal::new(Reason::StaleVersion).field("signature.key"));
+        }
+        if !found.enrolled.may_sign_as(signer, level, is_substitute) {
+            return Err(not_enrolled());
+        }
+        signer.reg = newest;
+        Ok(())
     }
 }
 

@@ -70,6 +70,21 @@ impl Map {
     }
 }
 
+/// An organisation's registry of officers' keys, as its newest update tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryHead {
+    /// The stream of its updates, which the policy names.
+    pub stream: IncidentId,
+    /// Version of the update.
+    pub version: u64,
+    /// Hash of its event, where the reader of the log knows it: the `reg` of every actor checked against it.
+    pub event: Option<Digest>,
+    /// Root over the entries.
+    pub root: Digest,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// Everything commands are decided under besides the case itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
@@ -93,6 +108,8 @@ pub struct Directory {
     pub drills: BTreeMap<DrillId, Drill>,
     /// When each station's shift began.
     pub shifts: Shifts,
+    /// Registries of officers' keys.
+    pub registries: BTreeMap<OrgId, RegistryHead>,
 }
 
 /// When each station's shift began, for those that have said so.
@@ -196,6 +213,10 @@ impl Directory {
         if let Body::ShiftBegun(is) = &event.body {
             self.shifts.insert(is.station.clone(), event.at);
         }
+        if let Body::RegistryUpdated(is) = &event.body {
+            let (stream, version, root, count) = (event.incident, is.version, is.root, is.count);
+            self.registries.insert(is.org.clone(), RegistryHead { stream, version, event: hash, root, count });
+        }
         self.take_shared(&event.body, &org, hash);
         self.take_drill(&event.body);
     }
@@ -266,6 +287,7 @@ pub fn is_directory(body: &Body) -> bool {
             | Body::CatalogueSet(_)
             | Body::MapPublished(_)
             | Body::MapRatified(_)
+            | Body::RegistryUpdated(_)
             | Body::ShiftBegun(_)
             | Body::DrillOpened(_)
             | Body::DrillJoined(_)

@@ -73,6 +73,7 @@ bodies! {
     "catalogue_set" => CatalogueSet,
     "map_published" => MapPublished,
     "map_ratified" => MapRatified,
+    "registry_updated" => RegistryUpdated,
     "shift_begun" => ShiftBegun,
     "drill_opened" => DrillOpened,
     "drill_joined" => DrillJoined,

@@ -43,6 +43,13 @@ crate::words! {
         StatementMismatch = "STATEMENT_MISMATCH",
         /// The agreement in force asks for a stronger signature.
         LevelTooWeak = "LEVEL_TOO_WEAK",
+        /// The key is not in the newest registry of the signer's organisation, is revoked there, or is not this
+        /// signer's, for this role, of this level.
+        KeyNotEnrolled = "KEY_NOT_ENROLLED",
+        /// The key's signature does not hold under the statement.
+        SignatureInvalid = "SIGNATURE_INVALID",
+        /// The update of a key registry does not follow from the entries, or the registrars' signatures do not hold.
+        RegistryInvalid = "REGISTRY_INVALID",
         /// This side has signed.
         AlreadySigned = "ALREADY_SIGNED",
         /// The code may not be used for this.

@@ -250,12 +250,38 @@ crate::record! {
         pub details: Option<Sealed>,
     }
 
-    /// A decision's signature facts as recorded: level and the digest of the statement (evidence, 8).
+    /// A key's signature under a statement, as the signer's program made it (evidence, 8). Rules look at nothing of it
+    /// but whose key is named: whether it holds is for `evidence`.
+    pub struct KeySignature {
+        /// Algorithm: `Ed25519` or `ES256`.
+        pub alg: Label,
+        /// The key's id in the registry: SHA-256 of its SPKI DER in lower-case hexadecimal.
+        pub key: Label,
+        /// The signature in base64url.
+        pub sig: String,
+        /// Authenticator data in base64url, for a passkey.
+        pub auth_data: Option<String>,
+        /// The browser's client data in base64url, for a passkey.
+        pub client_data: Option<String>,
+    }
+
+    /// A decision's signature facts as recorded: level, the digest of the statement, and what a key made of it
+    /// (evidence, 8).
     pub struct SignOff {
         /// `attested`, `device` or `passkey`.
         pub level: Level,
         /// Digest of the statement that was shown.
         pub statement: Digest,
+        /// Algorithm, for a key.
+        pub alg: Option<Label>,
+        /// The key's id, for a key.
+        pub key: Option<Label>,
+        /// The signature, for a key.
+        pub sig: Option<String>,
+        /// Authenticator data, for a passkey.
+        pub auth_data: Option<String>,
+        /// Client data, for a passkey.
+        pub client_data: Option<String>,
     }
 
     /// Terms of the agreement in force, copied into the event that starts an alert, handoff or joint handling,
@@ -289,6 +315,26 @@ crate::words! {
         Device = "device",
         /// A passkey with user verification.
         Passkey = "passkey",
+    }
+}
+
+impl SignOff {
+    /// At that level, over that statement, by that key where it is one.
+    #[must_use]
+    pub fn new(level: Level, statement: Digest, signature: Option<KeySignature>) -> Self {
+        let (alg, key, sig, auth_data, client_data) = match signature {
+            Some(KeySignature { alg, key, sig, auth_data, client_data }) => {
+                (Some(alg), Some(key), Some(sig), auth_data, client_data)
+            }
+            None => Default::default(),
+        };
+        Self { level, statement, alg, key, sig, auth_data, client_data }
+    }
+
+    /// The authenticated click alone.
+    #[must_use]
+    pub fn attested(statement: Digest) -> Self {
+        Self::new(Level::Attested, statement, None)
     }
 }
 

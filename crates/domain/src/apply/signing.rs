@@ -69,8 +69,17 @@ pub(super) fn signed(case: &mut Case, event: &Event, body: &Signed) -> Verdict {
     };
     need(event.at <= agreed.exp, Reason::AgreementExpired)?;
     need(body.level.at_least(agreed.level), Reason::LevelTooWeak)?;
+    // Two organisations, two officers, two keys: one hand never signs for both.
+    let is_others = body.key.as_ref().is_some_and(|key| agreed.signed(!from).and_then(Signature::key) == Some(key));
+    need(!is_others, Reason::KeyNotEnrolled)?;
     let slot = if from { &mut agreed.from_signed } else { &mut agreed.to_signed };
-    *slot = Some(Signature::Officer { officer: officer.clone(), at: event.at, level: body.level, substitute });
+    *slot = Some(Signature::Officer {
+        officer: officer.clone(),
+        at: event.at,
+        level: body.level,
+        substitute,
+        key: body.key.clone(),
+    });
     handoff.signers.insert(officer);
     Ok(())
 }

@@ -21,12 +21,25 @@ pub enum Signature {
         level: Level,
         /// Why a substitute.
         substitute: Option<Code>,
+        /// The key's id, at the levels device and passkey.
+        key: Option<Label>,
     },
     /// A ruling stands in for it, and is shown as such.
     ByRuling {
         /// When.
         at: Millis,
     },
+}
+
+impl Signature {
+    /// The key it was made with, where it was one.
+    #[must_use]
+    pub fn key(&self) -> Option<&Label> {
+        match self {
+            Self::Officer { key, .. } => key.as_ref(),
+            Self::ByRuling { .. } => None,
+        }
+    }
 }
 
 /// The agreed version: what both sides sign.

@@ -1,12 +1,12 @@
 //! The dialogue of a handoff, the last resort, and the result.
 
-use super::{Draft, Statement, attested_only};
+use super::{Draft, Statement};
 use crate::access;
 use crate::apply::may_be_one;
 use crate::caller::{Actor, Role};
 use crate::case::Case;
 use crate::case::handoff::{Asked, Handoff, HandoffState};
-use crate::command::{AgreeParts, SignParts};
+use crate::command::{AgreeParts, Sign, SignParts};
 use crate::directory::terms_of;
 use crate::event::Body;
 use crate::event::handoff::{
@@ -206,30 +206,32 @@ impl Draft<'_> {
     }
 
     pub(super) fn sign(&mut self, id: HandoffId, version: u64, parts: &SignParts) -> Result<(), Refusal> {
-        attested_only(parts.level)?;
+        let SignOff { level, statement, alg, key, sig, auth_data, client_data } =
+            SignOff::new(parts.level, parts.statement, parts.signature.clone());
         let body = |side: StationRef, substitute| Signed {
             handoff: id,
             form_version: version,
             side,
-            level: parts.level,
-            statement: parts.statement,
-            alg: None,
-            key: None,
-            sig: None,
-            auth_data: None,
-            client_data: None,
+            level,
+            statement,
+            alg: alg.clone(),
+            key: key.clone(),
+            sig: sig.clone(),
+            auth_data: auth_data.clone(),
+            client_data: client_data.clone(),
             lang: parts.lang.clone(),
             template: parts.template.clone(),
             substitute,
             paper: parts.paper,
         };
-        let (side, actor) = self.signing_for(id, |side| body(side, None).into())?;
+        let (side, mut actor) = self.signing_for(id, |side| body(side, None).into())?;
         let (case, handoff) = (self.case()?, self.of(id)?);
         let substitute = crate::apply::may_sign(case, handoff, &side, actor.officer.as_ref())?;
         let shown = self.ctx.digests.statement(case, &actor, Statement::Transfer(handoff));
         if shown != parts.statement {
             return Err(Refusal::new(Reason::StatementMismatch).field("statement"));
         }
+        self.keyed(&mut actor, level, shown, parts.signature.as_ref(), substitute.is_some())?;
         self.push_as(self.command.incident, actor, body(side, substitute).into())
     }
 
@@ -301,13 +303,7 @@ impl Draft<'_> {
         Ok(Asked { handoff, superior, ..asked.clone() })
     }
 
-    pub(super) fn rule(
-        &mut self,
-        asked: &Asked,
-        reasons: Option<Sealed>,
-        level: Level,
-        shown: Option<Digest>,
-    ) -> Result<(), Refusal> {
+    pub(super) fn rule(&mut self, asked: &Asked, reasons: Option<Sealed>, sign: &Sign) -> Result<(), Refusal> {
         if !self.caller.has(Role::Superior) && !self.caller.has(Role::Supervisor) {
             return Err(Refusal::new(Reason::RoleNotAllowed));
         }
@@ -319,11 +315,10 @@ impl Draft<'_> {
             return self.push(RulingProposed { handoff, ruling, joint, side, support, reasons });
         }
         let together = matter.superior.is_none();
-        let unsigned = SignOff { level, statement: Digest([0; 32]) };
-        let draft = Ruled { handoff, ruling, joint, side, support, superior, together, reasons, sign_off: unsigned };
+        let draft = Ruled { handoff, ruling, joint, side, support, superior, together, reasons, sign_off: unsigned() };
         // A ruling is the superior's own: the agreement's level binds the two stations' officers.
-        let sign_off = self.sign_off(&draft.clone().into(), level, shown, Statement::Rule(&draft), None)?;
-        self.push(Ruled { sign_off, ..draft })?;
+        let (actor, sign_off) = self.sign_off(&draft.clone().into(), sign, Statement::Rule(&draft), None)?;
+        self.push_as(self.command.incident, actor, Ruled { sign_off, ..draft }.into())?;
         self.carry_out(asked)
     }
 
@@ -366,26 +361,30 @@ impl Draft<'_> {
         code: &Code,
         case_number: Option<Label>,
         result: Option<Sealed>,
-        level: Level,
-        shown: Option<Digest>,
+        sign: &Sign,
     ) -> Result<(), Refusal> {
         let report = self.case()?.reports + 1;
-        let unsigned = SignOff { level, statement: Digest([0; 32]) };
-        let mut body = Reported { report, code: code.clone(), case_number, result, sign_off: unsigned };
+        let mut body = Reported { report, code: code.clone(), case_number, result, sign_off: unsigned() };
         let terms = self.result_terms()?;
         let draft: Body = body.clone().into();
-        body.sign_off = self.sign_off(&draft, level, shown, Statement::Report(&body), terms.as_ref())?;
-        self.push(body)
+        let (actor, sign_off) = self.sign_off(&draft, sign, Statement::Report(&body), terms.as_ref())?;
+        body.sign_off = sign_off;
+        self.push_as(self.command.incident, actor, body.into())
     }
 
-    pub(super) fn confirm(&mut self, report: u64, level: Level, shown: Option<Digest>) -> Result<(), Refusal> {
-        let draft: Body = Confirmed { report, sign_off: SignOff { level, statement: Digest([0; 32]) } }.into();
+    pub(super) fn confirm(&mut self, report: u64, sign: &Sign) -> Result<(), Refusal> {
+        let draft: Body = Confirmed { report, sign_off: unsigned() }.into();
         let terms = self.result_terms()?;
-        let sign_off = self.sign_off(&draft, level, shown, Statement::Confirm { report }, terms.as_ref())?;
-        self.push(Confirmed { report, sign_off })
+        let (actor, sign_off) = self.sign_off(&draft, sign, Statement::Confirm { report }, terms.as_ref())?;
+        self.push_as(self.command.incident, actor, Confirmed { report, sign_off }.into())
     }
 
     fn result_terms(&self) -> Result<Option<Terms>, Refusal> {
         Ok(self.case()?.last_taken_over().and_then(|handoff| handoff.terms.clone()))
     }
+}
+
+/// Stands in a draft until the statement over it is known.
+fn unsigned() -> SignOff {
+    SignOff::attested(Digest([0; 32]))
 }

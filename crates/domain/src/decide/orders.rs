@@ -4,7 +4,7 @@
 use crate::caller::{Actor, Caller, Role};
 use crate::command::Order;
 use crate::directory::{Directory, stream_of};
-use crate::event::directory::{DrillEnded, DrillJoined, DrillOpened, ShiftBegun};
+use crate::event::directory::{DrillEnded, DrillJoined, DrillOpened, RegistryUpdated, ShiftBegun};
 use crate::event::{Body, Event};
 use crate::ids::{IncidentId, OrgId, StationId, StationRef};
 use crate::refusal::{Reason, Refusal};
@@ -38,6 +38,10 @@ pub fn decide_order(
             let stream = stream_of("station", station.as_str());
             (stream, role, ShiftBegun { station: station.clone() }.into())
         }
+        Order::UpdateRegistry { stream, update } => {
+            admin(caller)?;
+            return registry(directory, caller, *stream, update, claimed_at, now);
+        }
         Order::OpenDrill { .. } | Order::JoinDrill(_) | Order::EndDrill(_) => {
             let role = [Role::DutyOfficer, Role::Supervisor].into_iter().find(|role| caller.has(*role));
             let role = role.ok_or_else(|| Refusal::new(Reason::RoleNotAllowed))?;
@@ -50,6 +54,39 @@ pub fn decide_order(
     let actor = Actor { org: caller.org.clone(), station, officer: caller.officer.clone(), role, reg: None };
     let seq = directory.versions.get(&stream).copied().unwrap_or(0) + 1;
     Ok(vec![Event { incident: stream, seq, at: now, claimed_at, actor, body }])
+}
+
+/// The next version of the own organisation's registry. Its event is the service's own (evidence, 7): whoever brings it,
+/// only the registrars' signatures count, and those `evidence` looks at.
+fn registry(
+    directory: &Directory,
+    caller: &Caller,
+    stream: IncidentId,
+    update: &RegistryUpdated,
+    claimed_at: Option<Millis>,
+    now: Millis,
+) -> Result<Vec<Event>, Refusal> {
+    ours(caller, &update.org)?;
+    let event = next_registry(directory, stream, update)?;
+    Ok(vec![Event { at: now, claimed_at, ..event }])
+}
+
+/// The event of a registry's next version, without its times: what whoever checks a log compares.
+///
+/// # Errors
+/// `STALE_VERSION` where another version follows; `REGISTRY_INVALID` where the registry has another stream.
+pub fn next_registry(directory: &Directory, stream: IncidentId, update: &RegistryUpdated) -> Result<Event, Refusal> {
+    let last = directory.registries.get(&update.org);
+    let version = last.map_or(0, |last| last.version);
+    if update.version != version + 1 {
+        return Err(Refusal::new(Reason::StaleVersion).field("version").with("last", version));
+    }
+    if last.is_some_and(|last| last.stream != stream) {
+        return Err(Refusal::new(Reason::RegistryInvalid).with("why", "stream"));
+    }
+    let seq = directory.versions.get(&stream).copied().unwrap_or(0) + 1;
+    let (at, body) = (Millis(0), update.clone().into());
+    Ok(Event { incident: stream, seq, at, claimed_at: None, actor: Actor::service(), body })
 }
 
 fn admin(caller: &Caller) -> Result<(), Refusal> {
@@ -113,6 +150,7 @@ fn own_object(directory: &Directory, caller: &Caller, order: &Order) -> Result<(
         | Order::RatifyAgreement(_)
         | Order::PublishMap(_)
         | Order::RatifyMap(_)
+        | Order::UpdateRegistry { .. }
         | Order::TakeShift(_)
         | Order::OpenDrill { .. }
         | Order::JoinDrill(_)
@@ -183,6 +221,7 @@ fn shared_object(directory: &Directory, caller: &Caller, order: &Order) -> Resul
         | Order::Unit(_)
         | Order::Officer(_)
         | Order::Catalogue(_)
+        | Order::UpdateRegistry { .. }
         | Order::TakeShift(_)
         | Order::OpenDrill { .. }
         | Order::JoinDrill(_)
@@ -234,6 +273,7 @@ fn drill(directory: &Directory, caller: &Caller, order: &Order, now: Millis) -> 
         | Order::RatifyAgreement(_)
         | Order::PublishMap(_)
         | Order::RatifyMap(_)
+        | Order::UpdateRegistry { .. }
         | Order::TakeShift(_) => {
             return Err(Refusal::new(Reason::MoveNotLegal));
         }

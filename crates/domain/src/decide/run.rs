@@ -103,20 +103,18 @@ impl Draft<'_> {
             Act::ProposeSettlement(body) => self.push(body.clone()),
             Act::AgreeSettlement { handoff, outcome, parts } => self.settle(*handoff, *outcome, parts),
             Act::WithdrawDispute(body) => self.push(body.clone()),
-            Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement } => {
+            Act::Rule { handoff, ruling, joint, side, support, reasons, sign } => {
                 let (side, superior) = (side.clone(), None);
                 let asked =
                     Asked { handoff: *handoff, ruling: *ruling, joint: *joint, side, support: *support, superior };
-                self.rule(&asked, *reasons, *level, *statement)
+                self.rule(&asked, *reasons, sign)
             }
             Act::TakeOver { handoff, version, paper } => self.take_over(*handoff, *version, *paper),
             Act::GiveFeedback(body) => self.push(body.clone()),
-            Act::Report { code, case_number, result, level, statement } => {
-                self.report(code, case_number.clone(), *result, *level, *statement)
-            }
+            Act::Report { code, case_number, result, sign } => self.report(code, case_number.clone(), *result, sign),
             Act::TakeBackReport(body) => self.push(body.clone()),
             Act::Contest(body) => self.push(body.clone()),
-            Act::Confirm { report, level, statement } => self.confirm(*report, *level, *statement),
+            Act::Confirm { report, sign } => self.confirm(*report, sign),
         }
     }
 

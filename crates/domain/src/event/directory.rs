@@ -168,6 +168,29 @@ crate::record! {
         pub map: MapRef,
     }
 
+    /// One registrar's signature under an update of its organisation's key registry.
+    pub struct RegistrarSignature {
+        /// The registrar's key in lower-case hexadecimal.
+        pub key: String,
+        /// Ed25519 over the update's digest, in base64url.
+        pub sig: String,
+    }
+
+    /// From here on an organisation's registry of officers' keys is another one (evidence, 7). Its entries lie beside the
+    /// log; recorded by the service, whoever brought it, because only the registrars' signatures count.
+    pub struct RegistryUpdated {
+        /// How many entries it has.
+        pub count: u64,
+        /// Whose it is.
+        pub org: OrgId,
+        /// Root over the entries.
+        pub root: Digest,
+        /// Signatures in order of their keys.
+        pub sigs: Vec<RegistrarSignature>,
+        /// 1, 2, 3 … without gap.
+        pub version: u64,
+    }
+
     /// A new shift: what the duty role of the station owes counts as unseen until the new officer takes notice of it.
     pub struct ShiftBegun {
         /// The station.

@@ -5,7 +5,7 @@ use crate::shelf::{INCIDENTS, Shelf};
 use crate::world::{Fnv, label, officer, person, seat, station, superior};
 use handoff_domain::Case;
 use handoff_domain::caller::{Actor, Caller, Role};
-use handoff_domain::command::{Act, AgreeParts, Expected, Receive, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Expected, Receive, Sign, SignParts};
 use handoff_domain::decide::{Digests, Statement};
 use handoff_domain::event::handoff::{Disputed, OfferBasis, Ruling};
 use handoff_domain::event::incident::{Noted, UnitStatus};
@@ -123,8 +123,14 @@ fn agree(incident: usize, message: &Message) -> Act {
 }
 
 fn sign(incident: usize, message: &Message) -> Act {
-    let parts =
-        SignParts { level: Level::Attested, statement: message.statement, lang: None, template: None, paper: None };
+    let parts = SignParts {
+        level: Level::Attested,
+        statement: message.statement,
+        signature: None,
+        lang: None,
+        template: None,
+        paper: None,
+    };
     Act::Sign { handoff: handoff(incident), version: message.version, parts }
 }
 
@@ -136,7 +142,15 @@ fn rule(ruling: Ruling) -> Act {
     let side = (ruling == Ruling::Takeover).then(|| seat("B-01"));
     let handoff = Some(handoff(0));
     let (reasons, level, statement) = (None, Level::Attested, None);
-    Act::Rule { handoff, ruling, joint: false, side, support: None, reasons, level, statement }
+    Act::Rule {
+        handoff,
+        ruling,
+        joint: false,
+        side,
+        support: None,
+        reasons,
+        sign: Sign { level, statement, signature: None },
+    }
 }
 
 const fn slot(name: &'static str, incident: usize, caller: fn() -> Caller, act: Ask, salt: u8) -> Slot {

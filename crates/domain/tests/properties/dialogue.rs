@@ -4,7 +4,7 @@ use crate::ideas::{Dice, Group, Thinking, as_officer, code, sealed};
 use crate::world::{Fnv, label, officer, superior, supervisor, system};
 use handoff_domain::caller::Caller;
 use handoff_domain::case::handoff::{AgreedForm, Handoff, HandoffState, ResultLoop};
-use handoff_domain::command::{Act, AgreeParts, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Sign, SignParts};
 use handoff_domain::decide::{Digests, Statement};
 use handoff_domain::event::handoff::{
     ClaimDropped, ClaimRefused, Contested, Countered, Declined, Delivered, DisputeWithdrawn, Disputed, FeedbackGiven,
@@ -206,7 +206,14 @@ impl Thinking<'_> {
                 let who = as_officer(&officer);
                 let actor = handoff_domain::caller::Actor::service();
                 let statement = Fnv.statement(self.case, &actor, Statement::Transfer(handoff));
-                let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
+                let parts = SignParts {
+                    level: Level::Attested,
+                    statement,
+                    signature: None,
+                    lang: None,
+                    template: None,
+                    paper: None,
+                };
                 self.add(Group::Forward, 10, (who.clone(), None), Act::Sign { handoff: id, version, parts });
                 let refused = SignatureRefused {
                     handoff: id,
@@ -311,7 +318,15 @@ impl Thinking<'_> {
         let joint = self.dice.one_in(4) && matches!(ruling, Ruling::Agreed | Ruling::Kept);
         let who = self.ruler(None);
         let (reasons, level, statement) = (None, Level::Attested, None);
-        let act = Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement };
+        let act = Act::Rule {
+            handoff,
+            ruling,
+            joint,
+            side,
+            support,
+            reasons,
+            sign: Sign { level, statement, signature: None },
+        };
         self.add(Group::Dispute, weight, who, act);
     }
 
@@ -326,8 +341,7 @@ impl Thinking<'_> {
                 side: first.asked.side,
                 support: first.asked.support,
                 reasons: None,
-                level: Level::Attested,
-                statement: None,
+                sign: Sign::ATTESTED,
             };
             self.add(Group::Dispute, 12, who, act);
         }
@@ -394,13 +408,7 @@ impl Thinking<'_> {
                 self.add(Group::Result, 3, who, Act::GiveFeedback(body));
                 let handled = self.case.phase() == handoff_domain::case::phase::Phase::Handled;
                 let who = self.decider(&custodian);
-                let report = Act::Report {
-                    code: code("DONE"),
-                    case_number: None,
-                    result: None,
-                    level: Level::Attested,
-                    statement: None,
-                };
+                let report = Act::Report { code: code("DONE"), case_number: None, result: None, sign: Sign::ATTESTED };
                 self.add(Group::Result, if handled { 10 } else { 1 }, who, report);
             }
             ResultLoop::Reported { .. } => {
@@ -411,7 +419,7 @@ impl Thinking<'_> {
                 let (report, note) = (self.case.reports, None);
                 self.add(Group::Result, 6, who, Act::Contest(Contested { report, code: code("NOT_DONE"), note }));
                 let who = self.decider(&confirmer);
-                self.add(Group::Result, 6, who, Act::Confirm { report, level: Level::Attested, statement: None });
+                self.add(Group::Result, 6, who, Act::Confirm { report, sign: Sign::ATTESTED });
             }
             ResultLoop::Confirmed { .. } => {}
         }

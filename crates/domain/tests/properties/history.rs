@@ -178,7 +178,7 @@ impl History {
             Cases { main, other: other.filter(|id| *id != command.incident).and_then(|id| self.cases.get(&id)) };
         let ctx = Context { directory: &self.directory, digests: &Fnv };
         let salt = Salt(self.drawn.to_be_bytes());
-        let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: ground };
+        let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: ground, signed_by: None };
         decide(cases, &ctx, caller, command, &fresh, self.now)
     }
 

@@ -6,7 +6,7 @@ use crate::world::{
 use handoff_domain::Digests;
 use handoff_domain::caller::{Actor, Role};
 use handoff_domain::case::Case;
-use handoff_domain::command::{Act, AgreeParts, Receive, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Receive, Sign, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::handoff::{
     ClaimDropped, ClaimRefused, Contested, Countered, Declined, Delivered, DisputeWithdrawn, Disputed, FeedbackGiven,
@@ -347,7 +347,8 @@ fn sign(case: &Case, who: Who, handoff: HandoffId, version: u64) -> Act {
     let signer = Actor { org, station, officer: who.officer(), role: who.1, reg: None };
     let shown = case.handoff(handoff).map(|handoff| Plain.statement(case, &signer, Statement::Transfer(handoff)));
     let statement = shown.unwrap_or(Digest([0; 32]));
-    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
+    let parts =
+        SignParts { level: Level::Attested, statement, signature: None, lang: None, template: None, paper: None };
     Act::Sign { handoff, version, parts }
 }
 
@@ -356,10 +357,15 @@ fn afterwards(verb: &str, what: &str, play: &Play) -> Option<Act> {
     let (level, statement) = (Level::Attested, None);
     Some(match verb {
         "give_feedback" => Act::GiveFeedback(FeedbackGiven { code: code("IN_PROGRESS"), text: None }),
-        "report" => Act::Report { code: code("SETTLED"), case_number: None, result: None, level, statement },
+        "report" => Act::Report {
+            code: code("SETTLED"),
+            case_number: None,
+            result: None,
+            sign: Sign { level, statement, signature: None },
+        },
         "take_back_report" => Act::TakeBackReport(ReportTakenBack { code: code("INCOMPLETE") }),
         "contest" => Act::Contest(Contested { report: case.reports, code: code("INCOMPLETE"), note: None }),
-        "confirm" => Act::Confirm { report: case.reports, level, statement },
+        "confirm" => Act::Confirm { report: case.reports, sign: Sign { level, statement, signature: None } },
         "rule" => {
             let ruling = Ruling::parse(what)?;
             // A ruling names its own matter and no other.
@@ -383,7 +389,15 @@ fn afterwards(verb: &str, what: &str, play: &Play) -> Option<Act> {
             let sided = matches!(ruling, Ruling::Takeover | Ruling::Signature | Ruling::Receipt);
             let side: Option<StationRef> = sided.then(|| Side::To.seat());
             let support = matches!(ruling, Ruling::Support | Ruling::SupportNot).then_some(SUPPORT);
-            Act::Rule { handoff, ruling, joint: false, side, support, reasons: None, level, statement }
+            Act::Rule {
+                handoff,
+                ruling,
+                joint: false,
+                side,
+                support,
+                reasons: None,
+                sign: Sign { level, statement, signature: None },
+            }
         }
         _ => return None,
     })

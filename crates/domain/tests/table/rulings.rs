@@ -4,7 +4,7 @@ use crate::moves::crewed;
 use crate::world::{INCIDENT, Play, Side, Who, code, directory_of, form, nth_handoff, officer, seat, station};
 use handoff_domain::access::may_see;
 use handoff_domain::caller::{Caller, OrgKind, Role};
-use handoff_domain::command::{Act, AgreeParts, Receive, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Receive, Sign, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::Body;
 use handoff_domain::event::handoff::{Contested, Disputed, OfferBasis, Recalled, ReportTakenBack, Ruling};
@@ -54,13 +54,21 @@ fn superior(org: &str) -> Caller {
 
 fn order(ruling: Ruling, side: Option<&str>) -> Act {
     let (handoff, side, support) = (None, side.map(seat), None);
-    Act::Rule { handoff, ruling, joint: false, side, support, reasons: None, level: Level::Attested, statement: None }
+    Act::Rule { handoff, ruling, joint: false, side, support, reasons: None, sign: Sign::ATTESTED }
 }
 
 fn about(number: usize, ruling: Ruling) -> Act {
     let (reasons, level, statement) = (None, Level::Attested, None);
     let handoff = Some(nth_handoff(number));
-    Act::Rule { handoff, ruling, joint: false, side: None, support: None, reasons, level, statement }
+    Act::Rule {
+        handoff,
+        ruling,
+        joint: false,
+        side: None,
+        support: None,
+        reasons,
+        sign: Sign { level, statement, signature: None },
+    }
 }
 
 impl World {
@@ -113,7 +121,8 @@ impl World {
         };
         let statement = crate::world::Plain.statement(case, &actor, Statement::Transfer(handoff));
         let (id, version) = (handoff.id, handoff.version);
-        let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
+        let parts =
+            SignParts { level: Level::Attested, statement, signature: None, lang: None, template: None, paper: None };
         self.make(&who, Act::Sign { handoff: id, version, parts });
     }
 
@@ -139,7 +148,15 @@ impl World {
             self.make(&duty(at), Act::DeclareHandled(handled));
         }
         let (level, statement) = (Level::Attested, None);
-        self.make(&duty(at), Act::Report { code: code("SETTLED"), case_number: None, result: None, level, statement });
+        self.make(
+            &duty(at),
+            Act::Report {
+                code: code("SETTLED"),
+                case_number: None,
+                result: None,
+                sign: Sign { level, statement, signature: None },
+            },
+        );
     }
 
     fn contest(&mut self, at: &str) {
@@ -284,7 +301,15 @@ fn a_ruling_on_support_names_the_request_and_may_say_no() {
     }
     let rule = |ruling, support| {
         let (reasons, level, statement) = (None, Level::Attested, None);
-        Act::Rule { handoff: None, ruling, joint: false, side: None, support, reasons, level, statement }
+        Act::Rule {
+            handoff: None,
+            ruling,
+            joint: false,
+            side: None,
+            support,
+            reasons,
+            sign: Sign { level, statement, signature: None },
+        }
     };
     assert_eq!(world.refused(&superior("S1"), rule(Ruling::Support, None)), Some(Reason::InvalidField));
     assert_eq!(world.refused(&superior("S1"), rule(Ruling::Support, Some(ids[1]))), Some(Reason::OtherOrganisation));
@@ -332,7 +357,15 @@ fn custody_is_never_ordered_to_a_station_that_does_not_exist() {
     let nobody = Some(StationRef { org: OrgId::new("X").expect("a legal name"), station: station("B-01") });
     let (reasons, level, statement) = (None, Level::Attested, None);
     let (ruling, handoff, support) = (Ruling::Takeover, None, None);
-    let rule = Act::Rule { handoff, ruling, joint: false, side: nobody, support, reasons, level, statement };
+    let rule = Act::Rule {
+        handoff,
+        ruling,
+        joint: false,
+        side: nobody,
+        support,
+        reasons,
+        sign: Sign { level, statement, signature: None },
+    };
     assert_eq!(world.refused(&superior("S1"), rule), Some(Reason::StationNotFound));
 }
 

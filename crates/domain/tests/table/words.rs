@@ -4,7 +4,7 @@ use crate::moves::act;
 use crate::states::{handoff, incident, together};
 use crate::world::{A_DUTY, B_DUTY, INCIDENT, Play, Side, Who, code, label};
 use handoff_domain::caller::Role;
-use handoff_domain::command::{Act, AgreeParts};
+use handoff_domain::command::{Act, AgreeParts, Sign};
 use handoff_domain::event::Body;
 use handoff_domain::event::handoff::Contested;
 use handoff_domain::event::incident::JointEndAnswered;
@@ -26,14 +26,16 @@ fn a_report_is_confirmed_or_contested_by_its_number() {
         play.make(B_DUTY, act(name, &play, B_DUTY));
     }
     let contested = Contested { report: seen, code: code("INCOMPLETE"), note: None };
-    for late in [Act::Confirm { report: seen, level, statement }, Act::Contest(contested)] {
+    for late in
+        [Act::Confirm { report: seen, sign: Sign { level, statement, signature: None } }, Act::Contest(contested)]
+    {
         let name = late.name();
         let refusal = refused(&play, A_DUTY, late);
         assert_eq!(refusal.reason, Reason::StaleVersion, "{name}");
         assert_eq!(refusal.params, [("report_now", (seen + 1).to_string())], "{name}");
         assert!(refusal.legal.contains(&name), "{name}");
     }
-    play.make(A_DUTY, Act::Confirm { report: seen + 1, level, statement });
+    play.make(A_DUTY, Act::Confirm { report: seen + 1, sign: Sign { level, statement, signature: None } });
 }
 
 /// The move with its code OTHER and the note given.

@@ -279,7 +279,13 @@ impl Play {
         });
         let command = Command { incident, expected, claimed_at: None, acting_for: who.acting_for(), act };
         let ctx = Context { directory: &self.directory, digests: &Plain };
-        let fresh = Fresh { salt: Salt([1; 16]), part_salt: Salt([2; 16]), nonce: Salt([3; 16]), territory: None };
+        let fresh = Fresh {
+            salt: Salt([1; 16]),
+            part_salt: Salt([2; 16]),
+            nonce: Salt([3; 16]),
+            territory: None,
+            signed_by: None,
+        };
         decide(Cases { main, other }, &ctx, caller, &command, &fresh, self.now)
     }
 
