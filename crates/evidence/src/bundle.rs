@@ -28,7 +28,7 @@ pub(crate) mod signed;
 
 pub use derived::BUNDLE;
 pub use layout::EVENTS_MAX;
-pub use registry::{Registry, Shown};
+pub use registry::{KeysUsed, Registry, Shown, keys_used};
 pub use signed::{Action, Papers, SignedOff, Taken};
 
 use crate::archive::{self, ArchiveError, Files};

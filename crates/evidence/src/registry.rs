@@ -15,13 +15,15 @@
 //! The salt keeps an entry that is not disclosed from being guessed through its hash. Whether a key counts is decided
 //! by log index alone ([`History`]): what was enrolled before an event and not yet revoked.
 
+mod book;
 mod entry;
 mod tree;
 mod update;
 
+pub use book::{Book, BookError, CHANGED_MAX, has_role};
 pub use entry::{Alg, Entry, EntryError, Kind, Status};
 pub use tree::{State, StateError, verify_path};
-pub use update::{History, HistoryError, RegistrarSignature, Update, UpdateError};
+pub use update::{History, HistoryError, RegistrarSignature, SignedUpdate, Update, UpdateError};
 
 #[cfg(test)]
 mod fuzz;

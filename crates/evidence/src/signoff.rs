@@ -1,4 +1,5 @@
-//! An officer's signature under a statement (evidence, 8): verified here, never made.
+//! An officer's signature under a statement (evidence, 8): verified here. What makes one is [`DeviceKey`] alone, for
+//! the officer's own program; a passkey signs in its browser, and the service holds no officer's key.
 //!
 //! ```text
 //! D           = SHA-256(S), 32 bytes (module `statement`)
@@ -13,11 +14,15 @@
 //! A P-256 signature has a twin that holds as well (s and n − s), and nothing here refuses it: identify a sign-off by
 //! key and statement, never by the bytes of its signature (evidence, 14, 7). Its DER has one spelling all the same.
 
+mod claim;
 mod client_data;
+mod device;
 mod key;
 mod passkey;
 
+pub use claim::{Claim, ClaimError, verify_claim};
 pub use client_data::{ClientData, ClientDataError};
+pub use device::{DeviceKey, DeviceKeyError, KEY_FILE_BYTES_MAX};
 pub use key::{PublicKey, SpkiFault};
 pub use passkey::{AuthData, Flags, verify_passkey};
 

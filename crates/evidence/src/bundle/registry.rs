@@ -5,20 +5,15 @@ use super::layout::{Part, Slot, file_part};
 use super::{BundleError, Logged, derived, there};
 use crate::archive::Files;
 use crate::event;
-use crate::json;
 use crate::lines::{LineError, Lines, b64, b64_read, number_read};
 use crate::merkle::{Hash, PATH_MAX};
 use crate::note::Checkpoint;
-use crate::registry::Update;
+use crate::registry::{Book, StateError, Update};
+use crate::signoff::Claim;
 use handoff_domain::caller::Actor;
-use handoff_domain::event::SCHEMA;
+use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
-use handoff_domain::node::{Fields, FromNode, Malformed, Node};
-use handoff_domain::time::Millis;
-use std::collections::BTreeMap;
-
-/// Name of the event that carries an update.
-pub(crate) const TYPE: &str = "registry_updated";
+use std::collections::{BTreeMap, BTreeSet};
 
 /// First line of a path file.
 const PATH_MARK: &str = "handoff-registry-path/1";
@@ -30,6 +25,48 @@ pub struct Registry {
     pub updates: Vec<Logged>,
     /// Entries.
     pub entries: Vec<Shown>,
+}
+
+/// Which keys sign in a case: by organisation, by the registry event they were checked against, their ids.
+pub type KeysUsed = BTreeMap<OrgId, BTreeMap<Digest, BTreeSet<String>>>;
+
+/// The keys that events say they were signed with.
+#[must_use]
+pub fn keys_used<'a>(events: impl IntoIterator<Item = &'a Event>) -> KeysUsed {
+    let mut used = KeysUsed::new();
+    for event in events {
+        let claim = match &event.body {
+            Body::Signed(body) => Claim::from(body),
+            Body::Reported(body) => Claim::from(&body.sign_off),
+            Body::Confirmed(body) => Claim::from(&body.sign_off),
+            Body::Ruled(body) => Claim::from(&body.sign_off),
+            _ => continue,
+        };
+        if let (Some(key), Some(reg)) = (claim.key, event.actor.reg) {
+            let of_org = used.entry(event.actor.org.clone()).or_default();
+            of_org.entry(reg).or_default().insert(key.as_str().to_owned());
+        }
+    }
+    used
+}
+
+impl Registry {
+    /// Shows an update, and under it those of these keys that its registry has, each with its way to the root.
+    ///
+    /// # Errors
+    /// [`StateError`] where the entries are no state.
+    pub fn show(&mut self, update: Logged, book: &Book, keys: &BTreeSet<String>) -> Result<(), StateError> {
+        self.updates.push(update);
+        let number = self.updates.len() as u64;
+        let state = book.state()?;
+        for entry in keys.iter().filter_map(|kid| book.entry(kid)) {
+            let (index, path) = state.path(&entry.kid)?;
+            let bytes = entry.write();
+            let bytes = bytes.map_err(|source| StateError::Entry { kid: entry.kid.clone(), source })?;
+            self.entries.push(Shown { bytes, update: number, index, path });
+        }
+        Ok(())
+    }
 }
 
 /// One entry.
@@ -77,29 +114,13 @@ pub(crate) struct UpdateEvent {
     pub(crate) update: Update,
 }
 
-/// Reads the event of an update: the envelope of every event (`event::decode`), around the body of `registry`.
+/// Reads the event of an update.
 pub(crate) fn read_update(bytes: &[u8]) -> Option<UpdateEvent> {
-    read_envelope(json::read(bytes).ok()?).ok().flatten()
-}
-
-fn read_envelope(tree: Node) -> Result<Option<UpdateEvent>, Malformed> {
-    let mut fields = Fields::open(tree, "")?;
-    let (version, name): (String, String) = (fields.take("v")?, fields.take("type")?);
-    let (stream, seq, prev) = (fields.take("incident")?, fields.take("seq")?, fields.take("prev")?);
-    let _at: Millis = fields.take("at")?;
-    let _claimed_at: Option<Millis> = fields.take("claimed_at")?;
-    let (actor, Body(update)) = (fields.take("actor")?, fields.take("body")?);
-    fields.close()?;
-    let first = (seq == 1) == (prev == event::FIRST_PREV);
-    let is_one = version == SCHEMA && name == TYPE && seq > 0 && first;
-    Ok(is_one.then_some(UpdateEvent { stream, seq, prev, actor, update }))
-}
-
-struct Body(Update);
-
-impl FromNode for Body {
-    fn from_node(node: Node, path: &str) -> Result<Self, Malformed> {
-        Update::from_node(node, path).map(Self)
+    let (event, prev) = event::decode(bytes).ok()?;
+    let (stream, seq, actor) = (event.incident, event.seq, event.actor);
+    match event.body {
+        Body::RegistryUpdated(update) => Some(UpdateEvent { stream, seq, prev, actor, update }),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What each event signs off, rebuilt from the events before it and from nothing else (evidence, 8).
 
 use crate::json::WriteError;
+use crate::signoff::Claim;
 use crate::statement::{self, By, Statement, Transfer};
 use handoff_domain::event::handoff::{Agreed, Revised};
 use handoff_domain::event::{Body, Event};
@@ -32,6 +33,10 @@ pub struct SignedOff {
     pub recorded: Digest,
     /// The level it says.
     pub level: Level,
+    /// What it says of a key.
+    pub claim: Claim,
+    /// A substitute signs, where the statement is that of a transfer.
+    pub is_substitute: bool,
     /// The least level that was agreed on, where the statement is that of a transfer.
     pub least: Option<Level>,
     /// The statement all the same; none where nothing was agreed that could be signed.
@@ -132,6 +137,8 @@ impl Papers {
             action,
             recorded: sign_off.statement,
             level: sign_off.level,
+            claim: Claim::from(sign_off),
+            is_substitute: false,
             least: None,
             statement: made.ok(),
         };
@@ -139,7 +146,8 @@ impl Papers {
             Body::Signed(body) => {
                 let (statement, least) = self.transfer(event, body.handoff).unzip();
                 let (recorded, level) = (body.statement, body.level);
-                Some(SignedOff { action: Action::Transfer, recorded, level, least, statement })
+                let (claim, is_substitute) = (Claim::from(body), body.substitute.is_some());
+                Some(SignedOff { action: Action::Transfer, recorded, level, claim, is_substitute, least, statement })
             }
             Body::Reported(body) => {
                 Some(off(Action::Report, &body.sign_off, statement::report(incident, prev, &by, body)))

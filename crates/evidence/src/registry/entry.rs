@@ -3,6 +3,7 @@ use crate::lines::hex;
 use crate::signoff::{PublicKey, SpkiFault};
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{OfficerId, StationId};
+use handoff_domain::keys::Enrolled;
 use handoff_domain::node::{FromNode as _, Malformed, Node, ToNode as _};
 use handoff_domain::time::Millis;
 use handoff_domain::values::{Label, Level, Salt, b64url, b64url_read};
@@ -133,6 +134,17 @@ impl Entry {
     pub fn write(&self) -> Result<Vec<u8>, EntryError> {
         self.check()?;
         Ok(json::write(&self.to_node().unwrap_or(Node::Map(Vec::new())))?)
+    }
+
+    /// What rules need of it.
+    #[must_use]
+    pub fn enrolled(&self) -> Enrolled {
+        Enrolled {
+            officer: self.officer.clone(),
+            station: self.station.clone(),
+            roles: self.roles.clone(),
+            level: self.level,
+        }
     }
 
     /// The public key in DER.

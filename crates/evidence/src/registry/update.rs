@@ -8,29 +8,7 @@ use handoff_domain::node::{FromNode as _, Malformed, Node, ToNode as _};
 use handoff_domain::values::{b64url, b64url_read};
 use std::borrow::Cow;
 
-handoff_domain::record! {
-    /// One registrar's signature under an update.
-    pub struct RegistrarSignature {
-        /// The registrar's key in lower-case hexadecimal.
-        pub key: String,
-        /// Ed25519 over the update's digest, in base64url.
-        pub sig: String,
-    }
-
-    /// Body of `registry_updated`: from this event on the organisation's registry is another one.
-    pub struct Update {
-        /// How many entries it has.
-        pub count: u64,
-        /// Whose it is.
-        pub org: OrgId,
-        /// Root over the entries.
-        pub root: Digest,
-        /// Signatures in order of their keys.
-        pub sigs: Vec<RegistrarSignature>,
-        /// 1, 2, 3 … without gap.
-        pub version: u64,
-    }
-}
+pub use handoff_domain::event::directory::{RegistrarSignature, RegistryUpdated as Update};
 
 /// Why an update does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,28 +50,49 @@ pub enum UpdateError {
     },
 }
 
-impl Update {
+/// What registrars do with an update, and what is asked of one.
+pub trait SignedUpdate: Sized {
     /// Reads the canonical bytes of a body.
     ///
     /// # Errors
     /// [`UpdateError::Profile`] or [`UpdateError::Shape`]; its signatures are not looked at.
-    pub fn read(bytes: &[u8]) -> Result<Self, UpdateError> {
-        Ok(Self::from_node(json::read(bytes)?, "")?)
-    }
+    fn read(bytes: &[u8]) -> Result<Self, UpdateError>;
 
     /// The canonical bytes of the body.
     ///
     /// # Errors
     /// [`UpdateError::Write`].
-    pub fn write(&self) -> Result<Vec<u8>, UpdateError> {
-        Ok(json::write(&self.to_node().unwrap_or(Node::Map(Vec::new())))?)
-    }
+    fn write(&self) -> Result<Vec<u8>, UpdateError>;
 
     /// What registrars sign: SHA-256 of the body without `sigs`.
     ///
     /// # Errors
     /// [`WriteError`] for a number outside the profile.
-    pub fn digest(&self) -> Result<Digest, WriteError> {
+    fn digest(&self) -> Result<Digest, WriteError>;
+
+    /// Adds a registrar's signature in its place; one this key gave before is replaced.
+    ///
+    /// # Errors
+    /// [`WriteError`] for a number outside the profile.
+    fn sign(&mut self, key: &RegistrarKey) -> Result<(), WriteError>;
+
+    /// Whether enough registrars of the organisation signed, under the policy that rules where the event stands.
+    ///
+    /// # Errors
+    /// [`UpdateError`]. Every signature must be by a registrar and hold, those above the number needed too.
+    fn verify(&self, policy: &Policy) -> Result<(), UpdateError>;
+}
+
+impl SignedUpdate for Update {
+    fn read(bytes: &[u8]) -> Result<Self, UpdateError> {
+        Ok(Self::from_node(json::read(bytes)?, "")?)
+    }
+
+    fn write(&self) -> Result<Vec<u8>, UpdateError> {
+        Ok(json::write(&self.to_node().unwrap_or(Node::Map(Vec::new())))?)
+    }
+
+    fn digest(&self) -> Result<Digest, WriteError> {
         let fields = [
             ("count", self.count.to_node()),
             ("org", self.org.to_node()),
@@ -104,11 +103,7 @@ impl Update {
         Ok(hash(&json::write(&Node::Map(fields.collect()))?))
     }
 
-    /// Adds a registrar's signature in its place; one this key gave before is replaced.
-    ///
-    /// # Errors
-    /// [`WriteError`] for a number outside the profile.
-    pub fn sign(&mut self, key: &RegistrarKey) -> Result<(), WriteError> {
+    fn sign(&mut self, key: &RegistrarKey) -> Result<(), WriteError> {
         let sig = b64url(&key.sign(&self.digest()?.0));
         let key = hex(&key.public());
         self.sigs.retain(|other| other.key != key);
@@ -117,11 +112,7 @@ impl Update {
         Ok(())
     }
 
-    /// Whether enough registrars of the organisation signed, under the policy that rules where the event stands.
-    ///
-    /// # Errors
-    /// [`UpdateError`]. Every signature must be by a registrar and hold, those above the number needed too.
-    pub fn verify(&self, policy: &Policy) -> Result<(), UpdateError> {
+    fn verify(&self, policy: &Policy) -> Result<(), UpdateError> {
         if self.version == 0 {
             return Err(UpdateError::Version);
         }

@@ -19,6 +19,7 @@ pub(super) const NAMES: &[(&str, Text)] = &[
     ("catalogue_set", ("code table entered", "录入代码表")),
     ("map_published", ("boundary map published", "发布边界图")),
     ("map_ratified", ("boundary map ratified", "批准边界图")),
+    ("registry_updated", ("registry of keys updated", "密钥登记册更新")),
     ("shift_begun", ("shift begun", "交接班")),
     ("drill_opened", ("drill opened", "演练开始")),
     ("drill_joined", ("drill joined", "加入演练")),

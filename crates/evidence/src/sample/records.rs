@@ -21,7 +21,7 @@ samples! {
     Territory { ground, claimants, border_m, why, map }
     Place { crs, lat7, lon7, point, precision_m, address, territory }
     CallerData { phone, details }
-    SignOff { level, statement }
+    SignOff { level, statement, alg, key, sig, auth_data, client_data }
     Terms { agreement, version, hash, superior, level, timers, caller_days, text_days }
 
     StationRef { org, station }
@@ -52,6 +52,8 @@ samples! {
     CatalogueSet { station, table, version, entries }
     MapPublished { map, digest, areas, area_count, parties }
     MapRatified { map }
+    RegistrarSignature { key, sig }
+    RegistryUpdated { count, org, root, sigs, version }
     ShiftBegun { station }
     DrillOpened { drill, number, a, b, from, until }
     DrillJoined { drill }
@@ -151,7 +153,7 @@ macro_rules! bodies {
 
 bodies! {
     LogOpened LogFenced StationSet PostSet UnitSet OfficerSet AgreementProposed AgreementRatified CatalogueSet
-    MapPublished MapRatified ShiftBegun DrillOpened DrillJoined DrillEnded Received CallAdded Noted ToldByPhone
+    MapPublished MapRatified RegistryUpdated ShiftBegun DrillOpened DrillJoined DrillEnded Received CallAdded Noted ToldByPhone
     PlaceAdded DetailsChanged LabelAdded Alerted AlertDelivered AlertSeen AlertAnswered UnitReported Handled
     Struck Closed Objected Reopened Escalated Acknowledged CallerOpened Erased SupportRequested
     SupportAnswered SupportRecalled SupportEnded JointDeclared JointAcknowledged LeadAsked LeadAnswered

@@ -257,7 +257,7 @@ impl<'a> Story<'a> {
     fn result(&mut self) {
         let handled = Handled { code: None, referred_to: None, result: self.seal("result", "Reconciled on the spot.") };
         self.say(person(&to(), "b-unit-desk", Role::Dispatcher), handled);
-        let nothing = SignOff { level: Level::Attested, statement: Digest([0; 32]) };
+        let nothing = SignOff::attested(Digest([0; 32]));
         let duty = person(&to(), "b-duty", Role::DutyOfficer);
         let mut reported = Reported {
             report: 1,
@@ -271,7 +271,7 @@ impl<'a> Story<'a> {
         self.say(duty.clone(), reported);
         let confirmer = person(&from(), "a-duty", Role::DutyOfficer);
         let statement = statement::confirm(INCIDENT, self.head(), &By::from(&confirmer), 1).unwrap().digest();
-        self.say(confirmer, Confirmed { report: 1, sign_off: SignOff { level: Level::Attested, statement } });
+        self.say(confirmer, Confirmed { report: 1, sign_off: SignOff::attested(statement) });
         let closed = Closed { code: Code::of("DONE"), case_number: None, told: None, object_until: None };
         self.say(duty, closed);
     }

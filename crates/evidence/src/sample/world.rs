@@ -10,7 +10,7 @@ use crate::log::LogKey;
 use crate::merkle::{self, Edge, Hash, TileId};
 use crate::note::{Checkpoint, CosignerKey, Head};
 use crate::policy::{Group, Log, Needs, Parts, Policy, Range, Recorder, RegistrarKey, Registrars, Witness};
-use crate::registry::{Alg, Entry, Kind, State, Status, Update};
+use crate::registry::{Alg, Entry, Kind, SignedUpdate as _, State, Status, Update};
 use crate::signoff::PublicKey;
 use ed25519_dalek::{Signer as _, SigningKey};
 use handoff_domain::caller::{Actor, Role};

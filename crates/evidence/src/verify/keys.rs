@@ -6,8 +6,8 @@ use super::tree;
 use crate::bundle::layout::{Part, Slot, file_part};
 use crate::bundle::registry::{Shown, UpdateEvent, read_update};
 use crate::event;
-use crate::policy::{OPERATOR, Policy};
-use crate::registry::{Entry, verify_path};
+use crate::policy::OPERATOR;
+use crate::registry::{Entry, SignedUpdate as _, verify_path};
 use crate::report::{CheckId, Detail, Place, Problem};
 use handoff_domain::ids::{Digest, OrgId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,11 +154,4 @@ fn newest(desk: &Desk<'_>, found: &Registries, tally: &mut Tally) {
             tally.fail(CheckId::C8, Place::Event(exhibit.seq), Problem::RegistryStale);
         }
     }
-}
-
-/// Whether an officer's key has another role under a policy: one key, one role (evidence, 7).
-pub(super) fn has_role(policy: &Policy, entry: &Entry) -> bool {
-    let der = entry.der().ok();
-    let key = der.and_then(|der| crate::signoff::PublicKey::from_spki(&der).ok());
-    key.as_ref().and_then(|key| key.ed25519()).is_some_and(|key| policy.role(key).is_some())
 }

@@ -1,18 +1,17 @@
 //! C7: what was signed, rebuilt from the case, and by whose key.
 
 use super::desk::{Desk, Exhibit};
-use super::keys::{Registries, has_role};
+use super::keys::Registries;
 use super::tally::Tally;
 use crate::bundle::layout::Slot;
 use crate::bundle::signed::{Papers, SignedOff};
-use crate::registry::{Entry, Status};
+use crate::registry::{Entry, Status, has_role};
 use crate::report::{CheckId, Detail, EventLine, Place, Problem, SignOffLine, Voice};
-use crate::signoff::{verify_device, verify_passkey};
-use handoff_domain::caller::Role;
+use crate::signoff::{ClaimError, verify_claim};
 use handoff_domain::event::handoff::Signed;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{Digest, HandoffId, OfficerId, OrgId};
-use handoff_domain::values::{Label, Level, b64url_read};
+use handoff_domain::values::{Label, Level};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who has signed one statement so far: hands and keys, each with the side it signed for.
@@ -97,23 +96,14 @@ fn level<'a>(
     if signed.least.is_some_and(|least| !signed.level.at_least(least)) {
         return fail(Problem::LevelTooWeak);
     }
-    let proof = match &event.body {
-        Body::Signed(body) => Some(body),
-        _ => None,
-    };
     if signed.level == Level::Attested {
-        let unchecked = |body: &Signed| {
-            let texts = [&body.sig, &body.auth_data, &body.client_data];
-            texts.into_iter().any(Option::is_some) || body.key.is_some() || body.alg.is_some()
-        };
-        if proof.is_some_and(unchecked) {
+        if !signed.claim.is_empty() {
             return fail(Problem::SignatureUnchecked);
         }
         return if desk.options.require_signed { fail(Problem::AttestedOnly) } else { Ok(None) };
     }
-    // Report, confirmation and ruling have no place for a signature in this version: what claims one has none.
-    let (Some(body), Some(statement)) = (proof, &signed.statement) else { return fail(Problem::NoSignature) };
-    let entry = match enrolled(exhibit, event, body, registries) {
+    let Some(statement) = &signed.statement else { return fail(Problem::NoSignature) };
+    let entry = match enrolled(exhibit, event, signed, registries) {
         Ok(entry) => entry,
         Err(problem) => return fail(problem),
     };
@@ -122,9 +112,13 @@ fn level<'a>(
     if policy.is_none_or(|policy| has_role(policy, entry)) {
         return fail(Problem::KeyHasRole);
     }
-    match signature(body, entry, statement.digest()) {
+    match verify_claim(entry, signed.level, &statement.digest(), &signed.claim) {
         Ok(()) => Ok(Some(entry)),
-        Err(problem) => fail(problem),
+        Err(error) => fail(match error {
+            ClaimError::Incomplete => Problem::NoSignature,
+            ClaimError::Surplus => Problem::SignatureUnchecked,
+            ClaimError::Alg | ClaimError::Signature(_) => Problem::SignatureWrong,
+        }),
     }
 }
 
@@ -132,10 +126,10 @@ fn level<'a>(
 fn enrolled<'a>(
     exhibit: &Exhibit<'_>,
     event: &Event,
-    body: &Signed,
+    signed: &SignedOff,
     registries: &'a Registries,
 ) -> Result<&'a Entry, Problem> {
-    let (Some(key), Some(reg)) = (&body.key, event.actor.reg) else { return Err(Problem::KeyUnknown) };
+    let (Some(key), Some(reg)) = (&signed.claim.key, event.actor.reg) else { return Err(Problem::KeyUnknown) };
     let known = registries.get(&event.actor.org).and_then(|known| known.iter().find(|known| known.hash == reg));
     let known = known.ok_or(Problem::KeyUnknown)?;
     if exhibit.index().is_none_or(|index| known.index >= index) {
@@ -145,38 +139,8 @@ fn enrolled<'a>(
     if entry.status != Status::Active {
         return Err(Problem::KeyNotActive);
     }
-    // The event names the side signed for. A substitute or a supervisor may be of another station of the organisation.
-    let elsewhere = body.substitute.is_some() || event.actor.role == Role::Supervisor;
-    let at_station = elsewhere || event.actor.station.as_ref() == Some(&entry.station);
-    let own = event.actor.officer.as_ref() == Some(&entry.officer) && at_station;
-    if own && entry.level == body.level && entry.roles.contains(&event.actor.role) {
-        Ok(entry)
-    } else {
-        Err(Problem::KeyOfOther)
-    }
-}
-
-fn signature(body: &Signed, entry: &Entry, statement: Digest) -> Result<(), Problem> {
-    let bytes = |text: &Option<String>| text.as_deref().and_then(b64url_read);
-    let sig = bytes(&body.sig).ok_or(Problem::NoSignature)?;
-    let der = entry.der().map_err(|_| Problem::SignatureWrong)?;
-    if body.alg.as_ref().map(Label::as_str) != Some(entry.alg.as_str()) {
-        return Err(Problem::SignatureWrong);
-    }
-    let verdict = match body.level {
-        Level::Device if body.auth_data.is_some() || body.client_data.is_some() => {
-            return Err(Problem::SignatureUnchecked);
-        }
-        Level::Device => verify_device(entry.alg, &der, &statement, &sig),
-        Level::Passkey => {
-            let (Some(auth), Some(client)) = (bytes(&body.auth_data), bytes(&body.client_data)) else {
-                return Err(Problem::NoSignature);
-            };
-            verify_passkey(entry, &statement, &auth, &client, &sig).map(drop)
-        }
-        Level::Attested => return Err(Problem::NoSignature),
-    };
-    verdict.map_err(|_| Problem::SignatureWrong)
+    let own = entry.enrolled().may_sign_as(&event.actor, signed.level, signed.is_substitute);
+    if own { Ok(entry) } else { Err(Problem::KeyOfOther) }
 }
 
 /// Two organisations, two officers, two keys: nobody signs for both sides.

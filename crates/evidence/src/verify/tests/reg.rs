@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{FIRST_PREV, hash};
 use crate::policy::Policy;
-use crate::registry::{Entry, State, Status, Update};
+use crate::registry::{Entry, SignedUpdate as _, State, Status, Update};
 use crate::sample::story::{org, to};
 use crate::sample::world::{Laid, ORIGIN, RP, device, passkey, registrar, sign_device, sign_passkey, update_event};
 use CheckId::{C7, C8};
