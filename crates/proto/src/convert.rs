@@ -11,6 +11,7 @@ mod incidents;
 mod place;
 mod reader;
 mod reads;
+mod registry;
 mod results;
 mod text;
 mod together;
@@ -22,6 +23,7 @@ pub use reads::{
     ListQuery, StatementAction, StatementQuery, TerritoryQuery, catalogue, handoff, incident, list_directory,
     list_incidents, list_obligations, map, sealed_fields, statement, territory, trace,
 };
+pub use registry::RegistryUpload;
 pub use text::{LINE_BYTES_MAX, PHONE_BYTES_MAX, TEXT_BYTES_MAX};
 
 use handoff_domain::command::{Command, Order};
@@ -153,11 +155,13 @@ pub mod codes {
     pub const BIDI_CONTROL: &str = "BIDI_CONTROL";
     /// Not `sha256:` and 64 lower-case hexadecimal digits.
     pub const NOT_A_DIGEST: &str = "NOT_A_DIGEST";
+    /// Not 64 lower-case hexadecimal digits.
+    pub const NOT_A_KEY: &str = "NOT_A_KEY";
     /// Nothing is set where something must be.
     pub const EMPTY_MESSAGE: &str = "EMPTY_MESSAGE";
 
     /// All of them.
-    pub const ALL: [&str; 15] = [
+    pub const ALL: [&str; 16] = [
         REQUIRED,
         NOT_A_UUID,
         TOO_LONG,
@@ -172,6 +176,7 @@ pub mod codes {
         CONTROL_CHARACTER,
         BIDI_CONTROL,
         NOT_A_DIGEST,
+        NOT_A_KEY,
         EMPTY_MESSAGE,
     ];
 }

@@ -9,7 +9,7 @@ const STATION: &[&str] = &["org", "station"];
 const MAP: &[&str] = &["id", "version"];
 const CATEGORY: &[&str] = &["code", "label", "table"];
 const SIGNER: &[&str] = &["officer", "substitute"];
-const SIGN_OFF: &[&str] = &["level", "statement"];
+const SIGN_OFF: &[&str] = &["level", "statement", "alg", "key", "sig", "auth_data", "client_data"];
 /// The sealed point, address and texts are opened by who may read them; here stands only that they are there.
 const PLACE: &[&str] = &[
     "crs",
@@ -97,6 +97,8 @@ fn of_directory(type_name: &str) -> Option<&'static [Row]> {
         "map_published" => &[(Everyone, "", &["digest", "areas", "area_count", "parties.*"]), (Everyone, "map", MAP)],
         "map_ratified" => &[(Everyone, "map", MAP)],
         // When a station changes shifts is its own business.
+        // Whose keys it holds stands beside the log; how often it changes is the organisation's own business.
+        "registry_updated" => &[(Own, "", &["count", "org", "root", "version", "sigs.*.key", "sigs.*.sig"])],
         "shift_begun" => &[(Own, "", &["station"])],
         "drill_opened" => {
             &[(Everyone, "", &["drill", "number", "from", "until"]), (Everyone, "a", STATION), (Everyone, "b", STATION)]

@@ -50,8 +50,8 @@ command!(AgreeRequest, on_handoff, (
 
 command!(SignRequest, on_handoff, (
     handoff: id, version: version, level: level, statement: digest, language: maybe_label, template: maybe_label,
-    paper: maybe_digest,
-) => Act::Sign { handoff, version, parts: SignParts { level, statement, lang: language, template, paper } });
+    paper: maybe_digest, signature: maybe_signature,
+) => Act::Sign { handoff, version, parts: SignParts { level, statement, signature, lang: language, template, paper } });
 
 command!(RefuseSignatureRequest, fact, (
     handoff: id, version: version, side: station, code: code, note: maybe_text,

@@ -3,10 +3,10 @@
 use super::reader::{Reader, Word};
 use super::{Seal, Violations, codes};
 use crate::v1;
-use handoff_domain::command::Act;
+use handoff_domain::command::{Act, Sign};
 use handoff_domain::ids::{HandoffId, IncidentId, MapId, MapRef, StationId};
 use handoff_domain::node::INT_MAX;
-use handoff_domain::values::{Label, Level};
+use handoff_domain::values::Label;
 
 /// Size of a page where the request names none.
 const PAGE_SIZE_DEFAULT: u32 = 50;
@@ -250,7 +250,7 @@ pub fn statement(request: &v1::GetStatementRequest, seal: &mut dyn Seal) -> Resu
         Some(ActionWord::Report) => a_report(request, &mut reader),
         Some(ActionWord::Confirm) => reader
             .version("report", &request.report)
-            .map(|report| a_move(Act::Confirm { report, level: Level::Attested, statement: None })),
+            .map(|report| a_move(Act::Confirm { report, sign: Sign::ATTESTED })),
         Some(ActionWord::Rule) => a_ruling(request, &mut reader),
     };
     let read = (|| Some(StatementQuery { incident: incident?, action: action?, acting_for: acting_for? }))();
@@ -266,7 +266,7 @@ fn a_report(request: &v1::GetStatementRequest, reader: &mut Reader<'_>) -> Optio
     let case_number = reader.maybe_label("case_number", &request.case_number);
     let result = reader.maybe_text("result", &request.result);
     let (code, case_number, result) = (code?, case_number?, result?);
-    Some(a_move(Act::Report { code, case_number, result, level: Level::Attested, statement: None }))
+    Some(a_move(Act::Report { code, case_number, result, sign: Sign::ATTESTED }))
 }
 
 fn a_ruling(request: &v1::GetStatementRequest, reader: &mut Reader<'_>) -> Option<StatementAction> {
@@ -276,8 +276,8 @@ fn a_ruling(request: &v1::GetStatementRequest, reader: &mut Reader<'_>) -> Optio
     let support = reader.maybe_id("support", &request.support);
     let reasons = reader.maybe_text("reasons", &request.reasons);
     let (handoff, ruling, side, support, reasons) = (handoff?, ruling?, side?, support?, reasons?);
-    let (joint, level) = (request.joint, Level::Attested);
-    Some(a_move(Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement: None }))
+    let joint = request.joint;
+    Some(a_move(Act::Rule { handoff, ruling, joint, side, support, reasons, sign: Sign::ATTESTED }))
 }
 
 /// A point to ask about. Only what is missing is refused: coordinates that are no place on earth are answered

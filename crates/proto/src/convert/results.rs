@@ -1,7 +1,7 @@
 //! Disputes, rulings, the takeover and the result.
 
 use super::command;
-use handoff_domain::command::{Act, AgreeParts};
+use handoff_domain::command::{Act, AgreeParts, Sign};
 use handoff_domain::event::handoff::{
     Contested, DisputeWithdrawn, Disputed, FeedbackGiven, PositionStated, ReportTakenBack, SettlementProposed,
 };
@@ -28,8 +28,8 @@ command!(WithdrawDisputeRequest, on_handoff, (handoff: id, code: code) => {
 
 command!(RuleRequest, maybe_on_handoff, (
     handoff: maybe_id, ruling: word, joint: yes, side: maybe_station, support: maybe_id, reasons: maybe_text,
-    level: level, statement: maybe_digest,
-) => Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement });
+    level: level, statement: maybe_digest, signature: maybe_signature,
+) => Act::Rule { handoff, ruling, joint, side, support, reasons, sign: Sign { level, statement, signature } });
 
 command!(TakeOverRequest, on_handoff, (handoff: id, version: version, paper: maybe_digest) => {
     Act::TakeOver { handoff, version, paper }
@@ -41,7 +41,8 @@ command!(GiveFeedbackRequest, fact, (code: code, text: maybe_text) => {
 
 command!(ReportRequest, decision, (
     code: code, case_number: maybe_label, result: maybe_text, level: level, statement: maybe_digest,
-) => Act::Report { code, case_number, result, level, statement });
+    signature: maybe_signature,
+) => Act::Report { code, case_number, result, sign: Sign { level, statement, signature } });
 
 command!(TakeBackReportRequest, decision, (code: code) => Act::TakeBackReport(ReportTakenBack { code }));
 
@@ -49,6 +50,6 @@ command!(ContestRequest, decision, (report: version, code: code, note: maybe_tex
     Act::Contest(Contested { report, code, note })
 });
 
-command!(ConfirmRequest, decision, (report: version, level: level, statement: maybe_digest) => {
-    Act::Confirm { report, level, statement }
-});
+command!(ConfirmRequest, decision, (
+    report: version, level: level, statement: maybe_digest, signature: maybe_signature,
+) => Act::Confirm { report, sign: Sign { level, statement, signature } });

@@ -3,7 +3,7 @@
 use super::Recorder;
 use super::names::{by_command, by_order, by_reading};
 use super::sample::{full, methods, pool};
-use crate::convert::{self, MapUpload, Violations, codes};
+use crate::convert::{self, MapUpload, RegistryUpload, Violations, codes};
 use crate::{IntoCommand, IntoOrder, Requested, comparable, v1};
 use handoff_fuzz::Fuzz;
 use prost::Message;
@@ -112,6 +112,8 @@ readings! {
     ListCataloguesRequest: |request| convert::list_directory(request.page_size);
     GetCatalogueRequest: |request| convert::catalogue(&request);
     PublishMapRequest: |request| MapUpload::read(request);
+    UpdateRegistryRequest: |request| RegistryUpload::read(request);
+    GetRegistryRequest: |_request| Ok(());
     ListMapsRequest: |request| convert::list_directory(request.page_size);
     GetMapRequest: |request| convert::map(&request.map, true);
     DownloadMapRequest: |request| convert::map(&request.map, false);

@@ -97,7 +97,7 @@ fn agreement(agreed: &AgreedForm) -> v1::HandoffAgreement {
 
 fn signature(signature: &Signature) -> v1::HandoffSignature {
     match signature {
-        Signature::Officer { officer, at, level, substitute } => v1::HandoffSignature {
+        Signature::Officer { officer, at, level, substitute, key: _ } => v1::HandoffSignature {
             sign_time: Some(timestamp(*at)),
             by_ruling: false,
             officer: officer.to_string(),
