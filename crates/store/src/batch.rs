@@ -19,6 +19,8 @@ pub const ANSWER_BYTES_MAX: usize = 4_096;
 pub const DISCLOSURE_BYTES_MAX: usize = 32_768;
 /// Largest boundary map, in bytes. A larger one is rejected.
 pub const MAP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest entry of a key registry, in bytes. A larger one is rejected.
+pub const REGISTRY_ENTRY_BYTES_MAX: usize = 16_384;
 /// A complete tile, in bytes: 256 hashes of 32.
 pub const TILE_BYTES: usize = 8_192;
 /// Largest position, seq or feed number: what fits the integers of the event bytes.
@@ -66,6 +68,9 @@ pub struct Batch {
     pub tree_heads: Vec<TreeHeadRow>,
     /// Witnesses' signatures of stored tree heads. A witness's first one for a size stays.
     pub cosignatures: Vec<CosignatureRow>,
+    /// Entries of key registries that an update added or changed, written with the event `registry_updated` of that
+    /// version. One that is there already rejects the batch: a version is decided under the head, and once.
+    pub registry: Vec<RegistryRow>,
 }
 
 /// What an append did.
@@ -112,6 +117,7 @@ impl Batch {
         self.verify_rows_are_single()?;
         self.verify_sizes()?;
         self.verify_evidence(position)?;
+        self.verify_registry()?;
         Ok(Verified { position, last: self.events.last().map(|event| (event.at, event.hash)), feeds })
     }
 
@@ -134,6 +140,7 @@ impl Batch {
             + self.tiles.len()
             + self.tree_heads.len()
             + self.cosignatures.len()
+            + self.registry.len()
     }
 
     fn verify_events(&self) -> Result<u64, AppendError> {
@@ -203,6 +210,7 @@ impl Batch {
         single("tiles", self.tiles.iter().map(|row| (row.level, row.number)))?;
         single("tree_heads", self.tree_heads.iter().map(|row| row.size))?;
         single("cosignatures", self.cosignatures.iter().map(|row| (row.size, row.key)))?;
+        single("registry_entries", self.registry.iter().map(|row| (&row.org, row.version, &row.kid)))?;
         single("cursors", self.cursors.iter().map(|row| (&row.org, &row.client)))
     }
 
@@ -239,6 +247,26 @@ impl Batch {
         }
         Ok(())
     }
+
+    /// These rows stay too, and the bytes in them are what registrars have signed a root over.
+    fn verify_registry(&self) -> Result<(), AppendError> {
+        let wrong = |detail: &str| Err(AppendError::rejected("registry_entries", detail));
+        if self.registry.iter().any(|row| row.version == 0 || row.version > NUMBER_MAX) {
+            return wrong("column version is 0 or too large");
+        }
+        if self.registry.iter().any(|row| !is_kid(&row.kid)) {
+            return wrong("column kid is not 64 lower-case hexadecimal digits");
+        }
+        if self.registry.iter().any(|row| row.entry.is_empty() || row.entry.len() > REGISTRY_ENTRY_BYTES_MAX) {
+            return wrong("column entry is empty or too large");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text can be a key's id: one key has one, so that it is written in one way alone.
+pub(crate) fn is_kid(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// One statement may not touch a row twice, on any backend.

@@ -7,12 +7,14 @@
 mod cases;
 mod evidence;
 mod log;
+mod registry;
 mod requests;
 pub(crate) mod sample;
 
 pub use cases::*;
 pub use evidence::*;
 pub use log::*;
+pub use registry::*;
 pub use requests::*;
 pub use sample::Story;
 #[cfg(test)]
@@ -85,6 +87,9 @@ macro_rules! conformance_suite {
             what_is_there_of_the_tree_already_stays
             a_cosignature_needs_its_tree_head
             a_bad_row_of_the_tree_leaves_nothing
+            a_key_registry_reads_back_by_organisation_and_in_order
+            an_entry_of_a_key_registry_is_written_once
+            a_bad_entry_of_a_key_registry_leaves_nothing
         }
     };
     ($backend:expr; $($case:ident)+) => { $(

@@ -288,6 +288,10 @@ pub trait Reader: Send + Sync {
     /// The newest tree head of at most so many leaves that this witness has signed.
     fn cosigned_up_to(&self, key: [u8; 32], size: u64) -> Read<'_, Option<CosignatureRow>>;
 
+    /// Every entry of one organisation's key registry, in the order of version and key id. Not in pages: who asks needs
+    /// all of them for the root, and they are as many as the organisation's officers had keys and changes of them.
+    fn registry(&self, org: OrgId) -> Read<'_, Vec<RegistryRow>>;
+
     /// Figures for metrics, as of `now`.
     fn counts(&self, now: Millis) -> Read<'_, Counts>;
 

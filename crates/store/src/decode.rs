@@ -1,6 +1,6 @@
 //! Rows read back, of either backend. A value that is not what its column holds is named by table and column, never repeated.
 
-use crate::batch::TILE_BYTES;
+use crate::batch::{TILE_BYTES, is_kid};
 use crate::error::StoreError;
 use crate::query::{CaseCursor, Counts, Walk};
 use crate::rows::*;
@@ -328,6 +328,16 @@ pub(crate) fn cosignature<R: Columns>(row: &R) -> Result<CosignatureRow, StoreEr
         name: row.str("name")?.to_owned(),
         at: row.number("at")?,
         signature: row.array("signature")?,
+    })
+}
+
+pub(crate) fn registry_entry<R: Columns>(row: &R) -> Result<RegistryRow, StoreError> {
+    let row = Fields::of(row, "registry_entries");
+    Ok(RegistryRow {
+        org: row.parsed("organisation", OrgId::new)?,
+        version: row.number("version")?,
+        kid: row.parsed("kid", |text| is_kid(text).then(|| text.to_owned()))?,
+        entry: row.blob("entry")?.to_vec(),
     })
 }
 

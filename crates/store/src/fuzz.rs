@@ -69,7 +69,8 @@ impl Columns for Row {
 fn good() -> String {
     let ids = ["incident", "request", "drill", "alias_of", "scope", "handoff", "map", "edge_incident"];
     let digests = ["last_hash", "hash", "mac", "digest", "root"];
-    let names = ["org", "client", "station", "officer", "custodian_org", "custodian_station", "receiver_org"];
+    let names =
+        ["org", "organisation", "client", "station", "officer", "custodian_org", "custodian_station", "receiver_org"];
     let more = ["receiver_station", "from_org", "from_station", "to_org", "to_station"];
     let words =
         [("duty", "decide"), ("role", "duty_officer"), ("rung", "duty"), ("state", "OFFERED"), ("type", "noted")];
@@ -90,8 +91,9 @@ fn good() -> String {
     let mut lines = Vec::new();
     lines.extend(ids.map(|name| format!("{name} b 0190a0b0000070008000000000000001")));
     lines.extend(digests.map(|name| format!("{name} b {}", "5a".repeat(32))));
+    lines.push(format!("kid t {}", "5a".repeat(32)));
     lines.extend(["leaf", "signature"].map(|name| format!("{name} b {}", "a5".repeat(64))));
-    lines.extend(["key", "bytes", "answer", "disclosure"].map(|name| format!("{name} b {}", "01".repeat(16))));
+    lines.extend(["key", "bytes", "answer", "disclosure", "entry"].map(|name| format!("{name} b {}", "01".repeat(16))));
     lines.extend(names.into_iter().chain(more).map(|name| format!("{name} t A-1")));
     lines.extend(words.into_iter().chain(texts).map(|(name, word)| format!("{name} t {word}")));
     lines.extend(flags.map(|name| format!("{name} i 1")));
@@ -138,6 +140,7 @@ fn a_row_is_read_or_refused_by_table_and_column() {
             told(decode::tile(&row)),
             told(decode::tree_head(&row)),
             told(decode::cosignature(&row)),
+            told(decode::registry_entry(&row)),
             told(decode::counts(&row)),
             told(decode::walk(&[row], 7, 1)),
         ];

@@ -346,3 +346,17 @@ pub struct CosignatureRow {
     /// The signature.
     pub signature: [u8; 64],
 }
+
+/// An entry of an organisation's registry of officers' keys, as the update of one version added or changed it
+/// (evidence, 7). The registry of a version has of each key the newest entry up to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryRow {
+    /// The organisation.
+    pub org: OrgId,
+    /// The update; at least 1.
+    pub version: u64,
+    /// The key's id: 64 lower-case hexadecimal digits.
+    pub kid: String,
+    /// The entry, byte for byte as the root over the registry was made of it; opaque here.
+    pub entry: Vec<u8>,
+}

@@ -110,11 +110,16 @@ pub(crate) fn event(position: u64, first: u64, incident: IncidentId, seq: u64) -
     }
 }
 
-/// A batch at the story's end with a row of each table of the tree over the log.
+/// A batch at the story's end with a row of each table of evidence: the tree over the log, a key registry. One for each
+/// position: an entry of the registry is written once.
 #[cfg(test)]
-pub(crate) fn of_the_tree(story: &Story) -> Batch {
-    let cosignatures = [1, 2].map(|number| cosignature(story.position, number)).into();
-    Batch { tiles: vec![tile(0, 0)], tree_heads: vec![tree_head(story.position)], cosignatures, ..story.batch() }
+pub(crate) fn of_evidence(story: &Story) -> Batch {
+    let mut batch = story.batch();
+    batch.tiles.push(tile(0, 0));
+    batch.tree_heads.push(tree_head(story.position));
+    batch.cosignatures = [1, 2].map(|number| cosignature(story.position, number)).into();
+    batch.registry = [1, 2].map(|number| registry_entry("A", story.position, number)).into();
+    batch
 }
 
 /// 64 bytes of any kind, the first zero.
@@ -146,6 +151,17 @@ pub(crate) fn cosignature(size: u64, number: u8) -> CosignatureRow {
         at: 1_795_435_200 + size % 1_000,
         signature: signature(size * 256 + u64::from(number)),
     }
+}
+
+/// An officer's key; those of higher numbers come first.
+pub(crate) fn kid(number: u8) -> String {
+    format!("{:02x}", 0xff - number).repeat(32)
+}
+
+pub(crate) fn registry_entry(org_name: &str, version: u64, number: u8) -> RegistryRow {
+    // Bytes that are no UTF-8, with a zero, of another length for each key: nothing may read or cut them.
+    let entry = [&[0xff, 0x00, b'"', b'\\', number][..], &version.to_be_bytes(), &vec![b'e'; number.into()]].concat();
+    RegistryRow { org: org(org_name), version, kid: kid(number), entry }
 }
 
 pub(crate) fn case(number: u128, was: u64, version: u64) -> CaseRow {

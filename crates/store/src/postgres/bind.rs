@@ -1,8 +1,8 @@
 //! A batch as the arguments of the functions that write it, in their order.
 
 use super::record::{
-    self, Answer, Case, Cosignature, Cursor, Denied, Event, Feed, FeedHead, Handoff, Map, Obligation, Party, Tile,
-    TreeHead,
+    self, Answer, Case, Cosignature, Cursor, Denied, Event, Feed, FeedHead, Handoff, Map, Obligation, Party,
+    RegistryEntry, Tile, TreeHead,
 };
 use crate::batch::{Batch, Verified};
 use crate::error::AppendError;
@@ -44,7 +44,8 @@ pub(super) fn has_beside(batch: &Batch) -> bool {
         && batch.maps.is_empty()
         && batch.tiles.is_empty()
         && batch.tree_heads.is_empty()
-        && batch.cosignatures.is_empty())
+        && batch.cosignatures.is_empty()
+        && batch.registry.is_empty())
 }
 
 /// The arguments of a batch's statement.
@@ -105,4 +106,5 @@ fn beside(bound: &mut Bound, batch: &Batch) {
     bound.rows(batch.tiles.iter().map(Tile::from));
     bound.rows(batch.tree_heads.iter().map(TreeHead::from));
     bound.rows(batch.cosignatures.iter().map(Cosignature::from));
+    bound.rows(batch.registry.iter().map(RegistryEntry::from));
 }

@@ -409,6 +409,11 @@ impl Reader for PostgresReader {
         Box::pin(self.one("read a cosignature", statement, decode::cosignature))
     }
 
+    fn registry(&self, org: OrgId) -> Read<'_, Vec<RegistryRow>> {
+        let statement = move || sqlx::query(sql::read::REGISTRY).bind(org.as_str().to_owned());
+        Box::pin(self.many("read a key registry", statement, decode::registry_entry))
+    }
+
     fn counts(&self, now: Millis) -> Read<'_, Counts> {
         let statement = move || sqlx::query(sql::read::COUNTS).bind(now.0);
         Box::pin(self.the("count what is open", statement, decode::counts))

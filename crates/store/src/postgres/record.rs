@@ -73,6 +73,7 @@ record!("maps" Map { map: Uuid, version: i64, digest: &'r [u8], bytes: &'r [u8] 
 record!("tiles" Tile { number: i64, level: i16, hashes: &'r [u8] });
 record!("tree_heads" TreeHead { size: i64, at: i64, root: &'r [u8] });
 record!("cosignatures" Cosignature { size: i64, at: i64, name: &'r str, key: &'r [u8], signature: &'r [u8] });
+record!("registry_entries" RegistryEntry { version: i64, organisation: &'r str, kid: &'r str, entry: &'r [u8] });
 
 fn ms(at: Option<Millis>) -> Option<i64> {
     at.map(|at| at.0)
@@ -257,5 +258,12 @@ impl<'r> From<&'r CosignatureRow> for Cosignature<'r> {
     fn from(row: &'r CosignatureRow) -> Self {
         let CosignatureRow { size, key, name, at, signature } = row;
         Self { size: int(*size), at: int(*at), name, key, signature }
+    }
+}
+
+impl<'r> From<&'r RegistryRow> for RegistryEntry<'r> {
+    fn from(row: &'r RegistryRow) -> Self {
+        let RegistryRow { org, version, kid, entry } = row;
+        Self { version: int(*version), organisation: org.as_str(), kid, entry }
     }
 }

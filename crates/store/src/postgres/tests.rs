@@ -1,6 +1,6 @@
 //! What is PostgreSQL's own: settings, gate, several writers, plans. The contract itself is tested by the suite.
 
-use crate::conformance::sample::{of_the_tree, witness};
+use crate::conformance::sample::{of_evidence, witness};
 use crate::conformance::{Backend, Database, Story, incident};
 use crate::contract::{Durability, Options, Pending, Store};
 use crate::error::{AppendError, StoreError};
@@ -212,7 +212,7 @@ async fn only_the_schema_of_this_version_is_served() {
     assert!(matches!(in_service, Err(StoreError::InService(_))), "{in_service:?}");
     close(store).await;
     let older = open(&url, Options::default()).await.map(drop);
-    assert!(matches!(older, Err(StoreError::OlderSchema { found: 4, needed: 5 })), "{older:?}");
+    assert!(matches!(older, Err(StoreError::OlderSchema { found: 4, needed: 6 })), "{older:?}");
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn what_is_recorded_is_never_changed_or_deleted() {
     let mut store = opened(&copy.url).await;
     let mut story = Story::default();
     store.writer.append(&story.opening(1)).await.unwrap();
-    store.writer.append(&of_the_tree(&story)).await.unwrap();
+    store.writer.append(&of_evidence(&story)).await.unwrap();
     copy.sql("INSERT INTO audit (at, method, reason, count) VALUES (0, 'm', 'r', 1)");
     for (table, column) in [
         ("events", "at"),
@@ -230,6 +230,7 @@ async fn what_is_recorded_is_never_changed_or_deleted() {
         ("tiles", "number"),
         ("tree_heads", "at"),
         ("cosignatures", "at"),
+        ("registry_entries", "version"),
     ] {
         for statement in
             [format!("DELETE FROM {table}"), format!("UPDATE {table} SET {column} = 9"), format!("TRUNCATE {table}")]
@@ -265,7 +266,7 @@ async fn the_raw_checks_name_what_is_wrong_with_the_tree() {
         }
         batch.events.iter_mut().for_each(|event| event.kind = crate::rows::StreamKind::Directory);
         store.writer.append(&batch).await.unwrap();
-        store.writer.append(&of_the_tree(&story)).await.unwrap();
+        store.writer.append(&of_evidence(&story)).await.unwrap();
         close(store).await;
         assert_eq!(check(&copy.url).await.unwrap(), []);
         copy.sql(&harm);
@@ -284,7 +285,7 @@ async fn no_hot_statement_scans_a_table() {
         let mut story = Story::default();
         for number in 1..=40 {
             store.writer.append(&story.opening(number)).await.unwrap();
-            store.writer.append(&of_the_tree(&story)).await.unwrap();
+            store.writer.append(&of_evidence(&story)).await.unwrap();
         }
         close(store).await;
         if analysed {
@@ -313,7 +314,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     let mut store = opened(&copy.url).await;
     for number in 41..=60 {
         store.writer.append(&story.opening(number)).await.unwrap();
-        store.writer.append(&of_the_tree(story)).await.unwrap();
+        store.writer.append(&of_evidence(story)).await.unwrap();
     }
     let read = &store.reader;
     let org = OrgId::new("A").unwrap();
@@ -332,6 +333,7 @@ async fn use_everything(copy: &Copy, story: &mut Story) {
     read.parties_of(incident(3)).await.unwrap();
     read.handoff(HandoffId::default()).await.unwrap();
     read.due_obligations(Millis(i64::MAX), 10).await.unwrap();
+    read.registry(org.clone()).await.unwrap();
     read.obligations_of(Some(org), None, None, 10).await.unwrap();
     read.obligations_in(incident(3)).await.unwrap();
     read.personal(incident(3), 1, 9).await.unwrap();

@@ -163,6 +163,7 @@ fn arguments(page: &Page) -> Result<PgArguments, AppendError> {
         Page::Tiles(rows) => bound.rows(rows.iter().map(record::Tile::from)),
         Page::TreeHeads(rows) => bound.rows(rows.iter().map(record::TreeHead::from)),
         Page::Cosignatures(rows) => bound.rows(rows.iter().map(record::Cosignature::from)),
+        Page::RegistryEntries(rows) => bound.rows(rows.iter().map(record::RegistryEntry::from)),
     }
     bound.finish()
 }

@@ -376,6 +376,7 @@ const TABLES: &[&str] = &[
     "tiles",
     "tree_heads",
     "cosignatures",
+    "registry_entries",
 ];
 
 /// A call that gets no answer breaks the connection.

@@ -308,11 +308,21 @@ pub(super) fn cosignatures(rows: &[CosignatureRow]) -> Result<Packed, AppendErro
     Ok(packed)
 }
 
+pub(super) fn registry_entries(rows: &[RegistryRow]) -> Result<Packed, AppendError> {
+    let mut packed = Packed::new(rows.len(), 112, 0);
+    for row in rows {
+        let (offset, length) = packed.push_bytes(&row.entry);
+        row!(packed, "registry_entries", row.org.as_str(), row.version, &row.kid, offset, length);
+    }
+    Ok(packed)
+}
+
 /// Bytes of content, for the estimate of how far the write-ahead log has grown.
 pub(super) fn payload(batch: &Batch) -> usize {
     /// About what a row costs besides its bytes.
     const ROW_BYTES: usize = 100;
     let bytes = batch.events.iter().map(|event| event.bytes.len());
     let bytes = bytes.chain(batch.maps.iter().map(|map| map.bytes.len()));
-    bytes.chain(batch.tiles.iter().map(|tile| tile.hashes.len())).sum::<usize>() + batch.rows() * ROW_BYTES
+    let bytes = bytes.chain(batch.tiles.iter().map(|tile| tile.hashes.len()));
+    bytes.chain(batch.registry.iter().map(|row| row.entry.len())).sum::<usize>() + batch.rows() * ROW_BYTES
 }

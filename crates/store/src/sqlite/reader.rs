@@ -315,6 +315,11 @@ impl Reader for SqliteReader {
         Box::pin(self.one("read a cosignature", statement, decode::cosignature))
     }
 
+    fn registry(&self, org: OrgId) -> Read<'_, Vec<RegistryRow>> {
+        let statement = sqlx::query(sql::read::REGISTRY).bind(org.as_str().to_owned());
+        Box::pin(self.many("read a key registry", statement, decode::registry_entry))
+    }
+
     fn counts(&self, now: Millis) -> Read<'_, Counts> {
         let statement = sqlx::query(sql::read::COUNTS).bind(now.0);
         Box::pin(self.the("count what is open", statement, decode::counts))

@@ -2,7 +2,7 @@
 //! tested by the suite.
 
 use super::sql;
-use crate::conformance::sample::of_the_tree;
+use crate::conformance::sample::of_evidence;
 use crate::conformance::{Backend, Database, Story, incident};
 use crate::contract::{Options, Pending, Store};
 use crate::error::StoreError;
@@ -184,11 +184,11 @@ async fn only_the_schema_of_this_version_is_served() {
     folder
         .harm(
             "DELETE FROM _sqlx_migrations WHERE version >= 5;
-             DROP TABLE cosignatures; DROP TABLE tree_heads; DROP TABLE tiles",
+             DROP TABLE registry_entries; DROP TABLE cosignatures; DROP TABLE tree_heads; DROP TABLE tiles",
         )
         .await;
     let older = open(&folder.url(), Options::default()).await.map(drop);
-    assert!(matches!(older, Err(StoreError::OlderSchema { found: 4, needed: 5 })), "{older:?}");
+    assert!(matches!(older, Err(StoreError::OlderSchema { found: 4, needed: 6 })), "{older:?}");
     migrate(&folder.url()).await.unwrap();
     open(&folder.url(), Options::default()).await.unwrap();
     folder.harm("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 2").await;
@@ -201,7 +201,7 @@ async fn only_the_schema_of_this_version_is_served() {
 async fn what_is_recorded_is_never_changed_or_deleted() {
     let folder = Folder::migrated().await;
     let (mut store, story) = filled(&folder, 2).await;
-    store.writer.append(&of_the_tree(&story)).await.unwrap();
+    store.writer.append(&of_evidence(&story)).await.unwrap();
     let mut conn = folder.raw().await;
     conn.execute("INSERT INTO audit VALUES (1, 0, NULL, NULL, NULL, 'm', 'r', 1)").await.unwrap();
     for (table, column) in [
@@ -211,6 +211,7 @@ async fn what_is_recorded_is_never_changed_or_deleted() {
         ("tiles", "number"),
         ("tree_heads", "at"),
         ("cosignatures", "at"),
+        ("registry_entries", "version"),
     ] {
         for statement in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET {column} = 9")] {
             assert!(conn.execute(AssertSqlSafe(statement.clone())).await.is_err(), "{statement}");
@@ -375,7 +376,7 @@ async fn the_raw_checks_name_what_is_wrong() {
         }
         batch.events.iter_mut().for_each(|event| event.kind = crate::rows::StreamKind::Directory);
         store.writer.append(&batch).await.unwrap();
-        store.writer.append(&of_the_tree(&story)).await.unwrap();
+        store.writer.append(&of_evidence(&story)).await.unwrap();
         close(store).await;
         assert_eq!(check(&folder.url()).await.unwrap(), []);
         folder.harm(statements).await;

@@ -235,6 +235,7 @@ fn packed(page: &Page) -> Result<(&'static str, Packed), AppendError> {
         Page::Tiles(rows) => (sql::write::TILES, pack::tiles(rows)?),
         Page::TreeHeads(rows) => (sql::write::TREE_HEADS, pack::tree_heads(rows)?),
         Page::Cosignatures(rows) => (sql::write::COSIGNATURES, pack::cosignatures(rows)?),
+        Page::RegistryEntries(rows) => (sql::write::REGISTRY_ENTRIES, pack::registry_entries(rows)?),
     })
 }
 

@@ -243,6 +243,10 @@ impl SqliteWriter {
         if !batch.cosignatures.is_empty() {
             self.any("cosignatures", sql::write::COSIGNATURES, pack::cosignatures(&batch.cosignatures)?).await?;
         }
+        if !batch.registry.is_empty() {
+            let packed = pack::registry_entries(&batch.registry)?;
+            self.all("registry_entries", sql::write::REGISTRY_ENTRIES, packed).await?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,10 @@
 //! The tables of a copy, and a page of one of them.
 
 use super::{COPY_BYTES_MAX, COPY_ROWS_MAX};
-use crate::batch::{ANSWER_BYTES_MAX, DISCLOSURE_BYTES_MAX, EVENT_BYTES_MAX, FeedMove, MAP_BYTES_MAX, TILE_BYTES};
+use crate::batch::{
+    ANSWER_BYTES_MAX, DISCLOSURE_BYTES_MAX, EVENT_BYTES_MAX, FeedMove, MAP_BYTES_MAX, REGISTRY_ENTRY_BYTES_MAX,
+    TILE_BYTES,
+};
 use crate::decode::{self, Columns, Fields};
 use crate::error::StoreError;
 use crate::rows::*;
@@ -27,6 +30,7 @@ pub(crate) enum Table {
     Tiles,
     TreeHeads,
     Cosignatures,
+    RegistryEntries,
 }
 
 impl Table {
@@ -39,7 +43,7 @@ impl Table {
         Err(StoreError::CopyDiffers { table: self.name(), detail })
     }
 
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Events,
         Self::Feeds,
         Self::Feed,
@@ -55,6 +59,7 @@ impl Table {
         Self::Tiles,
         Self::TreeHeads,
         Self::Cosignatures,
+        Self::RegistryEntries,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -74,6 +79,7 @@ impl Table {
             Self::Tiles => "tiles",
             Self::TreeHeads => "tree_heads",
             Self::Cosignatures => "cosignatures",
+            Self::RegistryEntries => "registry_entries",
         }
     }
 
@@ -85,6 +91,7 @@ impl Table {
             Self::Personal => DISCLOSURE_BYTES_MAX,
             Self::Maps => MAP_BYTES_MAX,
             Self::Tiles => TILE_BYTES,
+            Self::RegistryEntries => REGISTRY_ENTRY_BYTES_MAX,
             // Names, numbers, hashes and keys alone.
             Self::Feeds
             | Self::Feed
@@ -145,6 +152,7 @@ pub(crate) enum Page {
     Tiles(Vec<TileRow>),
     TreeHeads(Vec<TreeHeadRow>),
     Cosignatures(Vec<CosignatureRow>),
+    RegistryEntries(Vec<RegistryRow>),
 }
 
 impl Page {
@@ -166,6 +174,7 @@ impl Page {
             Table::Tiles => Self::Tiles(all(rows, decode::tile)?),
             Table::TreeHeads => Self::TreeHeads(all(rows, decode::tree_head)?),
             Table::Cosignatures => Self::Cosignatures(all(rows, decode::cosignature)?),
+            Table::RegistryEntries => Self::RegistryEntries(all(rows, decode::registry_entry)?),
         })
     }
 
@@ -186,6 +195,7 @@ impl Page {
             Self::Tiles(_) => Table::Tiles,
             Self::TreeHeads(_) => Table::TreeHeads,
             Self::Cosignatures(_) => Table::Cosignatures,
+            Self::RegistryEntries(_) => Table::RegistryEntries,
         }
     }
 
@@ -207,6 +217,7 @@ impl Page {
             Self::Tiles(rows) => rows.len(),
             Self::TreeHeads(rows) => rows.len(),
             Self::Cosignatures(rows) => rows.len(),
+            Self::RegistryEntries(rows) => rows.len(),
         };
         rows as u64
     }
@@ -245,6 +256,10 @@ impl Page {
             Self::Tiles(rows) => rows.last().map(|row| vec![number(u64::from(row.level)), number(row.number)])?,
             Self::TreeHeads(rows) => vec![number(rows.last()?.size)],
             Self::Cosignatures(rows) => rows.last().map(|row| vec![number(row.size), Part::Key(row.key)])?,
+            Self::RegistryEntries(rows) => {
+                let row = rows.last()?;
+                vec![org(&row.org), number(row.version), Part::Text(row.kid.clone())]
+            }
         })
     }
 }

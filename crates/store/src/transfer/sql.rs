@@ -72,6 +72,9 @@ pub(crate) const fn pages(table: Table) -> Pages {
         Table::Cosignatures => {
             pages!("size, key, name, at, signature", "cosignatures", "size, key", "$2, $3")
         }
+        Table::RegistryEntries => {
+            pages!("organisation, version, kid, entry", "registry_entries", "organisation, version, kid", "$2, $3, $4")
+        }
     }
 }
 
@@ -86,5 +89,6 @@ SELECT h.position, h.epoch, h.last_at, h.last_hash, (SELECT max(position) FROM e
        (SELECT count(*) FROM cursors) AS cursors, (SELECT count(*) FROM audit) AS audit,
        (SELECT count(*) FROM personal) AS personal, (SELECT count(*) FROM maps) AS maps,
        (SELECT count(*) FROM tiles) AS tiles, (SELECT count(*) FROM tree_heads) AS tree_heads,
-       (SELECT count(*) FROM cosignatures) AS cosignatures
+       (SELECT count(*) FROM cosignatures) AS cosignatures,
+       (SELECT count(*) FROM registry_entries) AS registry_entries
 FROM head AS h WHERE h.id = 1";

@@ -206,6 +206,9 @@ SELECT s.* FROM (SELECT size, key, name, at, signature FROM cosignatures
                  WHERE (key, size) <= ($1, $2) ORDER BY key DESC, size DESC LIMIT 1) AS s
 WHERE s.key = $1";
 
+pub(crate) const REGISTRY: &str =
+    "SELECT organisation, version, kid, entry FROM registry_entries WHERE organisation = $1 ORDER BY version, kid";
+
 /// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
 pub(crate) const COUNTS: &str = "
 SELECT (SELECT count(*) FROM cases WHERE closed_at IS NULL) AS open_cases,

@@ -27,6 +27,7 @@ pub(crate) const fn insert(table: Table) -> &'static str {
         Table::Tiles => "INSERT INTO tiles SELECT u.* FROM unnest($1::tiles[]) AS u",
         Table::TreeHeads => "INSERT INTO tree_heads SELECT u.* FROM unnest($1::tree_heads[]) AS u",
         Table::Cosignatures => "INSERT INTO cosignatures SELECT u.* FROM unnest($1::cosignatures[]) AS u",
+        Table::RegistryEntries => "INSERT INTO registry_entries SELECT u.* FROM unnest($1::registry_entries[]) AS u",
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) const APPEND_BESIDE: &str = "
 SELECT a.now_position AS position, a.now_epoch AS epoch, a.now_last_at AS last_at, a.now_last_hash AS last_hash
 FROM handoff_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS a
      CROSS JOIN LATERAL (SELECT handoff_beside($16, $17, $18, $19, $20, $21, $22, $23, $24) AS done,
-                                handoff_evidence($25, $26, $27) AS noted
+                                handoff_evidence($25, $26, $27, $28) AS noted
                          WHERE a.now_position IS NOT NULL) AS b
 WHERE b.done = 1 AND b.noted = 1";
 

@@ -192,6 +192,9 @@ SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 AND size 
 pub(crate) const COSIGNED_UP_TO: &str = "
 SELECT size, key, name, at, signature FROM cosignatures WHERE key = ?1 AND size <= ?2 ORDER BY size DESC LIMIT 1";
 
+pub(crate) const REGISTRY: &str =
+    "SELECT organisation, version, kid, entry FROM registry_entries WHERE organisation = ?1 ORDER BY version, kid";
+
 /// Counts what is open, by the indexes that hold nothing else. The work grows with what is open, never with the log.
 pub(crate) const COUNTS: &str = "
 SELECT (SELECT count(*) FROM cases WHERE (closed_at IS NULL) = 1) AS open_cases,
@@ -332,5 +335,6 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("read::COSIGNATURES", COSIGNATURES),
     ("read::COSIGNED_FROM", COSIGNED_FROM),
     ("read::COSIGNED_UP_TO", COSIGNED_UP_TO),
+    ("read::REGISTRY", REGISTRY),
     ("read::COUNTS", COUNTS),
 ];

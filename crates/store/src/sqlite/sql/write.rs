@@ -164,6 +164,11 @@ FROM jsonb_each(?1)
 WHERE true
 ON CONFLICT (size, key) DO NOTHING";
 
+pub(crate) const REGISTRY_ENTRIES: &str = "
+INSERT INTO registry_entries (organisation, version, kid, entry)
+SELECT value->>0, value->>1, value->>2, substr(?3, value->>3, value->>4)
+FROM jsonb_each(?1)";
+
 /// The first write of a process: creates the write-ahead log, so that the folder can be synced before anything is
 /// answered.
 pub(crate) const FIRST_WRITE: &str = "UPDATE head SET id = 1 WHERE id = 1";
@@ -196,4 +201,5 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("write::TILES", TILES),
     ("write::TREE_HEADS", TREE_HEADS),
     ("write::COSIGNATURES", COSIGNATURES),
+    ("write::REGISTRY_ENTRIES", REGISTRY_ENTRIES),
 ];

@@ -310,7 +310,7 @@ fn beside(story: &Story) -> crate::Batch {
     batch
 }
 
-/// Events for one tile, and what is kept of the tree over them.
+/// Events for one tile, what is kept of the tree over them, and key registries.
 fn tree(story: &mut Story) -> crate::Batch {
     let mut batch = story.batch();
     story.command(&mut batch, incident(903), crate::batch::COMMAND_EVENTS_MAX, &[]);
@@ -319,5 +319,8 @@ fn tree(story: &mut Story) -> crate::Batch {
     batch.tree_heads = (1..=10).map(tree_head).collect();
     let signed = (1..=10).flat_map(|size| [(size, 1), (size, 2)]);
     batch.cosignatures = signed.map(|(size, number)| cosignature(size, number)).collect();
+    // Pages of the tests end within an organisation and within a version.
+    let entries = (1..=12).map(|n| ("A", 1 + n / 5, n)).chain((1..=4).map(|n| ("B", 9 + n / 3, n)));
+    batch.registry = entries.map(|(org, version, n)| registry_entry(org, version, u8::try_from(n).unwrap())).collect();
     batch
 }
