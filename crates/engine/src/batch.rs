@@ -4,7 +4,7 @@
 use crate::answer::{Answer, Done};
 use crate::feed::FeedEntry;
 use crate::ids;
-use crate::job::{Job, Task};
+use crate::job::{Beside, Job, Task};
 use crate::leaves::{NewLeaf, is_urgent};
 use crate::memory::{Change, Entry, Hashes, Memory, Stored};
 use crate::recorders::Recorders;
@@ -183,7 +183,7 @@ impl<'m> Overlay<'m> {
         }
         let decided = match &job.task {
             Task::Incident(command) => self.incident(job, command),
-            Task::Directory { order, claimed_at, map } => self.order(job, order, *claimed_at, map.as_ref()),
+            Task::Directory { order, claimed_at, beside } => self.order(job, order, *claimed_at, beside.as_ref()),
         };
         let (answer, position, incident) = match decided {
             Ok(Some(done)) => {
@@ -341,7 +341,7 @@ impl<'m> Overlay<'m> {
         job: &Job,
         order: &handoff_domain::command::Order,
         claimed_at: Option<Millis>,
-        map: Option<&(handoff_domain::ids::MapRef, Digest, Arc<[u8]>)>,
+        beside: Option<&Beside>,
     ) -> Result<Option<Done>, Refusal> {
         let events = decide_order(self.directory(), &job.caller, order, claimed_at, self.now)?;
         let first = self.position;
@@ -357,8 +357,12 @@ impl<'m> Overlay<'m> {
             self.directory = Some(Arc::new(directory));
             self.streams.insert(event.incident, recorded.hash);
             let position = self.append(&event, &recorded, first);
-            if let Some((map, digest, bytes)) = map {
-                self.rows.maps.push(rows::map(map, *digest, bytes));
+            match (beside, &event.body) {
+                (Some(Beside::Map(map, digest, bytes)), _) => self.rows.maps.push(rows::map(map, *digest, bytes)),
+                (Some(Beside::Registry(entries)), Body::RegistryUpdated(update)) => {
+                    self.rows.registry.extend(rows::registry(update, entries));
+                }
+                (Some(Beside::Registry(_)), _) | (None, _) => {}
             }
             done = Some(Done { position, incident: event.incident, version: event.seq, hash: recorded.hash });
         }

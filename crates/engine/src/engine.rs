@@ -8,6 +8,7 @@ use crate::ids;
 use crate::job::{Chore, Job, NoAnswer, Reply, Task};
 use crate::memory::{Entry, LoadError, Upto, load};
 use crate::recorders::Recorders;
+use crate::registry::Registries;
 use crate::tree::Tree;
 use crate::vault::{Kept, Vault};
 use crate::writer::follow::{CLOCK_APART_MAX_MS, check_clock, fenced_memory};
@@ -18,10 +19,10 @@ use handoff_domain::access;
 use handoff_domain::caller::{Caller, OrgKind};
 use handoff_domain::directory::Directory;
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::{ClientId, IncidentId, LOG_STREAM, OrgId, StationId, StationRef};
+use handoff_domain::ids::{ClientId, Digest, IncidentId, LOG_STREAM, OrgId, StationId, StationRef};
 use handoff_domain::refusal::Reason;
 use handoff_domain::time::{Millis, SECOND};
-use handoff_domain::values::Territory;
+use handoff_domain::values::{KeySignature, Territory};
 use handoff_evidence::disclosure::Disclosure;
 use handoff_evidence::event::FIRST_PREV;
 use handoff_store::rows::{AnswerId, CosignatureRow, PersonalRow, TileRow, TreeHeadRow};
@@ -76,6 +77,7 @@ struct Inner {
     /// Tells the writer to look at the head now.
     look: Arc<Notify>,
     tree: Arc<Tree>,
+    registries: Registries,
 }
 
 /// A handle on the running engine; cheap to clone. The writer ends when the last handle is gone.
@@ -113,6 +115,14 @@ pub async fn open_log(store: &mut Store, recorders: &Recorders, now: Millis) -> 
         // Another replica was first; whether under the same key is seen at once.
         Err(handoff_store::AppendError::Moved { .. }) => Box::pin(open_log(store, recorders, now)).await,
         Err(error) => Err(StartError::Open(Box::new(error))),
+    }
+}
+
+/// The key's signature a task carries, and the statement it is said to be under.
+fn signature_of(task: &Task) -> Option<(Option<Digest>, &KeySignature)> {
+    match task {
+        Task::Incident(command) => command.act.signature(),
+        Task::Directory { .. } => None,
     }
 }
 
@@ -170,6 +180,7 @@ impl Engine {
             shared,
             look,
             tree,
+            registries: Registries::default(),
         };
         Ok((Self(Arc::new(inner)), Box::pin(task.run(queues))))
     }
@@ -235,6 +246,10 @@ impl Engine {
         &self.0.tree
     }
 
+    pub(crate) fn registries(&self) -> &Registries {
+        &self.0.registries
+    }
+
     pub(crate) fn published(&self) -> &Published {
         &self.0.published
     }
@@ -279,6 +294,13 @@ impl Engine {
         let mut fresh = ids::fresh();
         if let (Some(point), Some(station)) = (&point, self.station_of(&caller, &task)) {
             fresh.territory = self.territory(&station, point).await;
+        }
+        if let Some((statement, signature)) = signature_of(&task) {
+            let found = self.signed_by(&caller, statement, signature).await;
+            fresh.signed_by = Some(found.map_err(|error| {
+                tracing::error!(error = &error as &dyn std::error::Error, "a registry of keys cannot be read");
+                NoAnswer::NotAccepted(Reason::NotAccepted)
+            })?);
         }
         let decides = match &task {
             Task::Incident(command) => command.act.decides(),

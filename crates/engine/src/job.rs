@@ -9,6 +9,7 @@ use handoff_domain::refusal::Reason;
 use handoff_domain::time::Millis;
 use handoff_evidence::disclosure::Disclosure;
 use handoff_store::rows::{AnswerId, CosignatureRow, TileRow, TreeHeadRow};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -27,9 +28,18 @@ pub enum Task {
         order: Order,
         /// The caller's own time.
         claimed_at: Option<Millis>,
-        /// Bytes of a boundary map, kept beside the log.
-        map: Option<(MapRef, Digest, Arc<[u8]>)>,
+        /// What is kept beside the log with it.
+        beside: Option<Beside>,
     },
+}
+
+/// What a change of the directory keeps beside the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Bytes of a boundary map.
+    Map(MapRef, Digest, Arc<[u8]>),
+    /// Entries of a key registry that are new or changed, by the ids of their keys.
+    Registry(BTreeMap<String, Vec<u8>>),
 }
 
 /// Why a command has no answer.

@@ -6,6 +6,7 @@ use handoff_domain::Case;
 use handoff_domain::caller::Actor;
 use handoff_domain::case::phase::Phase;
 use handoff_domain::directory::{is_directory, is_log};
+use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, MapRef, OrgId};
 use handoff_domain::obligations::{Key, Owed};
@@ -15,9 +16,10 @@ use handoff_evidence::leaf::Leaf;
 use handoff_store::Batch;
 use handoff_store::rows::{
     AnswerId, AnswerRow, CaseRow, EventRow, FeedRow, HandoffRow, MapRow, ObligationRow, PartyRow, PersonalId,
-    PersonalRow, StreamKind,
+    PersonalRow, RegistryRow, StreamKind,
 };
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A batch that expects the log to end at `position`.
@@ -106,6 +108,21 @@ pub(crate) fn erase(incident: IncidentId, seq: u64, path: &str) -> PersonalId {
 #[must_use]
 pub(crate) fn map(map: &MapRef, digest: Digest, bytes: &Arc<[u8]>) -> MapRow {
     MapRow { map: map.clone(), digest, bytes: bytes.clone() }
+}
+
+/// The rows of a registry's entries that an update adds or changes.
+pub(crate) fn registry(
+    update: &RegistryUpdated,
+    entries: &BTreeMap<String, Vec<u8>>,
+) -> impl Iterator<Item = RegistryRow> {
+    let (org, version) = (update.org.clone(), update.version);
+    let row = move |(kid, entry): (&String, &Vec<u8>)| RegistryRow {
+        org: org.clone(),
+        version,
+        kid: kid.clone(),
+        entry: entry.clone(),
+    };
+    entries.iter().map(row)
 }
 
 /// Final rows of one case: its own, its parties', obligations' and handoffs', as far as they differ from before.

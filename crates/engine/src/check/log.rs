@@ -172,6 +172,7 @@ impl Log {
             }
             Body::MapPublished(is) => admin && is.parties.contains(org),
             Body::MapRatified(_) => admin,
+            Body::RegistryUpdated(_) => event.actor.role == Role::Service && org.as_str() == OPERATOR,
             Body::ShiftBegun(is) => duty && event.actor.officer.is_some() && own(&is.station) && at(&is.station),
             Body::DrillOpened(is) => duty && event.actor.is_at(&is.a),
             Body::DrillJoined(_) | Body::DrillEnded(_) => duty,

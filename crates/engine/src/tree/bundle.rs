@@ -3,14 +3,18 @@
 use super::proof::ProofError;
 use super::{Tree, Witnesses};
 use crate::memory::LOAD_PAGE_EVENTS;
+use crate::registry::{RegistryError, book_of};
+use handoff_domain::caller::Actor;
+use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::IncidentId;
-use handoff_evidence::bundle::{Bundle, BundleError, Logged};
+use handoff_domain::ids::{IncidentId, OrgId};
+use handoff_evidence::bundle::{Bundle, BundleError, Logged, Registry, keys_used};
 use handoff_evidence::event::{DecodeError, decode};
 use handoff_evidence::note::{Checkpoint, Head};
+use handoff_evidence::registry::StateError;
 use handoff_store::rows::EventRow;
 use handoff_store::{Reader, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,12 @@ pub enum ExportError {
     /// A path cannot be made.
     #[error("an inclusion path cannot be made")]
     Proof(#[source] ProofError),
+    /// A registry of keys is not what its updates say.
+    #[error("a registry of keys cannot be shown")]
+    Registry(#[from] RegistryError),
+    /// Its entries are no state.
+    #[error("the entries of a registry are no state")]
+    State(#[from] StateError),
     /// The parts make no bundle.
     #[error("the parts make no bundle")]
     Bundle(#[source] Box<BundleError>),
@@ -65,8 +75,9 @@ pub async fn export(
     let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
     let mut paths = tree.inclusions(reader, &positions, size).await.map_err(ExportError::Proof)?.into_iter();
     let (mut events, mut bounds) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+    let mut read = Vec::with_capacity(rows.len());
     for row in rows {
-        let event = decode(&row.bytes).map_err(|error| ExportError::Event(row.position, Box::new(error)))?.0;
+        let event = decoded(&row)?;
         if is_bounded(&event)
             && let Some(before) = witnesses.last_up_to(tree, reader, row.position).await?
         {
@@ -75,11 +86,65 @@ pub async fn export(
         let leaf = tree.recorders().stored(&event.actor.org, row.hash, row.leaf);
         let path = paths.next().unwrap_or_default();
         events.push(Logged { bytes: row.bytes.to_vec(), index: row.position, leaf, path });
+        read.push(event);
     }
-    let policy = witnesses.policy().text().to_owned();
-    let (disclosures, registries) = Default::default();
+    let registries = registries(tree, reader, &read, size).await?;
+    let (policy, disclosures) = (witnesses.policy().text().to_owned(), BTreeMap::new());
     let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new(), registries };
     bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
+}
+
+fn decoded(row: &EventRow) -> Result<Event, ExportError> {
+    let decoded = decode(&row.bytes).map_err(|error| ExportError::Event(row.position, Box::new(error)))?;
+    Ok(decoded.0)
+}
+
+/// What the sign-offs need of each organisation's registry: the updates its keys were checked against, and the newest one
+/// of the tree, so that a later doubt about a key is told.
+async fn registries(
+    tree: &Tree,
+    reader: &dyn Reader,
+    events: &[Event],
+    size: u64,
+) -> Result<BTreeMap<OrgId, Registry>, ExportError> {
+    let mut registries = BTreeMap::new();
+    for (org, used) in keys_used(events) {
+        let stored = reader.registry(org.clone()).await?;
+        let keys: BTreeSet<String> = used.values().flatten().cloned().collect();
+        let mut shown = Registry::default();
+        let updates = updates(reader, &org, size).await?;
+        let newest = updates.last().map(|(row, _)| row.position);
+        for (row, update) in updates {
+            let under = used.get(&row.hash);
+            if under.is_none() && newest != Some(row.position) {
+                continue;
+            }
+            let book = book_of(&org, &stored, update.version)?;
+            let path = tree.inclusions(reader, &[row.position], size).await.map_err(ExportError::Proof)?;
+            let leaf = tree.recorders().stored(&Actor::service().org, row.hash, row.leaf);
+            let (bytes, index, path) = (row.bytes.to_vec(), row.position, path.into_iter().next().unwrap_or_default());
+            shown.show(Logged { bytes, index, leaf, path }, &book, under.unwrap_or(&keys))?;
+        }
+        registries.insert(org, shown);
+    }
+    Ok(registries)
+}
+
+/// An organisation's updates in a tree of that size, in their order.
+async fn updates(reader: &dyn Reader, org: &OrgId, size: u64) -> Result<Vec<(EventRow, RegistryUpdated)>, ExportError> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    loop {
+        let rows = reader.directory_events(from, LOAD_PAGE_EVENTS).await?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        from = last.position + 1;
+        for row in rows.into_iter().filter(|row| row.position < size) {
+            match decoded(&row)?.body {
+                Body::RegistryUpdated(update) if update.org == *org => found.push((row, update)),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// Whose time is bounded from below by a checkpoint that does not contain it.

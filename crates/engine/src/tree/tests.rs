@@ -93,7 +93,7 @@ impl World {
             let number = self.engine.published().head();
             let station = StationId::new(&format!("A-{number}")).unwrap();
             let set = StationSet { station, name: None, dispatch_client: None, site: None, retired: false };
-            let task = Task::Directory { order: Order::Station(set), claimed_at: None, map: None };
+            let task = Task::Directory { order: Order::Station(set), claimed_at: None, beside: None };
             let request = uuid::Uuid::from_u128(u128::from(number) + 1);
             let reply = self.engine.submit(caller.clone(), request, Vec::new(), task, Vec::new(), None).await.unwrap();
             assert!(matches!(reply.answer, Answer::Done(_)), "{reply:?}");

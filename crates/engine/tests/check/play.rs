@@ -3,7 +3,7 @@
 use crate::world::{World, auditor, duty, officer, seat, signer, superior, system};
 use handoff_domain::caller::{Actor, Caller, Role};
 use handoff_domain::case::phase::Phase;
-use handoff_domain::command::{Act, AgreeParts, Order, Receive, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Order, Receive, Sign, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::directory::{AgreementProposed, AgreementRatified, StationSet};
 use handoff_domain::event::handoff::{
@@ -124,7 +124,8 @@ async fn sign(world: &World, at: &str, incident: IncidentId, handoff: HandoffId)
     let by = Actor { station: Some(seat(at).station), ..Actor::service() };
     let text = Hashes { entry: Some(&entry) }.text(&entry.case, &by, Statement::Transfer(of));
     let statement: Digest = text.expect("it is agreed").digest();
-    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
+    let parts =
+        SignParts { level: Level::Attested, statement, signature: None, lang: None, template: None, paper: None };
     world.done(&signer(at), incident, Act::Sign { handoff, version: of.version, parts }).await;
 }
 
@@ -183,11 +184,10 @@ async fn to_the_end(world: &World, id: IncidentId) {
 async fn reported_and_closed(world: &World, id: IncidentId) {
     let (a, b) = (duty("A-01"), duty("B-01"));
     let code = Code::of("DONE");
-    let report =
-        Act::Report { code: code.clone(), case_number: None, result: None, level: Level::Attested, statement: None };
+    let report = Act::Report { code: code.clone(), case_number: None, result: None, sign: Sign::ATTESTED };
     world.done(&b, id, report).await;
     let report = world.case(id).await.reports;
-    world.done(&a, id, Act::Confirm { report, level: Level::Attested, statement: None }).await;
+    world.done(&a, id, Act::Confirm { report, sign: Sign::ATTESTED }).await;
     world.done(&b, id, Act::Close { code, case_number: None }).await;
 }
 
@@ -223,8 +223,7 @@ async fn ordered(world: &World) {
         side,
         support: None,
         reasons: None,
-        level: Level::Attested,
-        statement: None,
+        sign: Sign::ATTESTED,
     };
     world.done(&superior(), id, rule(Ruling::Agreed, None)).await;
     world.done(&superior(), id, rule(Ruling::Takeover, Some(seat("B-01")))).await;

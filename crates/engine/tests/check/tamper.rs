@@ -113,6 +113,7 @@ impl Reader for Tampered {
         cosignatures(size: u64) -> Vec<CosignatureRow>;
         cosigned_from(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
         cosigned_up_to(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
+        registry(org: OrgId) -> Vec<RegistryRow>;
         counts(now: Millis) -> Counts;
         size() -> Size;
     }

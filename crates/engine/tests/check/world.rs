@@ -156,7 +156,7 @@ impl World {
 
     /// An order of an organisation's admin, or of a duty officer.
     pub(crate) async fn order(&self, name: &str, order: Order) {
-        let task = Task::Directory { order, claimed_at: None, map: None };
+        let task = Task::Directory { order, claimed_at: None, beside: None };
         let answer = self.submit(&admin(name), task, Vec::new()).await;
         assert!(matches!(answer, Answer::Done(_)), "{answer:?}");
     }

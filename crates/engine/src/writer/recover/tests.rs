@@ -43,7 +43,7 @@ fn counted(rows: &[AuditRow]) -> u64 {
 /// Something to be answered, whatever the answer.
 async fn ask(engine: &Engine) -> Result<Reply, NoAnswer> {
     let order = Order::TakeShift(StationId::new("A-01").unwrap());
-    let task = Task::Directory { order, claimed_at: None, map: None };
+    let task = Task::Directory { order, claimed_at: None, beside: None };
     engine.submit_service(crate::ids::uuid(), task).await
 }
 

@@ -29,7 +29,7 @@ fn post() -> Order {
 async fn ask(engine: &Engine, order: Order) -> Result {
     let caller = Caller { station: None, roles: vec![Role::Admin], ..crate::deadlines::service() };
     let content = format!("{order:?}").into_bytes();
-    let task = Task::Directory { order, claimed_at: None, map: None };
+    let task = Task::Directory { order, claimed_at: None, beside: None };
     engine.submit(caller, crate::ids::uuid(), content, task, Vec::new(), None).await
 }
 
