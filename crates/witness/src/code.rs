@@ -33,6 +33,9 @@ handoff_domain::words! {
         Signature = "SIGNATURE",
         /// The actor was not checked against the newest registry of its organisation.
         StaleReg = "STALE_REG",
+        /// An update of a registry of keys does not follow: its registrars did not sign it, its entries do not give the
+        /// root, or it stands in another stream than the policy's.
+        Registry = "REGISTRY",
         /// The recorded time is before that of an earlier entry.
         TimeRunsBack = "TIME_RUNS_BACK",
         /// Entry 0 does not open the log of this policy, another entry opens one, or the checkpoint is another log's.

@@ -1,15 +1,19 @@
 //! The bundle of one case from the mirror alone (evidence, 12).
 
-use crate::mirror::{Mirror, MirrorError};
+use crate::mirror::{Mirror, MirrorError, Row};
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::IncidentId;
-use handoff_evidence::bundle::{Bundle, BundleError, Logged};
-use handoff_evidence::event::{DecodeError, decode};
+use handoff_domain::ids::{IncidentId, OrgId};
+use handoff_evidence::bundle::{Bundle, BundleError, Logged, Registry, keys_used};
+use handoff_evidence::event::{DecodeError, decode, hash};
 use handoff_evidence::leaf::Leaf;
 use handoff_evidence::merkle::{Edge, inclusion, tiles_of_inclusion};
 use handoff_evidence::note::Checkpoint;
 use handoff_evidence::policy::Policy;
-use std::collections::BTreeMap;
+use handoff_evidence::registry::{Book, StateError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows of the directory read at once.
+const PAGE_ROWS: u32 = 512;
 
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,9 @@ pub enum ExportError {
     /// A stored event.
     #[error("the event at index {0} cannot be read")]
     Event(u64, #[source] Box<DecodeError>),
+    /// Its entries are no state of a registry.
+    #[error("the entries of a registry are no state")]
+    State(#[from] StateError),
     /// The parts make no bundle.
     #[error("the parts make no bundle")]
     Bundle(#[source] Box<BundleError>),
@@ -48,6 +55,7 @@ impl Mirror {
         };
         let edge = self.edge(state.head.size).await?;
         let (mut events, mut bounds) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+        let mut read = Vec::with_capacity(rows.len());
         for row in rows {
             let (event, _) = decode(&row.event).map_err(|error| ExportError::Event(row.index, Box::new(error)))?;
             if is_bounded(&event)
@@ -57,11 +65,57 @@ impl Mirror {
             }
             let (leaf, path) = self.leaf(&edge, row.index, &row.leaf, checkpoint.head.size).await?;
             events.push(Logged { bytes: row.event, index: row.index, leaf, path });
+            read.push(event);
         }
-        let (disclosures, registries) = Default::default();
-        let policy = policy.text().to_owned();
+        let registries = self.registries(&edge, &read, checkpoint.head.size).await?;
+        let (policy, disclosures) = (policy.text().to_owned(), BTreeMap::new());
         let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new(), registries };
         bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
+    }
+
+    /// What the sign-offs need of each organisation's registry: the updates its keys were checked against, and the newest
+    /// one of the tree, so that a later doubt about a key is told.
+    async fn registries(
+        &mut self,
+        edge: &Edge,
+        events: &[Event],
+        size: u64,
+    ) -> Result<BTreeMap<OrgId, Registry>, ExportError> {
+        let used = keys_used(events);
+        let mut books: BTreeMap<OrgId, Book> = BTreeMap::new();
+        let mut updates: BTreeMap<OrgId, Vec<(Row, Book)>> = BTreeMap::new();
+        let mut from = 0;
+        loop {
+            let rows = self.directory_from(from, PAGE_ROWS).await?;
+            let Some(last) = rows.last() else { break };
+            from = last.index + 1;
+            for row in rows.into_iter().filter(|row| row.index < size) {
+                let read = decode(&row.event).map_err(|error| ExportError::Event(row.index, Box::new(error)))?;
+                let Body::RegistryUpdated(update) = read.0.body else { continue };
+                let book = books.entry(update.org.clone()).or_default();
+                let next = book.with(update.version, &row.registry);
+                *book = next.map_err(|error| MirrorError::Changed(error.to_string()))?;
+                updates.entry(update.org).or_default().push((row, book.clone()));
+            }
+        }
+        let mut registries = BTreeMap::new();
+        for (org, used) in used {
+            let keys: BTreeSet<String> = used.values().flatten().cloned().collect();
+            let of_org = updates.remove(&org).unwrap_or_default();
+            let newest = of_org.last().map(|(row, _)| row.index);
+            let mut shown = Registry::default();
+            for (row, book) in of_org {
+                let under = used.get(&hash(&row.event));
+                if under.is_none() && newest != Some(row.index) {
+                    continue;
+                }
+                let (leaf, path) = self.leaf(edge, row.index, &row.leaf, size).await?;
+                let logged = Logged { bytes: row.event, index: row.index, leaf, path };
+                shown.show(logged, &book, under.unwrap_or(&keys))?;
+            }
+            registries.insert(org, shown);
+        }
+        Ok(registries)
     }
 
     /// A leaf with its path in the tree of `size` leaves.

@@ -67,7 +67,7 @@ pub async fn recheck(
                 }
                 None => None,
             };
-            let entry = Entry { index: row.index, leaf: &row.leaf, event: &row.event };
+            let entry = Entry { index: row.index, leaf: &row.leaf, event: &row.event, registry: &row.registry };
             let taken = validator.take(entry, |_| past)?;
             found += u64::from(taken.fault.is_some());
             tiles(mirror, taken.tiles).await?;

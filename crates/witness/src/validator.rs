@@ -14,13 +14,14 @@ use crate::code::{Code, Refusal};
 use crate::mirror::Fault;
 use handoff_domain::directory::{Directory, is_directory};
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM};
+use handoff_domain::ids::{Digest, IncidentId, LOG_STREAM, OrgId};
 use handoff_domain::time::Millis;
 use handoff_evidence::event::{Chain, DecodeError, decode, hash};
 use handoff_evidence::leaf::{LEAF_BYTES, Leaf, LeafError};
 use handoff_evidence::merkle::{Edge, Hash, Tile};
 use handoff_evidence::note::Head;
 use handoff_evidence::policy::Policy;
+use handoff_evidence::registry::Book;
 use lru::LruCache;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -38,6 +39,8 @@ pub struct Entry<'a> {
     pub leaf: &'a [u8],
     /// The event's bytes.
     pub event: &'a [u8],
+    /// With an update of a registry: the entries it changed.
+    pub registry: &'a [Vec<u8>],
 }
 
 /// What becomes of an entry that is taken.
@@ -58,6 +61,7 @@ struct Judged {
     event: Event,
     hash: Digest,
     prev: Digest,
+    registry: Vec<Vec<u8>>,
 }
 
 /// Everything known of the log up to an index. After a refusal it is not to be used any more: make a new one from what is
@@ -73,6 +77,8 @@ pub struct Validator {
     /// Chains of the log's own and the directory's streams.
     chains: HashMap<IncidentId, Chain>,
     cases: LruCache<IncidentId, Past>,
+    /// Registries of officers' keys.
+    books: BTreeMap<OrgId, Book>,
     /// Streams with an accepted fault: never valid again, and not judged by the rules any more.
     faulty: HashSet<IncidentId>,
 }
@@ -90,6 +96,7 @@ impl Validator {
             directory: Directory::default(),
             chains: HashMap::new(),
             cases: LruCache::new(NonZeroUsize::new(CASES_CACHED_MAX).unwrap_or(NonZeroUsize::MIN)),
+            books: BTreeMap::new(),
             faulty: HashSet::new(),
         }
     }
@@ -107,12 +114,12 @@ impl Validator {
     ///
     /// # Errors
     /// The refusal such an event would meet: the mirror was changed.
-    pub fn know(&mut self, index: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    pub fn know(&mut self, index: u64, bytes: &[u8], registry: &[Vec<u8>]) -> Result<(), Refusal> {
         let (event, prev) = decode(bytes).map_err(|error| unreadable(index, &error))?;
         if self.faulty.contains(&event.incident) {
             return Ok(());
         }
-        let judged = Judged { hash: hash(bytes), event, prev };
+        let judged = Judged { hash: hash(bytes), event, prev, registry: registry.to_vec() };
         self.of_directory(index, &judged, |_| None)
     }
 
@@ -153,7 +160,7 @@ impl Validator {
         }
         let leaf = <&[u8; LEAF_BYTES]>::try_from(entry.leaf).map(Leaf::from_bytes);
         let leaf = leaf.map_err(|_| Refusal::new(Code::LeafForm, index, "the leaf is not 128 bytes"))?;
-        let judged = self.judge(index, &leaf, entry.event, past);
+        let judged = self.judge(index, &leaf, entry, past);
         let taken = match judged {
             Ok(event) => Taken {
                 place: Some((event.incident, event.seq)),
@@ -185,20 +192,20 @@ impl Validator {
         &mut self,
         index: u64,
         leaf: &Leaf,
-        bytes: &[u8],
+        entry: Entry<'_>,
         past: impl FnOnce(IncidentId) -> Option<Past>,
     ) -> Result<Event, Refusal> {
-        let (event, prev) = decode(bytes).map_err(|error| unreadable(index, &error))?;
-        let judged = Judged { hash: hash(bytes), event, prev };
+        let (event, prev) = decode(entry.event).map_err(|error| unreadable(index, &error))?;
+        let judged = Judged { hash: hash(entry.event), event, prev, registry: entry.registry.to_vec() };
         self.submitter(index, leaf, &judged)?;
         self.opens(index, &judged.event)?;
         let at = judged.event.at;
         if at < self.last_at {
             return Err(Refusal::new(Code::TimeRunsBack, index, format!("{at} after {}", self.last_at)));
         }
-        // Registries come with a later schema version: in this one there is none an actor could have been checked against.
-        if judged.event.actor.reg.is_some() {
-            return Err(Refusal::new(Code::StaleReg, index, "no registry is in this log"));
+        self.newest_registry(index, &judged.event)?;
+        if !judged.registry.is_empty() && !matches!(judged.event.body, Body::RegistryUpdated(_)) {
+            return Err(Refusal::new(Code::Registry, index, "entries of a registry beside another event"));
         }
         if !self.faulty.contains(&judged.event.incident) {
             if is_directory(&judged.event.body) {
@@ -209,6 +216,19 @@ impl Validator {
         }
         self.last_at = at;
         Ok(judged.event)
+    }
+
+    /// Whoever was checked against a registry was checked against its organisation's newest one.
+    fn newest_registry(&self, index: u64, event: &Event) -> Result<(), Refusal> {
+        let org = &event.actor.org;
+        let newest = self.directory.registries.get(org).and_then(|registry| registry.event);
+        match event.actor.reg {
+            Some(reg) if Some(reg) != newest => {
+                let detail = format!("checked against {reg}, which is not the newest registry of {org}");
+                Err(Refusal::new(Code::StaleReg, index, detail))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The leaf is the event's, signed by the key of the organisation it is recorded for.

@@ -359,7 +359,8 @@ impl Witness {
         self.mirror.begin().await?;
         let now = self.clock.now();
         for sent in entries {
-            let entry = Entry { index: sent.index, leaf: &sent.leaf, event: &sent.event };
+            let registry = sent.registry_entries.as_slice();
+            let entry = Entry { index: sent.index, leaf: &sent.leaf, event: &sent.event, registry };
             let mut taken = validator.take(entry, |id| pasts.remove(&id)).map_err(|refusal| {
                 let entry = Some((sent.leaf.clone(), sent.event.clone()));
                 Failure::Refused(Box::new(Refused { refusal, entry, other: None }))

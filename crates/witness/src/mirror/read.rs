@@ -27,6 +27,8 @@ pub struct Row {
     pub event: Vec<u8>,
     /// Its stream; none for an accepted fault.
     pub stream: Option<IncidentId>,
+    /// Entries of a registry that it changed, byte for byte.
+    pub registry: Vec<Vec<u8>>,
 }
 
 /// What the witness stands by.
@@ -105,6 +107,11 @@ fn entry(row: &SqliteRow) -> Result<Row, MirrorError> {
         leaf: row.try_get("leaf").map_err(&read)?,
         event: row.try_get("event").map_err(&read)?,
         stream: stream(row, "stream")?,
+        registry: row
+            .try_get::<Option<Vec<u8>>, _>("registry")
+            .map_err(&read)?
+            .map(|lines| lines.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())
+            .unwrap_or_default(),
     })
 }
 

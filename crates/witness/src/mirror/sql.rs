@@ -5,7 +5,7 @@ pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const ROLLBACK: &str = "ROLLBACK";
 
 pub(super) const ENTRY_PUT: &str =
-    "INSERT INTO entries (position, leaf, event, stream, seq, directory) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO entries (position, leaf, event, stream, seq, directory, registry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 pub(super) const TILE_PUT: &str = "INSERT INTO tiles (level, number, hashes) VALUES (?1, ?2, ?3)";
 pub(super) const FAULT_PUT: &str =
     "INSERT INTO faults (position, leaf_hash, code, reason, stream, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -24,12 +24,12 @@ WHERE (SELECT count(*) FROM alarms) < ?9
 pub(super) const STATE: &str = "SELECT origin, size, root, note, cosigned FROM state WHERE id = 1";
 pub(super) const COUNT: &str = "SELECT coalesce(max(position) + 1, 0) FROM entries";
 pub(super) const ENTRIES_FROM: &str =
-    "SELECT position, leaf, event, stream FROM entries WHERE position >= ?1 ORDER BY position LIMIT ?2";
+    "SELECT position, leaf, event, stream, registry FROM entries WHERE position >= ?1 ORDER BY position LIMIT ?2";
 pub(super) const DIRECTORY_FROM: &str = "\
-SELECT position, leaf, event, stream FROM entries
+SELECT position, leaf, event, stream, registry FROM entries
 WHERE directory = 1 AND position >= ?1 ORDER BY position LIMIT ?2";
 pub(super) const STREAM: &str = "\
-SELECT position, leaf, event, stream FROM entries
+SELECT position, leaf, event, stream, registry FROM entries
 WHERE stream = ?1 AND directory = 0 AND position < ?2 ORDER BY seq, position LIMIT ?3";
 pub(super) const TILE: &str = "SELECT hashes FROM tiles WHERE level = ?1 AND number = ?2";
 pub(super) const PROVEN_FROM: &str = "SELECT note FROM proven WHERE size >= ?1 ORDER BY size LIMIT 1";

@@ -50,7 +50,8 @@ impl Mirror {
         let (stream, seq) = taken.place.unzip();
         let query = sqlx::query(sql::ENTRY_PUT).bind(signed(entry.index)?).bind(entry.leaf).bind(entry.event);
         let query = query.bind(stream.map(|stream| stream.0.as_bytes().to_vec())).bind(seq.map(signed).transpose()?);
-        query.bind(taken.directory).execute(&mut self.conn).await.map_err(&write)?;
+        let registry = (!entry.registry.is_empty()).then(|| entry.registry.join(&b'\n'));
+        query.bind(taken.directory).bind(registry).execute(&mut self.conn).await.map_err(&write)?;
         for tile in &taken.tiles {
             let query = sqlx::query(sql::TILE_PUT).bind(i64::from(tile.id.level)).bind(signed(tile.id.number)?);
             query.bind(tile.hashes.concat()).execute(&mut self.conn).await.map_err(&write)?;

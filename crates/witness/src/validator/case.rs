@@ -2,7 +2,6 @@
 
 use super::{Judged, Validator, follows};
 use crate::code::{Code, Refusal};
-use handoff_domain::event::handoff::Signed;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::Reason;
@@ -10,6 +9,8 @@ use handoff_domain::values::Level;
 use handoff_domain::{Case, Violation, apply};
 use handoff_evidence::bundle::{Papers, SignedOff};
 use handoff_evidence::event::{Chain, ChainError};
+use handoff_evidence::registry::{Book, Status};
+use handoff_evidence::signoff::verify_claim;
 
 /// A case as its events so far tell it.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl Validator {
         judged: &Judged,
         past: impl FnOnce(IncidentId) -> Option<Past>,
     ) -> Result<(), Refusal> {
-        let Judged { event, hash, prev } = judged;
+        let Judged { event, hash, prev, .. } = judged;
         let id = event.incident;
         if self.chains.contains_key(&id) {
             let detail = format!("{} in a stream of the directory", event.body.type_name());
@@ -72,8 +73,12 @@ impl Validator {
         if taken.other_form {
             return Err(Refusal::new(Code::Statement, index, "fixes another form than the one on the table"));
         }
-        if let Some(signed) = taken.signed {
-            signed_off(index, event, &signed, least)?;
+        match taken.signed {
+            Some(signed) => signed_off(index, event, &signed, least, self.books.get(&event.actor.org))?,
+            None if event.actor.reg.is_some() => {
+                return Err(Refusal::new(Code::StaleReg, index, "checked against a registry, and signed with no key"));
+            }
+            None => {}
         }
         let chain = Chain::resume(id, event.seq, *hash);
         self.cases.put(id, Past { chain, case, papers });
@@ -99,7 +104,13 @@ fn agreed_level(case: Option<&Case>, body: &Body) -> Option<Level> {
 }
 
 /// The statement is the one the log gives, at a level that was agreed on, and nothing is claimed that nobody can check.
-fn signed_off(index: u64, event: &Event, signed: &SignedOff, least: Option<Level>) -> Result<(), Refusal> {
+fn signed_off(
+    index: u64,
+    event: &Event,
+    signed: &SignedOff,
+    least: Option<Level>,
+    book: Option<&Book>,
+) -> Result<(), Refusal> {
     let action = signed.action;
     let same = signed.statement.as_ref().is_some_and(|statement| statement.digest() == signed.recorded);
     if !same {
@@ -111,18 +122,21 @@ fn signed_off(index: u64, event: &Event, signed: &SignedOff, least: Option<Level
         let detail = format!("the sign-off ({action}) is {}, the agreement asks {least}", signed.level);
         return Err(Refusal::new(Code::Level, index, detail));
     }
-    let claims = match &event.body {
-        Body::Signed(body) => has_signature(body),
-        _ => false,
-    };
-    // In this schema version no registry says whose key is whose, so a key proves nothing to anybody.
-    if signed.level != Level::Attested || claims {
-        return Err(Refusal::new(Code::Signature, index, "claims an officer's key, and no registry is in this log"));
+    let unsigned = |detail: String| Err(Refusal::new(Code::Signature, index, detail));
+    if signed.level == Level::Attested {
+        let claims = !signed.claim.is_empty() || event.actor.reg.is_some();
+        return if claims { unsigned(format!("the sign-off ({action}) is attested and claims a key")) } else { Ok(()) };
     }
-    Ok(())
-}
-
-fn has_signature(body: &Signed) -> bool {
-    let texts = [&body.sig, &body.auth_data, &body.client_data];
-    texts.into_iter().any(Option::is_some) || body.key.is_some() || body.alg.is_some()
+    let key = event.actor.reg.and(signed.claim.key.as_ref()).and_then(|key| book?.entry(key.as_str()));
+    let entry = key.filter(|entry| entry.status == Status::Active);
+    let entry = entry.filter(|entry| entry.enrolled().may_sign_as(&event.actor, signed.level, signed.is_substitute));
+    let Some(entry) = entry else {
+        return unsigned(format!(
+            "the sign-off ({action}) names no key that is enrolled for its officer, role and level"
+        ));
+    };
+    match verify_claim(entry, signed.level, &signed.recorded, &signed.claim) {
+        Ok(()) => Ok(()),
+        Err(error) => unsigned(format!("the sign-off ({action}): {error}")),
+    }
 }

@@ -4,10 +4,12 @@ use super::{Judged, Past, Validator, follows};
 use crate::code::{Code, Refusal};
 use handoff_domain::caller::{Actor, Caller, OrgKind};
 use handoff_domain::command::Order;
-use handoff_domain::decide_order;
+use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{ClientId, IncidentId, LOG_STREAM};
+use handoff_domain::{decide_order, next_registry};
 use handoff_evidence::event::Chain;
+use handoff_evidence::registry::Book;
 
 impl Validator {
     pub(super) fn of_directory(
@@ -16,7 +18,7 @@ impl Validator {
         judged: &Judged,
         past: impl FnOnce(IncidentId) -> Option<Past>,
     ) -> Result<(), Refusal> {
-        let Judged { event, hash, .. } = judged;
+        let Judged { event, hash, registry, .. } = judged;
         let id = event.incident;
         let known = self.chains.get(&id).cloned();
         if known.is_none() && (self.cases.contains(&id) || past(id).is_some()) {
@@ -24,11 +26,45 @@ impl Validator {
         }
         let chain = known.unwrap_or_else(|| Chain::new(id));
         follows(&chain, index, judged)?;
-        self.allowed(index, event)?;
+        let book = match &event.body {
+            Body::RegistryUpdated(update) => Some(self.registry(index, event, update, registry)?),
+            _ => {
+                self.allowed(index, event)?;
+                None
+            }
+        };
         let applied = self.directory.apply(event, Some(*hash));
         applied.map_err(|refusal| illegal(index, event, &refusal.reason.to_string()))?;
+        if let (Some(book), Body::RegistryUpdated(update)) = (book, &event.body) {
+            self.books.insert(update.org.clone(), book);
+        }
         self.chains.insert(id, Chain::resume(id, event.seq, *hash));
         Ok(())
+    }
+
+    /// An update of a registry: in the policy's stream, signed by its registrars, over these entries.
+    fn registry(
+        &self,
+        index: u64,
+        event: &Event,
+        update: &RegistryUpdated,
+        entries: &[Vec<u8>],
+    ) -> Result<Book, Refusal> {
+        let refuse =
+            |why: String| Err(Refusal::new(Code::Registry, index, format!("registry of {}: {why}", update.org)));
+        let Some(registrars) = self.policy.registrars(&update.org) else {
+            return refuse("the policy names no registrars".to_owned());
+        };
+        let next = next_registry(&self.directory, registrars.stream, update);
+        let same = next.is_ok_and(|next| *event == Event { at: event.at, claimed_at: event.claimed_at, ..next });
+        if !same {
+            return refuse("another stream, version or actor than follows".to_owned());
+        }
+        let book = self.books.get(&update.org).cloned().unwrap_or_default();
+        match book.next(update, entries, &self.policy) {
+            Ok(next) => Ok(next),
+            Err(error) => refuse(error.to_string()),
+        }
     }
 
     fn allowed(&self, index: u64, event: &Event) -> Result<(), Refusal> {

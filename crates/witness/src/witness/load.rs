@@ -68,7 +68,7 @@ impl Witness {
         loop {
             let rows = self.mirror.directory_from(from, PAGE_ROWS).await?;
             for row in &rows {
-                let known = validator.know(row.index, &row.event);
+                let known = validator.know(row.index, &row.event, &row.registry);
                 known.map_err(|refusal| MirrorError::Changed(refusal.to_string()))?;
             }
             match rows.last() {

@@ -104,7 +104,12 @@ pub(crate) fn leaf(bytes: &[u8]) -> Leaf {
 
 /// The entry at an index.
 pub(crate) fn entry(index: usize, bytes: &[u8]) -> LogEntry {
-    LogEntry { index: index as u64, leaf: leaf(bytes).bytes().to_vec(), event: bytes.to_vec() }
+    LogEntry {
+        index: index as u64,
+        leaf: leaf(bytes).bytes().to_vec(),
+        event: bytes.to_vec(),
+        registry_entries: Vec::new(),
+    }
 }
 
 /// A log as it is streamed.

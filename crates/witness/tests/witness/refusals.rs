@@ -20,7 +20,10 @@ fn validator() -> Validator {
 }
 
 fn take(validator: &mut Validator, sent: &LogEntry) -> Result<Taken, Refusal> {
-    validator.take(Entry { index: sent.index, leaf: &sent.leaf, event: &sent.event }, |_| None)
+    validator.take(
+        Entry { index: sent.index, leaf: &sent.leaf, event: &sent.event, registry: &sent.registry_entries },
+        |_| None,
+    )
 }
 
 /// A validator that has taken the beginning of the story.

@@ -7,7 +7,7 @@ use crate::world::{World, duty, officer, seat, signer, superior, system};
 use handoff_domain::caller::{Actor, Caller, Role};
 use handoff_domain::case::Case;
 use handoff_domain::case::phase::Phase;
-use handoff_domain::command::{Act, AgreeParts, Receive, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Receive, Sign, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::handoff::{Declined, Delivered, Disputed, OfferBasis, Recalled, Ruling, Seen};
 use handoff_domain::event::incident::{Handled, UnitStatus};
@@ -66,18 +66,15 @@ async fn idea(world: &World, id: IncidentId, handoff: HandoffId, rng: &mut StdRn
             let by = Actor { station: Some(seat(at).station), ..Actor::service() };
             let text = Hashes { entry: Some(entry) }.text(&entry.case, &by, Statement::Transfer(of?))?;
             let (level, statement) = (Level::Attested, text.digest());
-            let parts = SignParts { level, statement, lang: None, template: None, paper: None };
+            let parts = SignParts { level, statement, signature: None, lang: None, template: None, paper: None };
             (signer(at), Act::Sign { handoff, version, parts })
         }
         14 | 15 => (officer_of(), Act::TakeOver { handoff, version, paper: None }),
         16 => (officer_of(), Act::DeclareHandled(Handled { code: None, referred_to: None, result: None })),
-        17 => (
-            officer_of(),
-            Act::Report { code, case_number: None, result: None, level: Level::Attested, statement: None },
-        ),
+        17 => (officer_of(), Act::Report { code, case_number: None, result: None, sign: Sign::ATTESTED }),
         18 => {
             let report = case.as_ref().map_or(1, |case: &Case| case.reports);
-            (officer_of(), Act::Confirm { report, level: Level::Attested, statement: None })
+            (officer_of(), Act::Confirm { report, sign: Sign::ATTESTED })
         }
         19 => (officer_of(), Act::Close { code, case_number: None }),
         20 => (officer_of(), play::note()),
@@ -97,9 +94,8 @@ fn rare(at: &str, handoff: HandoffId, version: u64, rng: &mut StdRng) -> (Caller
         2 => (duty(at), Act::Recall(Recalled { handoff, code, note: None })),
         _ => {
             let (ruling, side) = (Ruling::Takeover, Some(seat(at)));
-            let (level, handoff) = (Level::Attested, Some(handoff));
-            let (joint, support, reasons, statement) = (false, None, None, None);
-            (superior(), Act::Rule { handoff, ruling, joint, side, support, reasons, level, statement })
+            let (joint, support, reasons, handoff) = (false, None, None, Some(handoff));
+            (superior(), Act::Rule { handoff, ruling, joint, side, support, reasons, sign: Sign::ATTESTED })
         }
     }
 }
