@@ -74,6 +74,7 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::AgreementExpired
         | Reason::StatementMismatch
         | Reason::LevelTooWeak
+        | Reason::KeyNotEnrolled
         | Reason::AlreadySigned
         | Reason::ObligationsLeft
         | Reason::NotOverdue
@@ -90,6 +91,8 @@ pub const fn code(reason: Reason) -> Code {
         | Reason::InvalidField
         | Reason::RequestIdReused
         | Reason::CursorInvalid
+        | Reason::SignatureInvalid
+        | Reason::RegistryInvalid
         | Reason::MapInvalid => Code::InvalidArgument,
         Reason::NotImplemented => Code::Unimplemented,
         Reason::QueueFull | Reason::RateLimited | Reason::MessageTooLarge | Reason::SubscriberTooSlow => {

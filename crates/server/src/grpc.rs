@@ -220,7 +220,7 @@ impl Gate {
         let message = request.into_inner();
         let content = comparable(method, &message);
         let DecodedOrder { request_id, claimed_at, order } = message.into_order().map_err(violations)?;
-        let task = Task::Directory { order, claimed_at, map: None };
+        let task = Task::Directory { order, claimed_at, beside: None };
         let caller = session.caller.clone();
         let engine = self.engine().clone();
         let turn = self.turn(&caller.org);

@@ -72,7 +72,7 @@ limits! {
     unary_arriving_max = 512 in 1..=65_536,
     /// Facts, and decisions, of one organisation that may be with the writer at once; its further ones wait for a turn, so
     /// that no command of another's waits behind all of them.
-    organisation_commands_at_once = 32 in 1..=4_096,
+    organisation_commands_at_once = 12 in 1..=4_096,
     /// Feeds open at once; a further one is `QUEUE_FULL`. One organisation gets three quarters of them and no more.
     feeds_max = 4_096 in 1..=65_536,
     /// Calls a second one officer at one client may keep up; more is `RATE_LIMITED`, as for all rates here.

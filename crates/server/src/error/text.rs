@@ -107,6 +107,15 @@ reasons! {
     LevelTooWeak: "The two stations ask for a stronger signature[: at least {least}]. Sign with a registered device key or \
         passkey.",
         "联动协议要求更高级别的签名[，至少为{least}]。请使用已登记的设备密钥或通行密钥签名。";
+    KeyNotEnrolled: "This key is not enrolled for you, in this role, in your organisation's newest registry of keys, or it is \
+        revoked there. Sign with a key that is, or have your registrars enrol this one.",
+        "所用密钥未在本单位最新的密钥登记册中为您以此身份登记，或已被吊销。请使用已登记的密钥，或请登记员为此密钥登记。";
+    SignatureInvalid: "The signature does not hold under this statement with this key. Load the statement again, read it and \
+        sign it with your key.",
+        "该密钥对此签署声明的签名无效。请重新载入签署声明，核对后用您的密钥签名。";
+    RegistryInvalid: "This is not the next state of the registry of keys[: {why}]. Draft it anew from the registry as it is \
+        and have the registrars sign that.",
+        "这不是密钥登记册的有效更新[：{why}]。请依据当前登记册重新起草，并由登记员签名。";
     AlreadySigned: "Your side has signed this version of the form. Nothing is left to sign.",
         "本方已签署此版本的移交单，无需再签。";
     CodeNotAllowed: "This code cannot be used here[: {code}][. Allowed: {allowed}]. Choose one of the published list.",
@@ -183,7 +192,7 @@ reasons! {
 }
 
 /// What is wrong with a field, by code. Published in `docs/errors.md`; a test compares.
-pub(super) const VIOLATIONS: [(&str, Text); 19] = [
+pub(super) const VIOLATIONS: [(&str, Text); 20] = [
     ("REQUIRED", Text { en: "is missing; fill it in", zh: "缺失，请填写" }),
     (
         "NOT_A_UUID",
@@ -231,6 +240,13 @@ pub(super) const VIOLATIONS: [(&str, Text); 19] = [
         Text {
             en: "is not a digest; write sha256: and 64 lower-case hexadecimal digits",
             zh: "不是摘要，请填写 sha256: 及64位小写十六进制数字",
+        },
+    ),
+    (
+        "NOT_A_KEY",
+        Text {
+            en: "is not the id of a key or a public key; write 64 lower-case hexadecimal digits",
+            zh: "不是密钥标识或公钥，请填写64位小写十六进制数字",
         },
     ),
     (

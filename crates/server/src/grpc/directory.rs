@@ -2,6 +2,7 @@
 
 mod maps;
 mod objects;
+mod registry;
 
 use super::{Gate, violations};
 use crate::error::status;
@@ -58,6 +59,20 @@ macro_rules! directory_service {
                 request: Request<v1::PublishMapRequest>,
             ) -> Result<Response<v1::MoveReply>, Status> {
                 self.publish(request).await
+            }
+
+            async fn update_registry(
+                &self,
+                request: Request<v1::UpdateRegistryRequest>,
+            ) -> Result<Response<v1::MoveReply>, Status> {
+                self.update(request).await
+            }
+
+            async fn get_registry(
+                &self,
+                request: Request<v1::GetRegistryRequest>,
+            ) -> Result<Response<v1::Registry>, Status> {
+                self.registry(request).await
             }
 
             async fn get_map(&self, request: Request<v1::GetMapRequest>) -> Result<Response<v1::BoundaryMap>, Status> {

@@ -6,6 +6,7 @@ use crate::auth::{Session, Shown};
 use crate::error::{FieldViolation, fault, invalid_fields, status};
 use handoff_domain::access;
 use handoff_domain::caller::Caller;
+use handoff_domain::event::Body;
 use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::SECOND;
@@ -179,7 +180,11 @@ fn unexported(error: &ExportError) -> Status {
     match error {
         ExportError::Store(error) => store_away(error),
         ExportError::NotYet => not_ready(),
-        ExportError::Event(..) | ExportError::Proof(_) | ExportError::Bundle(_) => fault("a bundle", error),
+        ExportError::Event(..)
+        | ExportError::Proof(_)
+        | ExportError::Registry(_)
+        | ExportError::State(_)
+        | ExportError::Bundle(_) => fault("a bundle", error),
     }
 }
 
@@ -308,6 +313,14 @@ impl Mirror {
         }
     }
 
+    /// What an update of a registry changed: the event itself holds the root alone.
+    async fn registry_entries(&self, body: &Body) -> Result<Vec<Vec<u8>>, Status> {
+        let Body::RegistryUpdated(update) = body else { return Ok(Vec::new()) };
+        let rows =
+            self.gate.engine().reader().registry(update.org.clone()).await.map_err(|error| store_away(&error))?;
+        Ok(rows.into_iter().filter(|row| row.version == update.version).map(|row| row.entry).collect())
+    }
+
     async fn entries(&mut self, tree: &Tree, until: u64) -> Result<(), Status> {
         while self.next < until {
             let rows = self.gate.engine().reader().events_from(self.next, PAGE_ENTRIES).await;
@@ -319,7 +332,9 @@ impl Mirror {
                 let leaf = tree.recorders().stored(&event.actor.org, row.hash, row.leaf).bytes().to_vec();
                 bytes += row.bytes.len() + leaf.len();
                 self.next = row.position + 1;
-                entries.push(v1::LogEntry { index: row.position, leaf, event: row.bytes.to_vec() });
+                let registry_entries = self.registry_entries(&event.body).await?;
+                bytes += registry_entries.iter().map(Vec::len).sum::<usize>();
+                entries.push(v1::LogEntry { index: row.position, leaf, event: row.bytes.to_vec(), registry_entries });
                 if bytes > PAGE_BYTES {
                     break;
                 }

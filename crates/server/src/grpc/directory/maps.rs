@@ -10,9 +10,9 @@ use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::{MapPublished, Site as SiteOf};
 use handoff_domain::ids::{Digest, MapRef, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
-use handoff_engine::Task;
 use handoff_engine::ground::read_map;
 use handoff_engine::sealing::sha256;
+use handoff_engine::{Beside, Task};
 use handoff_proto::comparable;
 use handoff_proto::convert::{self, MapUpload};
 use handoff_proto::v1;
@@ -47,7 +47,8 @@ impl Gate {
         }
         let published = self.read(&map, &bytes)?;
         let digest = published.digest;
-        let task = Task::Directory { order: Order::PublishMap(published), claimed_at, map: Some((map, digest, bytes)) };
+        let beside = Some(Beside::Map(map, digest, bytes));
+        let task = Task::Directory { order: Order::PublishMap(published), claimed_at, beside };
         let caller = session.caller.clone();
         let engine = self.engine().clone();
         let turn = self.turn(&caller.org);

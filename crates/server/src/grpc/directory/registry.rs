@@ -1,0 +1,65 @@
+//! The registry of officers' keys: bringing its next state, and reading it.
+
+use crate::error::fault;
+use crate::grpc::{Gate, store_away, violations};
+use handoff_domain::access;
+use handoff_domain::refusal::{Reason, Refusal};
+use handoff_engine::registry::RegistryError;
+use handoff_engine::{Beside, Task};
+use handoff_evidence::registry::Entry;
+use handoff_proto::comparable;
+use handoff_proto::convert::{DecodedOrder, RegistryUpload};
+use handoff_proto::v1;
+use tonic::{Request, Response, Status};
+
+impl Gate {
+    pub(super) async fn update(
+        &self,
+        request: Request<v1::UpdateRegistryRequest>,
+    ) -> Result<Response<v1::MoveReply>, Status> {
+        let method = "DirectoryService/update_registry";
+        let session = self.session(&request, method).await?;
+        let under_way = crate::edge::under_way(request.extensions());
+        let message = request.into_inner();
+        let content = comparable(method, &message);
+        let upload = RegistryUpload::read(message).map_err(violations)?;
+        let found = self.engine().registry_update(&session.caller, &upload.update, &upload.entries).await;
+        let stream = found.map_err(|error| unread(&error))?;
+        let stream = stream.map_err(|refusal| self.denied(&session.caller, method, &refusal))?;
+        let DecodedOrder { request_id, claimed_at, order } = upload.order(stream);
+        // What cannot be read was refused above, or is a repeat that writes nothing.
+        let entries = upload.entries.into_iter().filter_map(|bytes| Some((Entry::read(&bytes).ok()?.kid, bytes)));
+        let beside = Some(Beside::Registry(entries.collect()));
+        let task = Task::Directory { order, claimed_at, beside };
+        let caller = session.caller.clone();
+        let engine = self.engine().clone();
+        let turn = self.turn(&caller.org);
+        let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
+        let reply = self.whole(under_way, turn, order).await;
+        self.reply(&session.caller, method, reply)
+    }
+
+    pub(super) async fn registry(
+        &self,
+        request: Request<v1::GetRegistryRequest>,
+    ) -> Result<Response<v1::Registry>, Status> {
+        let method = "DirectoryService/get_registry";
+        let session = self.session(&request, method).await?;
+        // Who has a key is as much the organisation's own business as who serves there.
+        if !access::may_list_officers(&session.caller) {
+            return Err(self.denied(&session.caller, method, &Refusal::new(Reason::RoleNotAllowed)));
+        }
+        self.see_all().await?;
+        let org = &session.caller.org;
+        let book = self.engine().registry(org).await.map_err(|error| unread(&error))?;
+        let entries = book.entries().filter_map(|entry| entry.write().ok()).collect();
+        Ok(Response::new(v1::Registry { organisation: org.to_string(), version: book.version(), entries }))
+    }
+}
+
+fn unread(error: &RegistryError) -> Status {
+    match error {
+        RegistryError::Store(error) => store_away(error),
+        RegistryError::Changed(..) => fault("a registry of keys", error),
+    }
+}
