@@ -18,7 +18,7 @@ use std::process::Output;
 use tonic::Code;
 
 /// The newest checkpoint of at least so many entries.
-async fn checkpoint(app: &TestApp, size: u64) -> anyhow::Result<Checkpoint> {
+pub(crate) async fn checkpoint(app: &TestApp, size: u64) -> anyhow::Result<Checkpoint> {
     let mut evidence = app.client("a-witness")?.evidence();
     loop {
         let answer = evidence.get_checkpoint(api::GetCheckpointRequest::default()).await;
@@ -35,7 +35,7 @@ async fn checkpoint(app: &TestApp, size: u64) -> anyhow::Result<Checkpoint> {
 }
 
 /// Everything the log holds up to its newest checkpoint of at least so many entries, as a mirror gets it.
-async fn mirrored(app: &TestApp, name: &str, size: u64) -> anyhow::Result<(Vec<api::LogEntry>, Checkpoint)> {
+pub(crate) async fn mirrored(app: &TestApp, name: &str, size: u64) -> anyhow::Result<(Vec<api::LogEntry>, Checkpoint)> {
     let request = api::StreamEntriesRequest { from_index: 0 };
     let mut stream = told(app.client(name)?.evidence().stream_entries(request).await)?;
     let mut entries: Vec<api::LogEntry> = Vec::new();
@@ -49,7 +49,7 @@ async fn mirrored(app: &TestApp, name: &str, size: u64) -> anyhow::Result<(Vec<a
 }
 
 /// Both witnesses sign.
-async fn cosign(app: &TestApp, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+pub(crate) async fn cosign(app: &TestApp, checkpoint: &Checkpoint) -> anyhow::Result<()> {
     for (name, key) in [("a-witness", witness("A")), ("b-witness", witness("B"))] {
         let mut note = Checkpoint { cosignatures: Vec::new(), ..checkpoint.clone() };
         note.cosignatures.push(key.cosign(&note.origin, &note.head, 1_800_000_000));
@@ -60,14 +60,14 @@ async fn cosign(app: &TestApp, checkpoint: &Checkpoint) -> anyhow::Result<()> {
 }
 
 /// What a verb of the auditor's says.
-fn audit(app: &TestApp, args: &[&str]) -> anyhow::Result<Output> {
+pub(crate) fn audit(app: &TestApp, args: &[&str]) -> anyhow::Result<Output> {
     std::fs::write(app.path("auditor.token"), app.token(&who("auditor")?)?)?;
     let address = format!("https://{}", app.address());
     let connect = ["--server", &address, "--ca", "ca.pem", "--token-file", "auditor.token"];
     app.run(&[&["audit"], args, connect.as_slice()].concat())
 }
 
-fn verified(app: &TestApp, file: &Path, more: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+pub(crate) fn verified(app: &TestApp, file: &Path, more: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
     let file = file.to_string_lossy().into_owned();
     let output = app.run(&[&["verify", &file, "--policy", POLICY], more].concat())?;
     Ok((output.status.code(), String::from_utf8(output.stdout)? + &String::from_utf8_lossy(&output.stderr)))

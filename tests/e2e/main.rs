@@ -18,6 +18,7 @@ mod limits;
 mod lists;
 mod malformed;
 mod merges;
+mod officers;
 mod part_ended;
 mod postgres;
 mod projection;

@@ -26,13 +26,18 @@ async fn recorded(app: &TestApp, incident: &str, kind: &str, path: &str) -> anyh
     }
 }
 
-async fn on_form(app: &TestApp, who: &str, incident: &str, handoff: &str) -> anyhow::Result<Option<api::Expected>> {
+pub(crate) async fn on_form(
+    app: &TestApp,
+    who: &str,
+    incident: &str,
+    handoff: &str,
+) -> anyhow::Result<Option<api::Expected>> {
     let (incident, handoff) = (case(app, who, incident).await?, table(app, who, incident, handoff).await?);
     let (state, form_version) = (handoff.state, Some(handoff.version));
     Ok(Some(api::Expected { state, form_version, tenure: Some(incident.tenure) }))
 }
 
-async fn on_result(app: &TestApp, who: &str, incident: &str) -> anyhow::Result<Option<api::Expected>> {
+pub(crate) async fn on_result(app: &TestApp, who: &str, incident: &str) -> anyhow::Result<Option<api::Expected>> {
     let view = case(app, who, incident).await?;
     let state = view.result.context("no result is owed")?.state;
     Ok(Some(api::Expected { state, form_version: None, tenure: Some(view.tenure) }))

@@ -27,6 +27,7 @@ pub mod desk;
 pub mod history;
 pub mod load;
 pub mod matrix;
+pub mod officers;
 pub mod pair;
 pub mod planted;
 pub mod play;

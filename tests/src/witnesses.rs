@@ -1,6 +1,7 @@
 //! The witnesses of the tests' services: named in the policy, played by the tests.
 
 use crate::app::TestApp;
+use crate::officers::{REGISTRIES, registrar};
 use handoff_evidence::note::CosignerKey;
 use std::path::Path;
 
@@ -20,12 +21,17 @@ pub fn witness(name: &str) -> CosignerKey {
     key.unwrap_or_else(|| panic!("{name} has no witness"))
 }
 
-/// Makes the policy of a service: both organisations' witnesses are named, both must sign.
+/// Makes the policy of a service: both organisations' witnesses are named, both must sign; so are registrars of
+/// A, B and the superior.
 pub(crate) fn agree(app: &TestApp) -> anyhow::Result<()> {
     let config = app.config_file();
     let named: Vec<_> = WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
     let mut args = vec!["policy", "new", "--config", &config];
     named.iter().for_each(|named| args.extend(["--witness", named]));
+    let hex = |key: [u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let of = |org: &str, number| format!("{org}={}", hex(registrar(org, number).public()));
+    let registrars: Vec<_> = REGISTRIES.iter().flat_map(|org| [1, 2, 3].map(|number| of(org, number))).collect();
+    registrars.iter().for_each(|registrar| args.extend(["--registrar", registrar]));
     Ok(std::fs::write(app.path(POLICY), app.done(&args)?)?)
 }
 

@@ -135,6 +135,7 @@ impl Reader for DumpedStore<'_> {
         cosignatures(u64) -> Vec<CosignatureRow>;
         cosigned_from([u8; 32], u64) -> Option<CosignatureRow>;
         cosigned_up_to([u8; 32], u64) -> Option<CosignatureRow>;
+        registry(OrgId) -> Vec<RegistryRow>;
         counts(Millis) -> Counts;
         size() -> Size;
     }

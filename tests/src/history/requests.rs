@@ -37,6 +37,9 @@ fn stands_for_ever(reason: Reason) -> bool {
             | Reason::AgreementExpired
             | Reason::StatementMismatch
             | Reason::LevelTooWeak
+            | Reason::KeyNotEnrolled
+            | Reason::SignatureInvalid
+            | Reason::RegistryInvalid
             | Reason::AlreadySigned
             | Reason::CodeNotAllowed
             | Reason::ObligationsLeft

@@ -125,6 +125,8 @@ pub const METHODS: &[Method] = &[
     reads(DIRECTORY, "ListUnits", Subject::Nothing),
     moves(DIRECTORY, "SetOfficer", Subject::Nothing),
     reads(DIRECTORY, "ListOfficers", Subject::Nothing),
+    moves(DIRECTORY, "UpdateRegistry", Subject::Nothing),
+    reads(DIRECTORY, "GetRegistry", Subject::Nothing),
     moves(DIRECTORY, "ProposeAgreement", Subject::Nothing),
     moves(DIRECTORY, "RatifyAgreement", Subject::Nothing),
     reads(DIRECTORY, "ListAgreements", Subject::Nothing),

@@ -158,7 +158,7 @@ impl Stage {
     }
 
     async fn ordered(&self, at: &str, order: Order) {
-        let request = self.request(&admin(at), Task::Directory { order, claimed_at: None, map: None });
+        let request = self.request(&admin(at), Task::Directory { order, claimed_at: None, beside: None });
         let reply = self.send(&request).await;
         assert!(matches!(reply, Ok(Reply { answer: Answer::Done(_), .. })), "{reply:?}");
     }
@@ -250,7 +250,8 @@ async fn sign(stage: &Stage, at: &str) {
     let by = Actor { station: Some(seat(at).station), ..Actor::service() };
     let text = Hashes { entry: Some(&entry) }.text(&entry.case, &by, Statement::Transfer(of));
     let statement = text.expect("it is agreed").digest();
-    let parts = SignParts { level: Level::Attested, statement, lang: None, template: None, paper: None };
+    let parts =
+        SignParts { level: Level::Attested, statement, signature: None, lang: None, template: None, paper: None };
     let signer = caller(at, "R1", &[Role::Responder]);
     stage.done(&signer, HANDED_OVER, Act::Sign { handoff: HANDOFF, version: 1, parts }).await;
 }

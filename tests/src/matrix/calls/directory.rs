@@ -5,6 +5,8 @@ use crate::matrix::cast::Caller;
 use crate::matrix::scene::Scene;
 use crate::play::{BORDER, id, seat};
 use handoff_client::api;
+use handoff_domain::caller::Role;
+use handoff_evidence::registry::Book;
 
 pub(super) fn request(name: &str, scene: &Scene, caller: Caller) -> Option<Vec<u8>> {
     set(name, caller)
@@ -33,6 +35,12 @@ fn set(name: &str, caller: Caller) -> Option<Vec<u8>> {
         "SetOfficer" => {
             let officer = Some(api::Officer { id: named, station, ..Default::default() });
             wire(&api::SetOfficerRequest { request_id, officer, ..Default::default() })
+        }
+        "UpdateRegistry" => {
+            let (org, officer) = (caller.seat.organisation(), format!("{}-key", caller.seat.organisation()));
+            let entry = crate::officers::entry(&officer, &station, &[Role::Responder]).ok()?;
+            let update = crate::officers::update(org, &mut Book::default(), &[entry]).ok()?;
+            wire(&api::UpdateRegistryRequest { request_id, ..update })
         }
         "SetCatalogue" => {
             let entries = vec![api::CatalogueEntry { code: "FIRE".into(), ..Default::default() }];
@@ -104,6 +112,7 @@ fn read(name: &str, scene: &Scene) -> Option<Vec<u8>> {
             let point = Some(api::GeoPoint { latitude: 44.1, longitude: 86.1 });
             wire(&api::ResolveTerritoryRequest { point, datum: "WGS84".into(), ..Default::default() })
         }
+        "GetRegistry" => wire(&api::GetRegistryRequest {}),
         "Watch" => wire(&api::WatchRequest::default()),
         "GetPosition" => wire(&api::GetPositionRequest {}),
         "GetCheckpoint" => wire(&api::GetCheckpointRequest::default()),

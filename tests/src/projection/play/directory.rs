@@ -2,11 +2,14 @@
 
 use super::{A_ADMIN, A_DUTY, B_ADMIN, B_DUTY};
 use crate::matrix::cast::Caller;
+use crate::officers;
 use crate::play::{BORDER, id, seat};
 use crate::projection::look::Look;
 use handoff_client::api;
+use handoff_domain::caller::Role;
 use handoff_domain::time::{DAY, Millis, SECOND};
 use handoff_engine::clock::{Clock, SystemClock};
+use handoff_evidence::registry::Book;
 
 pub(super) async fn play(look: &mut Look<'_>) -> anyhow::Result<()> {
     objects(look).await?;
@@ -111,6 +114,11 @@ async fn past(look: &mut Look<'_>) -> anyhow::Result<()> {
     let end = api::EndDrillRequest { request_id: id(), drill: drill_id, ..Default::default() };
     look.make(A_DUTY, "DirectoryService/EndDrill", &end).await?;
     drill(look, "D-2").await?;
+    for (who, org, station) in [(A_ADMIN, "A", "A-01"), (B_ADMIN, "B", "B-07")] {
+        let entry = officers::entry(&format!("{org}-key"), station, &[Role::Responder])?;
+        let update = officers::update(org, &mut Book::default(), &[entry])?;
+        look.make(who, "DirectoryService/UpdateRegistry", &update).await?;
+    }
     let map = Some(api::MapRef { id: id(), version: 1 });
     let geojson = BORDER.as_bytes().to_vec();
     let publish = api::PublishMapRequest { request_id: id(), map, geojson, ..Default::default() };
@@ -151,6 +159,7 @@ async fn read(look: &mut Look<'_>) -> anyhow::Result<()> {
     let (station, table, version) = ("A-01".into(), "kinds".into(), "2026".into());
     look.at("A's", "DirectoryService/GetCatalogue", &api::GetCatalogueRequest { station, table, version }).await?;
     let map = look.world.map.clone();
+    look.at("own", "DirectoryService/GetRegistry", &api::GetRegistryRequest {}).await?;
     look.at("the map", "DirectoryService/GetMap", &api::GetMapRequest { map: map.clone() }).await?;
     look.at("the map", "DirectoryService/DownloadMap", &api::DownloadMapRequest { map }).await?;
     for (moment, longitude) in [("on their ground", 86.35), ("at the border", 86.2), ("outside", 87.0)] {

@@ -1,0 +1,93 @@
+//! Officers' keys of the tests: who enrols them, and what they sign.
+
+use crate::play::id;
+use anyhow::Context;
+use handoff_client::api;
+use handoff_domain::caller::Role;
+use handoff_domain::ids::{OfficerId, OrgId, StationId};
+use handoff_domain::values::{Level, Salt, b64url_read};
+use handoff_evidence::policy::RegistrarKey;
+use handoff_evidence::registry::{Alg, Book, Entry, Kind, RegistrarSignature, SignedUpdate as _, Status, Update};
+use handoff_evidence::signoff::DeviceKey;
+use sha2::{Digest as _, Sha256};
+
+/// Organisations whose policy names registrars: three each, of whom two must sign.
+pub const REGISTRIES: [&str; 3] = ["A", "B", "SUP"];
+
+fn seed(name: &str) -> [u8; 32] {
+    Sha256::digest(name).into()
+}
+
+/// The key of an organisation's registrar, 1 to 3.
+#[must_use]
+pub fn registrar(org: &str, number: u8) -> RegistrarKey {
+    RegistrarKey::from_seed(&seed(&format!("registrar {org} {number}")))
+}
+
+/// An officer's device key: A's sign with Ed25519, everybody else's with ES256.
+///
+/// # Errors
+/// The seed is no key of P-256, which has not happened to any name here.
+pub fn device(officer: &str) -> anyhow::Result<DeviceKey> {
+    let seed = seed(&format!("device {officer}"));
+    let alg = if officer.starts_with('a') { Alg::Ed25519 } else { Alg::Es256 };
+    Ok(DeviceKey::of(alg, &seed)?)
+}
+
+/// The entry of an officer's device key.
+///
+/// # Errors
+/// A name is no legal one.
+pub fn entry(officer: &str, station: &str, roles: &[Role]) -> anyhow::Result<Entry> {
+    let (alg, key, kid) = Entry::names_of(&device(officer)?.public());
+    let salt = seed(&format!("salt {officer}")).first_chunk().copied().unwrap_or_default();
+    let mut roles = roles.to_vec();
+    roles.sort_by_key(|role| role.as_str());
+    Ok(Entry {
+        alg,
+        be: false,
+        compromised_since: None,
+        held_by: None,
+        key,
+        kid,
+        kind: Kind::Signoff,
+        level: Level::Device,
+        officer: OfficerId::new(officer).context("no name of an officer")?,
+        origins: Vec::new(),
+        roles,
+        rp: None,
+        salt: Salt(salt),
+        station: StationId::new(station).context("no name of a station")?,
+        status: Status::Active,
+    })
+}
+
+/// The next state of a registry, signed by two of its registrars; the book becomes it.
+///
+/// # Errors
+/// The entries are no next state.
+pub fn update(org: &str, book: &mut Book, changed: &[Entry]) -> anyhow::Result<api::UpdateRegistryRequest> {
+    let bytes = changed.iter().map(Entry::write).collect::<Result<Vec<_>, _>>()?;
+    *book = book.with(book.version() + 1, &bytes)?;
+    let state = book.state()?;
+    let named = OrgId::new(org).context("no name of an organisation")?;
+    let (count, root, version) = (state.count(), state.root(), book.version());
+    let mut update = Update { count, org: named, root, sigs: Vec::new(), version };
+    for number in [1, 2] {
+        update.sign(&registrar(org, number))?;
+    }
+    let signature = |sig: &RegistrarSignature| api::RegistrarSignature {
+        key: sig.key.clone(),
+        signature: b64url_read(&sig.sig).unwrap_or_default(),
+    };
+    Ok(api::UpdateRegistryRequest {
+        request_id: id(),
+        claimed_time: None,
+        organisation: org.into(),
+        version,
+        count,
+        root: root.to_string(),
+        signatures: update.sigs.iter().map(signature).collect(),
+        entries: bytes,
+    })
+}
