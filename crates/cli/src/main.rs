@@ -51,10 +51,14 @@ enum Verb {
     Territory(verbs::territory::Args),
     /// Trace a case, give its evidence out, prove the log.
     Audit(verbs::audit::Args),
+    /// Erase sealed values of a case, on a legal ground.
+    Erase(verbs::erase::Args),
     /// Check a bundle of evidence, with no service and no network.
     Verify(verbs::verify::Args),
     /// Make or show the policy both organisations agree to believe.
     Policy(verbs::policy::Args),
+    /// Show, draft, sign and bring changes of an organisation's registry of officers' keys.
+    Registry(verbs::registry::Args),
     /// Mirror the log of a service, validate every entry, cosign its checkpoints.
     Witness(verbs::witness::Args),
     /// Make keys, print public ones, show which a configuration names.
@@ -100,8 +104,10 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Handoff(args) => verbs::handoff::run(args, output).await,
         Verb::Territory(args) => verbs::territory::run(args, output).await,
         Verb::Audit(args) => verbs::audit::run(args, output).await,
+        Verb::Erase(args) => verbs::erase::run(args, output).await,
         Verb::Verify(args) => verbs::verify::run(&args, output),
         Verb::Policy(args) => verbs::policy::run(&args, output),
+        Verb::Registry(args) => verbs::registry::run(args, output).await,
         Verb::Witness(args) => verbs::witness::run(args, output).await,
         Verb::Keys(args) => verbs::keys::run(&args, output),
         Verb::Token(args) => verbs::token::run(&args, output),

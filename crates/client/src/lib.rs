@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod fuzz;
 mod retry;
+pub mod signing;
 mod watch;
 
 /// The messages of `handoff.v1`.

@@ -35,6 +35,9 @@ enum What {
         /// The new file, as a rule `INCIDENT.evidence.zip`. It overwrites nothing.
         #[arg(long)]
         to: PathBuf,
+        /// With the texts, points and addresses that the auditor may read; never caller data.
+        #[arg(long)]
+        disclose: bool,
         #[command(flatten)]
         connect: Connect,
     },
@@ -74,7 +77,10 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
                 page.incident.iter().for_each(|incident| show::why_open(output, incident));
             }
         }
-        What::Export { incident, to, connect } => export(incident, &to, &connect, output).await?,
+        What::Export { incident, to, disclose, connect } => {
+            let request = api::ExportBundleRequest { incident, disclose };
+            export(request, &to, &connect, output).await?;
+        }
         What::ProveLog { since, policy, proven, connect } => {
             return prove_log(since.as_deref(), &policy, proven, &connect, output).await;
         }
@@ -86,8 +92,8 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn export(incident: String, to: &Path, connect: &Connect, output: Output) -> anyhow::Result<()> {
-    let mut stream = told(connect.client()?.evidence().export_bundle(api::ExportBundleRequest { incident }).await)?;
+async fn export(request: api::ExportBundleRequest, to: &Path, connect: &Connect, output: Output) -> anyhow::Result<()> {
+    let mut stream = told(connect.client()?.evidence().export_bundle(request).await)?;
     let mut bytes = Vec::new();
     while let Some(message) =
         stream.message().await.map_err(|status| anyhow::anyhow!(handoff_client::explain(&status)))?

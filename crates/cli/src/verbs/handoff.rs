@@ -1,12 +1,14 @@
 //! `handoff handoff …`: the dialogue about the handoff on the table.
 
 use super::connect::{Connect, told};
-use super::show;
-use crate::output::{Exit, Output};
+use super::{keys, show};
+use crate::output::{Exit, Output, Refused};
 use anyhow::Context;
 use clap::Subcommand;
+use handoff_client::signing::{self, Said};
 use handoff_client::{Client, api};
 use handoff_engine::ids;
+use std::path::{Path, PathBuf};
 
 /// What to do with an incident's handoff.
 #[derive(Debug, clap::Args)]
@@ -22,6 +24,15 @@ pub(crate) struct On {
     incident: String,
     #[command(flatten)]
     connect: Connect,
+}
+
+/// What a decision is signed off with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct With {
+    /// File with the officer's device key (`handoff keys officer`): the statement is signed here, at the level
+    /// `device`. Without it the sign-off rests on the service's word, if the agreement allows that.
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,7 +86,12 @@ enum What {
         code: String,
     },
     /// Sign the agreed form for the own side, after showing the statement.
-    Sign(On),
+    Sign {
+        #[command(flatten)]
+        on: On,
+        #[command(flatten)]
+        with: With,
+    },
     /// Take over: custody moves.
     TakeOver(On),
     /// Take the offer back.
@@ -104,9 +120,16 @@ enum What {
         /// The result in words; sealed.
         #[arg(long, default_value = "")]
         result: String,
+        #[command(flatten)]
+        with: With,
     },
     /// Confirm the result.
-    Confirm(On),
+    Confirm {
+        #[command(flatten)]
+        on: On,
+        #[command(flatten)]
+        with: With,
+    },
 }
 
 /// What is on the table, as the person at the terminal sees it.
@@ -119,8 +142,12 @@ struct Table {
 impl Table {
     async fn look(on: On) -> anyhow::Result<Self> {
         let client = on.connect.client()?;
-        let asked = api::GetIncidentRequest { incident: on.incident };
+        let asked = api::GetIncidentRequest { incident: on.incident.clone() };
         let incident = told(client.incidents().get_incident(asked).await)?;
+        // What is signed names the case of the answer, so it has to be the one the person at the terminal named.
+        if incident.id != on.incident {
+            return Err(Refused(format!("the service answered with incident {}", incident.id)).into());
+        }
         let handoff = match incident.handoffs.last() {
             Some(last) => {
                 let asked = api::GetHandoffRequest { incident: incident.id.clone(), handoff: last.id.clone() };
@@ -220,7 +247,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             };
             told(table.client.handoffs().counter(request).await)?
         }
-        What::Sign(on) => sign(Table::look(on).await?).await?,
+        What::Sign { on, with } => sign(Table::look(on).await?, &with).await?,
         What::TakeOver(on) => {
             let table = Table::look(on).await?;
             let (incident, handoff, version, expected) = table.form()?;
@@ -242,8 +269,8 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
                 api::KeepRequest { request_id: id(), incident, expected, handoff, code, ..Default::default() };
             told(table.client.handoffs().keep(request).await)?
         }
-        What::Report { on, code, result } => report(Table::look(on).await?, code, result).await?,
-        What::Confirm(on) => confirm(Table::look(on).await?).await?,
+        What::Report { on, code, result, with } => report(Table::look(on).await?, code, result, &with).await?,
+        What::Confirm { on, with } => confirm(Table::look(on).await?, &with).await?,
     };
     show::reply(output, &reply);
     Ok(Exit::Done)
@@ -275,14 +302,34 @@ async fn offer(
     told(table.client.handoffs().offer(request).await)
 }
 
-/// Shows what is about to be signed off.
-async fn statement(table: &Table, asked: api::GetStatementRequest) -> anyhow::Result<api::GetStatementResponse> {
-    let statement = told(table.client.handoffs().get_statement(asked).await)?;
-    crate::output::note(&format!("signing: {}\ndigest:  {}", statement.text, statement.digest));
-    Ok(statement)
+/// What a signed-off command carries of its statement.
+struct SignOff {
+    level: String,
+    statement: String,
+    salt: String,
+    signature: Option<api::KeySignature>,
 }
 
-async fn sign(table: Table) -> anyhow::Result<api::MoveReply> {
+/// Shows what is about to be signed off, and signs it where there is a key.
+async fn sign_off(table: &Table, asked: api::GetStatementRequest, key: Option<&Path>) -> anyhow::Result<SignOff> {
+    // A key that cannot be used is found before anybody is asked.
+    let key = key.map(keys::device_key).transpose()?;
+    let answer = told(table.client.handoffs().get_statement(asked.clone()).await)?;
+    crate::output::note(&format!("signing: {}\ndigest:  {}", answer.text, answer.digest));
+    let (level, signature) = match key {
+        None => ("attested", None),
+        Some(key) => {
+            let refused = |error| Refused(format!("not signed: {:#}", anyhow::Error::from(error)));
+            let said = Said::read(&answer).map_err(refused)?;
+            let signature = signing::sign(&asked, &answer, &key).map_err(refused)?;
+            crate::output::note(&format!("signed:  {said}\nkey:     {}", key.kid()));
+            ("device", Some(signature))
+        }
+    };
+    Ok(SignOff { level: level.to_owned(), statement: answer.digest, salt: answer.salt, signature })
+}
+
+async fn sign(table: Table, with: &With) -> anyhow::Result<api::MoveReply> {
     let (incident, handoff, version, expected) = table.form()?;
     let asked = api::GetStatementRequest {
         incident: incident.clone(),
@@ -290,21 +337,22 @@ async fn sign(table: Table) -> anyhow::Result<api::MoveReply> {
         handoff: handoff.clone(),
         ..Default::default()
     };
-    let statement = statement(&table, asked).await?.digest;
+    let SignOff { level, statement, signature, .. } = sign_off(&table, asked, with.key.as_deref()).await?;
     let request = api::SignRequest {
         request_id: id(),
         incident,
         expected,
         handoff,
         version,
-        level: "attested".into(),
+        level,
         statement,
+        signature,
         ..Default::default()
     };
     told(table.client.handoffs().sign(request).await)
 }
 
-async fn report(table: Table, code: String, result: String) -> anyhow::Result<api::MoveReply> {
+async fn report(table: Table, code: String, result: String, with: &With) -> anyhow::Result<api::MoveReply> {
     let asked = api::GetStatementRequest {
         incident: table.incident.id.clone(),
         action: "report".into(),
@@ -312,33 +360,35 @@ async fn report(table: Table, code: String, result: String) -> anyhow::Result<ap
         result: result.clone(),
         ..Default::default()
     };
-    let statement = statement(&table, asked).await?;
+    let SignOff { level, statement, salt, signature } = sign_off(&table, asked, with.key.as_deref()).await?;
     let request = api::ReportRequest {
         request_id: id(),
         incident: table.incident.id.clone(),
         expected: table.result()?,
         code,
         result,
-        level: "attested".into(),
-        statement: statement.digest,
-        salt: statement.salt,
+        level,
+        statement,
+        salt,
+        signature,
         ..Default::default()
     };
     told(table.client.handoffs().report(request).await)
 }
 
-async fn confirm(table: Table) -> anyhow::Result<api::MoveReply> {
+async fn confirm(table: Table, with: &With) -> anyhow::Result<api::MoveReply> {
     let (incident, action) = (table.incident.id.clone(), "confirm".to_owned());
     let report = table.incident.result.as_ref().map_or(0, |result| result.reports);
     let asked = api::GetStatementRequest { incident, action, report, ..Default::default() };
-    let statement = statement(&table, asked).await?.digest;
+    let SignOff { level, statement, signature, .. } = sign_off(&table, asked, with.key.as_deref()).await?;
     let request = api::ConfirmRequest {
         request_id: id(),
         incident: table.incident.id.clone(),
         expected: table.result()?,
         report,
-        level: "attested".into(),
+        level,
         statement,
+        signature,
         ..Default::default()
     };
     told(table.client.handoffs().confirm(request).await)

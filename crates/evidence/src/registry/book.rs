@@ -168,23 +168,4 @@ pub fn has_role(policy: &Policy, entry: &Entry) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::registry::tests::{device, passkey};
-
-    #[test]
-    fn a_book_is_rebuilt_from_all_its_entries() {
-        let bytes = [device("one"), passkey("two")].map(|entry| entry.write().unwrap());
-        let book = Book::default().with(1, &bytes).unwrap();
-        assert_eq!(Book::of(1, &bytes).as_ref(), Ok(&book));
-        let [one, two] = bytes;
-        assert_eq!(Book::of(1, &[&two, &one]), Ok(book));
-        let none: [&[u8]; 0] = [];
-        assert_eq!(Book::of(0, &none), Ok(Book::default()));
-        assert_eq!(Book::of(1, &none), Err(BookError::Changed), "an update changes something");
-        assert_eq!(Book::of(0, &[&one]), Err(BookError::Changed), "nothing is enrolled before the first update");
-        assert_eq!(Book::of(1, &vec![&one; CHANGED_MAX + 1]), Err(BookError::Changed));
-        assert_eq!(Book::of(2, &[&one, &one]), Err(BookError::Twice(device("one").kid)));
-        assert!(matches!(Book::of(1, &[b"{}"]), Err(BookError::Entry { number: 1, .. })));
-    }
-}
+mod tests;

@@ -165,7 +165,7 @@ impl DeviceKey {
     /// [`DeviceKeyError`]. It takes what [`Self::to_pem`] and OpenSSL write, and no other form of the same key.
     pub fn from_pem(text: &str) -> Result<Self, DeviceKeyError> {
         match block(text)? {
-            Block::Private(key) => Ok(key),
+            Block::Private(key) => Ok(*key),
             Block::Public(_) => Err(DeviceKeyError::NotPrivate),
         }
     }
@@ -210,7 +210,7 @@ impl PublicKey {
 }
 
 enum Block {
-    Private(DeviceKey),
+    Private(Box<DeviceKey>),
     Public(PublicKey),
 }
 
@@ -235,7 +235,7 @@ fn block(text: &str) -> Result<Block, DeviceKeyError> {
         return Err(DeviceKeyError::Pem);
     }
     match label {
-        PRIVATE => private(&decoded(&body)?).map(Block::Private),
+        PRIVATE => Ok(Block::Private(Box::new(private(&decoded(&body)?)?))),
         PUBLIC => Ok(Block::Public(PublicKey::from_spki(&decoded(&body)?)?)),
         "ENCRYPTED PRIVATE KEY" => Err(DeviceKeyError::Encrypted),
         "EC PRIVATE KEY" => Err(DeviceKeyError::Sec1),

@@ -7,7 +7,7 @@ use super::setup::Setup;
 use super::step::{Move, OfferForm, REPORT, Step};
 use handoff_domain::Digests;
 use handoff_domain::caller::Actor;
-use handoff_domain::command::{Act, AgreeParts, Command, Expected, Receive, SignParts};
+use handoff_domain::command::{Act, AgreeParts, Command, Expected, Receive, Sign, SignParts};
 use handoff_domain::decide::Statement;
 use handoff_domain::event::handoff::{Delivered, FeedbackGiven, OfferBasis, Seen};
 use handoff_domain::event::incident::{
@@ -24,7 +24,7 @@ use handoff_engine::deadlines::{RAISED_AT_ONCE_MAX, raise_due};
 use handoff_engine::ground::QueryPoint;
 use handoff_engine::memory::Hashes;
 use handoff_engine::sealing::Sealing;
-use handoff_engine::{Engine, NoAnswer, Reply, Task};
+use handoff_engine::{Beside, Engine, NoAnswer, Reply, Task};
 use std::sync::Arc;
 
 /// Grid of the point that stays in clear: 0.01 degrees, the default of an agreement.
@@ -75,13 +75,13 @@ impl InProcess {
 impl Drive for InProcess {
     async fn order(&self, setup: &Setup, map: Option<&Arc<[u8]>>) -> Result<Outcome, Away> {
         let content = format!("{:?} {:?}", setup.party, setup.order).into_bytes();
-        let map = match (&setup.order, map) {
+        let beside = match (&setup.order, map) {
             (handoff_domain::command::Order::PublishMap(is), Some(bytes)) => {
-                Some((is.map.clone(), is.digest, bytes.clone()))
+                Some(Beside::Map(is.map.clone(), is.digest, bytes.clone()))
             }
             (_, _) => None,
         };
-        let task = Task::Directory { order: setup.order.clone(), claimed_at: None, map };
+        let task = Task::Directory { order: setup.order.clone(), claimed_at: None, beside };
         let caller = setup.party.caller();
         outcome(self.engine.submit(caller, setup.request, content, task, Vec::new(), None).await)
     }
@@ -261,16 +261,16 @@ fn of_handoff(what: &Move, statement: Option<Digest>, sealing: &mut Sealing) -> 
         }
         Move::Sign { handoff } => {
             let (level, statement) = (Level::Attested, statement?);
-            let parts = SignParts { level, statement, lang: None, template: None, paper: None };
+            let parts = SignParts { level, statement, signature: None, lang: None, template: None, paper: None };
             Act::Sign { handoff, version: VERSION, parts }
         }
         Move::TakeOver { handoff } => Act::TakeOver { handoff, version: VERSION, paper: None },
         Move::Word { code } => Act::GiveFeedback(FeedbackGiven { code, text: None }),
         Move::Report { code, result } => {
             let result = Some(sealing.text("result", &result));
-            Act::Report { code, case_number: None, result, level: Level::Attested, statement: None }
+            Act::Report { code, case_number: None, result, sign: Sign::ATTESTED }
         }
-        Move::Confirm => Act::Confirm { report: REPORT, level: Level::Attested, statement: None },
+        Move::Confirm => Act::Confirm { report: REPORT, sign: Sign::ATTESTED },
         Move::Receive { .. }
         | Move::Alert { .. }
         | Move::DeliverAlert { .. }
