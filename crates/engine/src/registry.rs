@@ -5,6 +5,7 @@
 //! registry it was found under, and the rules refuse it where another one is in force by then.
 
 use crate::engine::Engine;
+use crate::tree::Witnesses;
 use handoff_domain::caller::{Caller, Role};
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::RegistryUpdated;
@@ -144,7 +145,7 @@ impl Engine {
         update: &RegistryUpdated,
         entries: &[Vec<u8>],
     ) -> Result<Result<IncidentId, Refusal>, RegistryError> {
-        let policy = self.tree().witnesses().map(|witnesses| witnesses.policy());
+        let policy = self.tree().witnesses().map(Witnesses::policy);
         let registrars = policy.and_then(|policy| Some((policy, policy.registrars(&update.org)?)));
         // Whoever may not bring it at all is told so, and nothing of the other side's registry.
         if caller.org != update.org {

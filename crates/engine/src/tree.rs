@@ -14,7 +14,7 @@ mod mark;
 mod proof;
 mod witnesses;
 
-pub use bundle::{ExportError, export};
+pub use bundle::{Disclosures, ExportError, export};
 pub use grow::{EVERY_MS, run};
 pub use mark::{Mark, MarkError, MarkFile};
 pub use proof::ProofError;

@@ -48,7 +48,10 @@ impl From<StoreError> for ExportError {
     }
 }
 
-/// The bundle of a case up to an event, its values withheld. Under a checkpoint with a quorum where there is one that covers
+/// Disclosure strings by event number and path.
+pub type Disclosures = BTreeMap<(u64, String), String>;
+
+/// The bundle of a case up to an event, with the values disclosed to its reader. Under a checkpoint with a quorum where there is one that covers
 /// the case, else under the newest signed one: then the verifier says that it is not proven.
 ///
 /// # Errors
@@ -59,6 +62,7 @@ pub async fn export(
     reader: &dyn Reader,
     incident: IncidentId,
     version: u64,
+    disclosures: Disclosures,
 ) -> Result<Vec<u8>, ExportError> {
     // Before anything is read: whether a head covers the case at all.
     let last = reader.events_of(incident, version, 1).await?;
@@ -89,7 +93,7 @@ pub async fn export(
         read.push(event);
     }
     let registries = registries(tree, reader, &read, size).await?;
-    let (policy, disclosures) = (witnesses.policy().text().to_owned(), BTreeMap::new());
+    let policy = witnesses.policy().text().to_owned();
     let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new(), registries };
     bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
 }

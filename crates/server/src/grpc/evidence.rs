@@ -11,7 +11,7 @@ use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::SECOND;
 use handoff_engine::memory::LoadError;
-use handoff_engine::tree::{CosignError, ExportError, ProofError, Refused, Tree, Witnesses, export};
+use handoff_engine::tree::{CosignError, Disclosures, ExportError, ProofError, Refused, Tree, Witnesses, export};
 use handoff_evidence::event::decode;
 use handoff_evidence::note::{Checkpoint, Head, is_name};
 use handoff_proto::convert;
@@ -149,13 +149,16 @@ impl EvidenceService for Gate {
     ) -> Result<Response<Self::ExportBundleStream>, Status> {
         let method = "EvidenceService/export_bundle";
         let session = self.session(&request, method).await?;
-        let id = convert::incident(&request.into_inner().incident).map_err(violations)?;
+        let v1::ExportBundleRequest { incident, disclose } = request.into_inner();
+        let id = convert::incident(&incident).map_err(violations)?;
         let found = self.visible(&session.caller, method, id).await?;
         // The exact events tell more than either side is shown of the other.
         self.allowed(&session.caller, method, access::may_export)?;
-        let bundle = self.bundle(found.case.id, found.case.version).await?;
+        let disclosures = if disclose { self.disclosed(&session.caller, &found).await? } else { Disclosures::new() };
+        let disclosed = disclosures.len();
+        let bundle = self.bundle(found.case.id, found.case.version, disclosures).await?;
         let officer = session.caller.officer.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::info!(incident = %id, organisation = %session.caller.org, officer, "the bundle of a case is given out");
+        tracing::info!(incident = %id, organisation = %session.caller.org, officer, disclosed, "the bundle of a case is given out");
         let (out, stream) = mpsc::channel(BUFFER_MESSAGES);
         let (clock, stop) = (self.clock(), self.tasks().stopping());
         self.tasks().spawn(async move {
@@ -219,14 +222,14 @@ impl Gate {
     }
 
     /// The bundle of a case, once a signed checkpoint covers it.
-    async fn bundle(&self, incident: IncidentId, version: u64) -> Result<Vec<u8>, Status> {
+    async fn bundle(&self, incident: IncidentId, version: u64, disclosures: Disclosures) -> Result<Vec<u8>, Status> {
         let (engine, witnesses) = (self.engine(), self.witnesses()?);
         let (tree, mut shown) = (engine.tree(), engine.tree().watch());
         let clock = self.clock();
         let mut limit = clock.sleep_until(clock.now().plus(COVERED_WAIT_MS));
         loop {
             shown.borrow_and_update();
-            match export(tree, witnesses, engine.reader(), incident, version).await {
+            match export(tree, witnesses, engine.reader(), incident, version, disclosures.clone()).await {
                 Ok(bundle) => return Ok(bundle),
                 Err(ExportError::NotYet) => tree.hurry(),
                 Err(error) => return Err(unexported(&error)),

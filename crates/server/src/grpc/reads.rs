@@ -14,6 +14,7 @@ use handoff_domain::time::Millis;
 use handoff_domain::values::Sealed;
 use handoff_engine::feed::FeedEntry;
 use handoff_engine::memory::Entry;
+use handoff_engine::tree::Disclosures;
 use handoff_engine::vault::Kept;
 use handoff_evidence::disclosure::{Value, open};
 use handoff_proto::convert::{self, ListQuery};
@@ -147,6 +148,19 @@ impl Gate {
             }
         }
         Ok(opened)
+    }
+
+    /// The disclosure strings of the sealed values that the caller may read, caller data left out.
+    pub(super) async fn disclosed(&self, caller: &Caller, found: &Entry) -> Result<Disclosures, Status> {
+        let survivor = self.survivor(found).await?;
+        if !may_read(found, caller) && !survivor.is_some_and(|survivor| may_read(&survivor, caller)) {
+            return Ok(Disclosures::new());
+        }
+        let kept = self.engine().personal(found.case.id, found.case.version).await;
+        let kept = kept.map_err(|error| unreadable(&error))?;
+        let shown = kept.iter().filter(|kept| !is_caller_data(&kept.path));
+        let text = |kept: &Kept| Some(((kept.seq, kept.path.clone()), readable(kept)?.to_owned()));
+        Ok(shown.filter_map(text).collect())
     }
 
     pub(super) async fn get_incident(
