@@ -8,6 +8,8 @@ mod clocks;
 mod directory;
 #[path = "table/grid.rs"]
 mod grid;
+#[path = "table/keys.rs"]
+mod keys;
 #[path = "table/merge.rs"]
 mod merge;
 #[path = "table/moves.rs"]

@@ -12,6 +12,7 @@ use handoff_domain::ids::{
     AgreementId, ClientId, DeploymentId, Digest, HandoffId, IncidentId, OfficerId, OrgId, StationId, StationRef,
     SupportId, UnitId,
 };
+use handoff_domain::keys::SignedBy;
 use handoff_domain::moves::state_seen;
 use handoff_domain::obligations::Key;
 use handoff_domain::refusal::Refusal;
@@ -258,11 +259,13 @@ pub(crate) struct Play {
     pub(crate) directory: Directory,
     pub(crate) cases: BTreeMap<IncidentId, Case>,
     pub(crate) now: Millis,
+    /// What was found out about the key's signature the next move carries.
+    pub(crate) signed_by: Option<Result<SignedBy, Refusal>>,
 }
 
 impl Play {
     pub(crate) fn new() -> Self {
-        Self { directory: directory(), cases: BTreeMap::new(), now: START }
+        Self { directory: directory(), cases: BTreeMap::new(), now: START, signed_by: None }
     }
 
     pub(crate) fn case(&self) -> &Case {
@@ -284,7 +287,7 @@ impl Play {
             part_salt: Salt([2; 16]),
             nonce: Salt([3; 16]),
             territory: None,
-            signed_by: None,
+            signed_by: self.signed_by.clone(),
         };
         decide(Cases { main, other }, &ctx, caller, &command, &fresh, self.now)
     }

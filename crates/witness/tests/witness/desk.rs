@@ -13,7 +13,6 @@ use handoff_evidence::merkle::Edge;
 use handoff_evidence::note::{Checkpoint, CosignerKey, Head};
 use handoff_evidence::policy::{Group, Log, Needs, Parts, Policy, Range, Recorder, Witness as Named};
 use handoff_witness::{AcceptFault, Clock, MarkFile, Mirror, Witness};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -50,7 +49,7 @@ pub(crate) fn parts() -> Parts {
         groups: vec![Group { name: "both".to_owned(), needs: Needs::All, members }],
         quorum: Some("both".to_owned()),
         recorders: ORGS.into_iter().map(recorder).collect(),
-        registrars: BTreeMap::new(),
+        registrars: ["A", "B"].map(|name| (org(name), crate::registries::registrars(name))).into(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod crashes;
 mod desk;
 mod refusals;
+mod registries;
 mod running;
 mod stories;
 

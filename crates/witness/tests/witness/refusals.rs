@@ -19,7 +19,7 @@ fn validator() -> Validator {
     Validator::new(Arc::new(policy()), log_key().origin(), BTreeMap::new())
 }
 
-fn take(validator: &mut Validator, sent: &LogEntry) -> Result<Taken, Refusal> {
+pub(crate) fn take(validator: &mut Validator, sent: &LogEntry) -> Result<Taken, Refusal> {
     validator.take(
         Entry { index: sent.index, leaf: &sent.leaf, event: &sent.event, registry: &sent.registry_entries },
         |_| None,
@@ -55,7 +55,7 @@ fn place(is: impl Fn(&Event) -> bool) -> usize {
     story().iter().position(|bytes| is(&read(bytes).0)).expect("the story has such an event")
 }
 
-fn of_type(incident: IncidentId, name: &str) -> usize {
+pub(crate) fn of_type(incident: IncidentId, name: &str) -> usize {
     place(|event| event.incident == incident && event.body.type_name() == name)
 }
 
@@ -71,7 +71,7 @@ fn says_to_text(index: usize, from: &str, to: &str) -> Option<Code> {
 }
 
 /// An event at the end of a prefix, with the number and hash that follow there.
-fn next_in(index: usize, event: &Event) -> LogEntry {
+pub(crate) fn next_in(index: usize, event: &Event) -> LogEntry {
     let before = story()[..index].iter().rev().find(|bytes| read(bytes).0.incident == event.incident);
     let last_at = read(&story()[index - 1]).0.at;
     let (seq, prev) = before.map_or((1, FIRST_PREV), |bytes| (read(bytes).0.seq + 1, hash(bytes)));
@@ -110,6 +110,10 @@ fn signing() -> [usize; 4] {
         of_type(HANDED_OVER, "confirmed"),
         of_type(ORDERED, "ruled"),
     ]
+}
+
+fn beside_another(index: usize) -> LogEntry {
+    LogEntry { registry_entries: vec![b"{}".to_vec()], ..entry(index, &story()[index]) }
 }
 
 fn with_leaf(index: usize, leaf: Leaf) -> LogEntry {
@@ -225,6 +229,12 @@ fn entry_table() -> Vec<(&'static str, Option<Code>, Code)> {
             Code::Statement,
         ),
         ("a registry that is not there", says_to(alerted, |event| event.actor.reg = Some(OTHER)), Code::StaleReg),
+        (
+            "a registry whose registrars no policy names",
+            says(&crate::registries::update(alerted, "C", 1)),
+            Code::Registry,
+        ),
+        ("entries of a registry beside another event", says(&beside_another(alerted)), Code::Registry),
         ("an earlier time", says_to(alerted, |event| event.at = Millis(NOW.0 - 1)), Code::TimeRunsBack),
         ("the log of another key", says(&entry(0, &opened(&LogKey::from_seed(&[8; 32])))), Code::NotTheLog),
         (
