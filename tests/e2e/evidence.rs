@@ -11,7 +11,7 @@ use handoff_tests::matrix::cast::World;
 use handoff_tests::matrix::line::Line;
 use handoff_tests::matrix::methods::METHODS;
 use handoff_tests::matrix::scene::Scene;
-use handoff_tests::play::{intake, receive};
+use handoff_tests::play::{intake, note, receive};
 use handoff_tests::refusal::{Refusal, told};
 use std::path::Path;
 use std::process::Output;
@@ -117,8 +117,11 @@ async fn a_closed_case_is_exported_and_verified_and_proven_once_both_witnesses_s
 async fn a_mirror_gets_every_entry_and_a_checkpoint_it_can_compute_itself() -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
     let incident = receive(&app, intake(53.0, -7.5)).await?;
+    let request = note(&incident, "the caller rang again");
+    let receipt = told(app.client("a-dispatcher")?.incidents().note(request.clone()).await)?;
     let events = app.events().await?;
     let (entries, signed) = mirrored(&app, "b-witness", events).await?;
+    assert_eq!(entries[usize::try_from(receipt.position)?].leaf, receipt.leaf, "the reply is a signed receipt");
     let mut edge = Edge::new();
     for (index, entry) in entries.iter().enumerate() {
         assert_eq!(entry.index, index as u64);
@@ -131,6 +134,9 @@ async fn a_mirror_gets_every_entry_and_a_checkpoint_it_can_compute_itself() -> a
     ensure!(whole, "a case that was never handed over is in both mirrors");
     let (same, _) = mirrored(&app, "auditor", events).await?;
     assert_eq!(same, entries, "the auditor mirrors the same");
+
+    let again = told(app.client("a-dispatcher")?.incidents().note(request).await)?;
+    assert_eq!(again, api::MoveReply { replayed: true, ..receipt }, "a repeat gets the same receipt");
 
     // After kill -9 the same head is signed, to the byte, and the log of then is the beginning of the log of later.
     app.kill()?;
@@ -226,7 +232,7 @@ async fn a_witness_sees_and_changes_nothing_but_the_log() -> anyhow::Result<()> 
     assert_eq!(listed.err().map(|status| status.code()), Some(Code::PermissionDenied));
     let watched = witness.feed().watch(api::WatchRequest::default()).await;
     assert_eq!(watched.err().map(|status| status.code()), Some(Code::PermissionDenied));
-    let exported = witness.evidence().export_bundle(api::ExportBundleRequest { incident }).await;
+    let exported = witness.evidence().export_bundle(api::ExportBundleRequest { incident, disclose: false }).await;
     assert_eq!(exported.err().map(|status| status.code()), Some(Code::NotFound));
     // Whatever it asks of any other method, nothing is recorded.
     let (line, token) = (Line::to(&app)?, app.token(&who("a-witness")?)?);

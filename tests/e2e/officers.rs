@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tonic::Code;
 
 /// The registries of A and B, each with the keys of its responder and its duty officer.
-async fn enrol(app: &TestApp) -> anyhow::Result<(Book, Book)> {
+pub(crate) async fn enrol(app: &TestApp) -> anyhow::Result<(Book, Book)> {
     let mut books = (Book::default(), Book::default());
     for (side, station, book) in [("a", "A-01", &mut books.0), ("b", "B-07", &mut books.1)] {
         let responder = entry(&format!("{side}-resp"), station, &[Role::Responder])?;
@@ -44,14 +44,14 @@ async fn unit(app: &TestApp, side: &str, incident: &str, deployment: &str, statu
 }
 
 /// A case that both sides agreed to hand over, not signed yet.
-struct Agreed {
-    incident: String,
+pub(crate) struct Agreed {
+    pub(crate) incident: String,
     handoff: String,
     /// A's and B's units.
     units: [String; 2],
 }
 
-async fn agreed(app: &TestApp) -> anyhow::Result<Agreed> {
+pub(crate) async fn agreed(app: &TestApp) -> anyhow::Result<Agreed> {
     let incident = receive(app, intake(44.1, 86.35)).await?;
     let units = [id(), id()];
     unit(app, "a", &incident, &units[0], "ON_SCENE").await?;
@@ -87,7 +87,12 @@ fn transfer(of: &Agreed) -> api::GetStatementRequest {
     api::GetStatementRequest { incident, action: "transfer".into(), handoff, ..Default::default() }
 }
 
-async fn sign_request(app: &TestApp, of: &Agreed, who: &str, officer: &str) -> anyhow::Result<api::SignRequest> {
+pub(crate) async fn sign_request(
+    app: &TestApp,
+    of: &Agreed,
+    who: &str,
+    officer: &str,
+) -> anyhow::Result<api::SignRequest> {
     let (shown, signature) = signed(app, who, officer, transfer(of)).await?;
     Ok(api::SignRequest {
         request_id: id(),
@@ -106,8 +111,8 @@ async fn refused_sign(app: &TestApp, who: &str, request: api::SignRequest) -> an
     refused(app.client(who)?.handoffs().sign(api::SignRequest { request_id: id(), ..request }).await)
 }
 
-/// Takes over, handles, reports and confirms with keys, and closes.
-async fn finish(app: &TestApp, of: &Agreed) -> anyhow::Result<()> {
+/// Takes over, handles, reports and confirms with keys.
+pub(crate) async fn confirmed(app: &TestApp, of: &Agreed) -> anyhow::Result<()> {
     let Agreed { incident, handoff, units } = of;
     let request = api::TakeOverRequest {
         request_id: id(),
@@ -162,10 +167,13 @@ async fn finish(app: &TestApp, of: &Agreed) -> anyhow::Result<()> {
         ..Default::default()
     };
     told(app.client("a-duty")?.handoffs().confirm(request).await)?;
-    unit(app, "b", incident, &units[1], "RELEASED").await?;
+    unit(app, "b", incident, &units[1], "RELEASED").await
+}
+
+pub(crate) async fn close(app: &TestApp, incident: &str) -> anyhow::Result<()> {
     let request = api::CloseRequest {
         request_id: id(),
-        incident: incident.clone(),
+        incident: incident.into(),
         expected: seen(&case(app, "b-duty", incident).await?),
         code: "DONE".into(),
         ..Default::default()
@@ -219,7 +227,8 @@ async fn both_sides_sign_with_keys_of_their_own_and_the_bundle_rests_on_nobodys_
     let reply = told(app.client("a-responder")?.handoffs().sign(good.clone()).await)?;
     let other = sign_request(&app, &first, "b-responder", "b-resp").await?;
     told(app.client("b-responder")?.handoffs().sign(other).await)?;
-    finish(&app, &first).await?;
+    confirmed(&app, &first).await?;
+    close(&app, &first.incident).await?;
     judged(&app).await?;
 
     let export = ["export", &first.incident, "--to", "case.evidence.zip"];

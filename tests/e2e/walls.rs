@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fuzz", &[]),
     ("store", &["domain"]),
     ("engine", &["domain", "territory", "evidence", "store"]),
-    ("client", &["domain", "proto"]),
+    ("client", &["domain", "evidence", "proto"]),
     ("witness", &["domain", "evidence", "client"]),
     ("server", &["domain", "territory", "evidence", "proto", "store", "engine"]),
     ("cli", &["domain", "territory", "evidence", "engine", "client", "server", "witness"]),

@@ -14,7 +14,7 @@ from handoff.v1 import directory_objects_pb2 as objects
 from handoff.v1 import directory_orders_pb2 as orders
 from handoff.v1 import directory_pb2_grpc, feed_pb2_grpc, handoffs_pb2_grpc, incidents_pb2_grpc
 from handoff.v1 import audit_pb2 as audit
-from handoff.v1 import audit_pb2_grpc
+from handoff.v1 import audit_pb2_grpc, evidence_pb2_grpc
 from handoff.v1 import feed_pb2 as feed
 from handoff.v1 import form_pb2 as form
 from handoff.v1 import handoff_moves_pb2 as handoff_moves
@@ -30,6 +30,7 @@ SERVICES = {
     "handoffs": handoffs_pb2_grpc.HandoffServiceStub,
     "feed": feed_pb2_grpc.FeedServiceStub,
     "audit": audit_pb2_grpc.AuditServiceStub,
+    "evidence": evidence_pb2_grpc.EvidenceServiceStub,
 }
 SIDES = {
     "a": ("A", "A-01", "cad-a", ("a-disp", "a-duty", "a-resp")),
@@ -239,19 +240,20 @@ def sign(play, name):
     return statement.digest
 
 
-def transfer(play):
+def agree(play):
     unit(play, "b-system", fresh(), "B-07-U1", "ON_SCENE", "b-resp")
-    agree = handoff_moves.AgreeRequest(
+    agreed = handoff_moves.AgreeRequest(
         expected=play.seen_form("b-duty"),
         handoff=play.handoff,
         version=1,
         number="B-2031",
         signer=values.Signer(officer="b-resp"),
     )
-    play.move(play["b-duty"].handoffs.Agree, play.about(agree))
+    play.move(play["b-duty"].handoffs.Agree, play.about(agreed))
     play.stands("the agreement", "ON_SCENE", "A/A-01", "AGREED")
-    digests = {sign(play, "a-responder"), sign(play, "b-responder")}
-    play.tally.equal("both sides sign the same digest", len(digests), 1)
+
+
+def take_over(play):
     play.stands("both signatures", "ON_SCENE", "A/A-01", "AGREED")
     taken = result_moves.TakeOverRequest(expected=play.seen_form("b-duty"), handoff=play.handoff, version=1)
     play.move(play["b-duty"].handoffs.TakeOver, play.about(taken))
@@ -259,10 +261,34 @@ def transfer(play):
     play.tally.equal("the tenure counts up", case.tenure, 2)
 
 
-def result(play):
+def transfer(play):
+    agree(play)
+    digests = {sign(play, "a-responder"), sign(play, "b-responder")}
+    play.tally.equal("both sides sign the same digest", len(digests), 1)
+    take_over(play)
+
+
+def handle(play):
     handled = incident_moves.DeclareHandledRequest(expected=play.seen("b-duty"), result="road cleared")
     play.move(play["b-duty"].incidents.DeclareHandled, play.about(handled))
     play.stands("handled", "HANDLED", "B/B-07", "TAKEN_OVER")
+
+
+def close(play):
+    """Closes the case that is confirmed; the receipt of it."""
+    closing = incident_moves.CloseRequest(expected=play.seen("b-duty"), code="DONE")
+    receipt = play.move(play["b-duty"].incidents.Close, play.about(closing))
+    case = play.stands("closing", "CLOSED", "B/B-07", "CONFIRMED")
+    play.tally.equal("a closed case owes nothing", len(case.obligations), 0)
+    marks = case.milestones
+    done = [marks.received, marks.dispatched, marks.handled, marks.transferred, marks.signed_off, marks.closed]
+    play.tally.equal("every milestone is done", [one.mark for one in done], ["DONE"] * 6)
+    play.tally.check("each with its time", all(one.HasField("reach_time") for one in done), done)
+    return receipt
+
+
+def result(play):
+    handle(play)
     report = result_moves.ReportRequest(
         expected=play.seen_result("b-duty"), code="DONE", result="no further measures", level="attested"
     )
@@ -271,14 +297,7 @@ def result(play):
     confirm = result_moves.ConfirmRequest(expected=play.seen_result("a-duty"), report=1, level="attested")
     play.move(play["a-duty"].handoffs.Confirm, play.about(confirm))
     play.stands("the confirmation", "HANDLED", "B/B-07", "CONFIRMED")
-    close = incident_moves.CloseRequest(expected=play.seen("b-duty"), code="DONE")
-    play.move(play["b-duty"].incidents.Close, play.about(close))
-    case = play.stands("closing", "CLOSED", "B/B-07", "CONFIRMED")
-    play.tally.equal("a closed case owes nothing", len(case.obligations), 0)
-    marks = case.milestones
-    done = [marks.received, marks.dispatched, marks.handled, marks.transferred, marks.signed_off, marks.closed]
-    play.tally.equal("every milestone is done", [one.mark for one in done], ["DONE"] * 6)
-    play.tally.check("each with its time", all(one.HasField("reach_time") for one in done), done)
+    close(play)
 
 
 def trace(play):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Clients of other makers against the built service: a Python client plays a whole transfer, Python's standard library
-# speaks gRPC-Web, `buf curl` asks by reflection, and tokens come from an identity provider over the network.
+# speaks gRPC-Web, `buf curl` asks by reflection, and tokens come from an identity provider over the network. What proves
+# a case is checked by openssl, Sigsum's tools and py_webauthn.
 # `tests/run foreign` starts this file and gives it HANDOFF_BIN, HANDOFF_FOREIGN_PYTHON, HANDOFF_FOREIGN_BUF and
 # HANDOFF_FOREIGN_OIDC. Its last line counts: `N passed, N failed`.
 set -euo pipefail
@@ -26,7 +27,7 @@ trap finish EXIT
 
 # ---- the service -------------------------------------------------------------------------------
 
-parties='["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin"]'
+parties='["adapter", "dispatcher", "responder", "duty_officer", "supervisor", "admin", "witness"]'
 
 organisation() { # ID KIND ROLES
   cat <<TOML
@@ -61,6 +62,8 @@ url = "sqlite:handoff.db"
 
 [evidence]
 log_key_file = "log.key"
+policy_file = "handoff.policy"
+mark_file = "handoff.mark"
 
 [sealing]
 key_file = "sealing.key"
@@ -73,6 +76,23 @@ TOML
   organisation B party "$parties"
   organisation SUP superior '["superior"]'
   organisation AUD audit '["auditor"]'
+}
+
+# The registrars and the witness of each side, and the policy that names them.
+agree_on_a_policy() {
+  local org registrar file key options=()
+  for org in A B; do
+    for registrar in first second; do
+      file=$folder/${org,,}-$registrar.registrar
+      key=$("$HANDOFF_BIN" keys registrar --to "$file")
+      options+=(--registrar "$org=$key")
+    done
+    file=$folder/${org,,}.witness
+    "$HANDOFF_BIN" keys new --to "$file" >/dev/null
+    key=$("$HANDOFF_BIN" witness key --name "${org,,}.invalid/witness" --key-file "$file")
+    options+=(--witness "$org=$key")
+  done
+  "$HANDOFF_BIN" policy new --config "$folder/handoff.toml" "${options[@]}" >"$folder/handoff.policy"
 }
 
 token() { # NAME ORG SUBJECT ROLE [STATION [CLIENT]]
@@ -90,6 +110,7 @@ write_tokens() {
     token "$side-duty" "$org" "$side-duty" duty_officer "$station"
     token "$side-responder" "$org" "$side-resp" responder "$station"
     token "$side-admin" "$org" "$side-admin" admin "$station"
+    token "$side-witness" "$org" "witness-$side" witness
   done
   token auditor AUD au-1 auditor
 }
@@ -171,6 +192,7 @@ main() {
   umask 077
   "$HANDOFF_BIN" dev-ca --folder "$folder" --org A --org B --org SUP --org AUD >/dev/null
   write_config >"$folder/handoff.toml"
+  agree_on_a_policy
   "$HANDOFF_BIN" db migrate --config "$folder/handoff.toml"
   write_tokens
   stubs
@@ -178,7 +200,8 @@ main() {
   part "a transfer in Python" python "$here/client.py"
   part "gRPC-Web over HTTP/1.1" python "$here/web.py"
   part "buf curl by reflection" reflected
-  mkdir "$folder/oidc"
+  mkdir "$folder/proof" "$folder/oidc"
+  part "a case proven to programs of other makers" python "$here/evidence.py" "$folder/proof"
   part "a foreign identity provider" python "$here/oidc.py" "$folder/oidc"
 
   local passed failed

@@ -32,6 +32,7 @@ pub mod pair;
 pub mod planted;
 pub mod play;
 pub mod projection;
+pub mod proving;
 pub mod raw;
 pub mod recorded;
 pub mod refusal;

@@ -63,6 +63,8 @@ pub struct Reply {
     pub answer: Answer,
     /// Given before for the same request id.
     pub replayed: bool,
+    /// The signature of the leaf of the last event recorded: with its hash a signed receipt. None of an earlier answer.
+    pub leaf: Option<[u8; 64]>,
 }
 
 /// One command on its way.

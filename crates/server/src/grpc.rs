@@ -26,10 +26,12 @@ use handoff_domain::command::Act;
 use handoff_domain::ids::{IncidentId, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{Millis, SECOND};
+use handoff_engine::answer::Done;
 use handoff_engine::memory::{Entry, LoadError};
 use handoff_engine::sealing::Sealing;
 use handoff_engine::writer::Availability;
 use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
+use handoff_evidence::event::decode;
 use handoff_proto::v1;
 use handoff_proto::view::timestamp;
 use handoff_proto::{Decoded, DecodedOrder, IntoCommand, IntoOrder, Seal, Violations, comparable};
@@ -201,7 +203,7 @@ impl Gate {
         let engine = self.engine().clone();
         let command = async move { engine.submit(caller, request_id, content, task, disclosures, point).await };
         let reply = self.whole(under_way, turn, command).await;
-        let mut reply = self.reply(&session.caller, method, reply)?;
+        let mut reply = self.reply(&session.caller, method, reply).await?;
         if let Some(receiver) = receiver.and_then(|station| self.engine().directory().seat(&station)) {
             let reach = self.reach(&receiver);
             reply.get_mut().receiver_connected = Some(reach.is_none());
@@ -226,7 +228,7 @@ impl Gate {
         let turn = self.turn(&caller.org);
         let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
         let reply = self.whole(under_way, turn, order).await;
-        self.reply(&session.caller, method, reply)
+        self.reply(&session.caller, method, reply).await
     }
 
     /// Turns of an organisation's decisions.
@@ -264,14 +266,15 @@ impl Gate {
         answered.await.unwrap_or(Err(NoAnswer::Unknown))
     }
 
-    fn reply(
+    async fn reply(
         &self,
         caller: &Caller,
         method: &'static str,
         reply: Result<Reply, NoAnswer>,
     ) -> Result<Response<v1::MoveReply>, Status> {
         match reply {
-            Ok(Reply { answer: Answer::Done(done), replayed }) => Ok(Response::new(v1::MoveReply {
+            Ok(Reply { answer: Answer::Done(done), replayed, leaf }) => Ok(Response::new(v1::MoveReply {
+                leaf: self.receipt(caller, &done, leaf).await?,
                 position: done.position,
                 incident: done.incident.to_string(),
                 version: done.version,
@@ -284,6 +287,22 @@ impl Gate {
             Err(NoAnswer::Unknown) => Err(status(&Refusal::new(Reason::OutcomeUnknown))),
             Err(NoAnswer::Reused) => Err(status(&Refusal::new(Reason::RequestIdReused).field("request_id"))),
         }
+    }
+
+    /// The leaf of the last event a command recorded. Of an earlier answer it is read back.
+    async fn receipt(&self, caller: &Caller, done: &Done, leaf: Option<[u8; 64]>) -> Result<Vec<u8>, Status> {
+        let recorders = self.engine().tree().recorders();
+        // What an admin brings for the registrars is recorded for the operator.
+        if let Some(signature) = leaf
+            && !self.engine().directory().registries.values().any(|registry| registry.stream == done.incident)
+        {
+            return Ok(recorders.stored(&caller.org, done.hash, signature).bytes().to_vec());
+        }
+        let row = self.engine().reader().event_at(done.position).await.map_err(|error| store_away(&error))?;
+        let Some(row) = row else { return Ok(Vec::new()) };
+        let read = decode(&row.bytes);
+        let (event, _) = read.map_err(|error| unreadable(&LoadError::Decode(row.position, Box::new(error))))?;
+        Ok(recorders.stored(&event.actor.org, row.hash, row.leaf).bytes().to_vec())
     }
 
     /// A read that was refused: recorded where it says that the caller had no right.

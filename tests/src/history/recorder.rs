@@ -93,7 +93,7 @@ impl Recorder {
     /// What the engine gave, in its class.
     pub fn replied(&self, op: u64, reply: &Result<Reply, NoAnswer>) {
         match reply {
-            Ok(Reply { answer: answer @ Answer::Done(done), replayed }) => {
+            Ok(Reply { answer: answer @ Answer::Done(done), replayed, .. }) => {
                 self.ok(Acked {
                     op,
                     answer: Bytes(answer.to_bytes().unwrap_or_default()),

@@ -40,6 +40,8 @@ struct News {
     directory: Option<Arc<Directory>>,
     entries: Vec<(OrgId, FeedEntry)>,
     leaves: Vec<NewLeaf>,
+    /// Of each job: the signature of its last event's leaf, where it recorded one.
+    receipts: Vec<Option<[u8; 64]>>,
     position: u64,
 }
 
@@ -185,7 +187,8 @@ impl<'m> Open<'m> {
         add_chores(&mut rows, &chores);
         let cases = change.cases.iter().filter_map(|(id, entry)| Some((*id, entry.clone()?))).collect();
         let (directory, position) = (change.directory.clone(), change.position);
-        let news = News { cases, directory, entries: published, leaves, position };
+        let receipts = outcomes.iter().map(|outcome| receipt(outcome, &rows)).collect();
+        let news = News { cases, directory, entries: published, leaves, receipts, position };
         Round { jobs, chores, outcomes, rows, change, news, looked_up }
     }
 }
@@ -211,16 +214,16 @@ struct Board<'w> {
 impl Board<'_> {
     /// Publishes what is durable, then answers those who wait for it.
     fn tell(&self, news: News, jobs: VecDeque<Job>, outcomes: Vec<Outcome>, chores: Vec<Chore>) {
-        let News { cases, directory, entries, leaves, position } = news;
+        let News { cases, directory, entries, leaves, receipts, position } = news;
         if let Some(directory) = directory {
             self.directory.send_replace(directory);
         }
         self.published.publish(entries, cases.into_iter(), leaves, position);
-        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+        for ((job, outcome), leaf) in jobs.into_iter().zip(outcomes).zip(receipts) {
             answer(
                 job,
                 match outcome {
-                    Outcome::Answer(answer, replayed) => Ok(Reply { answer, replayed }),
+                    Outcome::Answer(answer, replayed) => Ok(Reply { answer, replayed, leaf }),
                     Outcome::Reused => Err(NoAnswer::Reused),
                     Outcome::Nothing => Err(NoAnswer::Unknown),
                 },
@@ -234,6 +237,13 @@ impl Board<'_> {
             }
         }
     }
+}
+
+/// The signature of the leaf of the last event a command recorded.
+fn receipt(outcome: &Outcome, rows: &Batch) -> Option<[u8; 64]> {
+    let Outcome::Answer(Answer::Done(done), false) = outcome else { return None };
+    let at = usize::try_from(done.position.checked_sub(rows.expected)?).ok()?;
+    rows.events.get(at).map(|row| row.leaf)
 }
 
 /// A command with nothing left to do: its first answer, if it is a repeat, else a refusal nobody stores.

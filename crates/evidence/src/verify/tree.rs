@@ -11,7 +11,7 @@ use crate::report::{CheckId, Detail, Place, Problem, Proven};
 use crate::sigsum::SigsumProof;
 use crate::tlog_proof::TlogProof;
 use handoff_domain::ids::Digest;
-use handoff_domain::time::Millis;
+use handoff_domain::time::{Millis, SECOND};
 use std::collections::BTreeSet;
 
 /// What the signatures of a checkpoint come to.
@@ -96,7 +96,9 @@ pub(super) fn judge(
     if policy.quorum(&BTreeSet::new()) {
         tally.warn(id, place.clone(), Problem::NoWitnesses, []);
     }
-    let times = times.iter().min().copied().zip(times.iter().max().copied());
+    // A witness names the second in which it signs: the last one had signed by its end.
+    let last = times.iter().max().map(|last| last.plus(SECOND - 1));
+    let times = times.iter().min().copied().zip(last);
     Some(Judged { witnesses: verified.into_iter().map(str::to_owned).collect(), times })
 }
 

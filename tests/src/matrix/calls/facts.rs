@@ -116,7 +116,7 @@ fn read(name: &str, scene: &Scene) -> Option<Vec<u8>> {
         "GetIncident" => wire(&api::GetIncidentRequest { incident }),
         "Trace" => wire(&api::TraceRequest { incident, after_seq: 0 }),
         "WhyOpen" => wire(&api::WhyOpenRequest { incident }),
-        "ExportBundle" => wire(&api::ExportBundleRequest { incident }),
+        "ExportBundle" => wire(&api::ExportBundleRequest { incident, disclose: true }),
         "OpenSealed" => wire(&api::OpenSealedRequest { incident, fields: fields() }),
         "Erase" => {
             let (request_id, fields, basis) = (id(), fields(), "COURT_ORDER".into());

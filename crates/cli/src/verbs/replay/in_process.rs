@@ -134,7 +134,7 @@ impl Drive for InProcess {
 
 fn outcome(answered: Result<Reply, NoAnswer>) -> Result<Outcome, Away> {
     match answered {
-        Ok(Reply { answer: Answer::Done(done), replayed }) => {
+        Ok(Reply { answer: Answer::Done(done), replayed, .. }) => {
             let Done { position, version, hash, .. } = done;
             let receipt = Receipt { position, version, event_hash: hash.to_string() };
             Ok(if replayed { Outcome::Repeated(Some(receipt)) } else { Outcome::Done(receipt) })

@@ -35,7 +35,7 @@ async fn ask(engine: &Engine, order: Order) -> Result {
 
 fn done(reply: &Result) -> &Done {
     match reply {
-        Ok(Reply { answer: Answer::Done(done), replayed: false }) => done,
+        Ok(Reply { answer: Answer::Done(done), replayed: false, leaf: Some(_) }) => done,
         other => panic!("{other:?}"),
     }
 }

@@ -54,7 +54,7 @@ impl Gate {
         let turn = self.turn(&caller.org);
         let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
         let reply = self.whole(under_way, turn, order).await;
-        self.reply(&session.caller, method, reply)
+        self.reply(&session.caller, method, reply).await
     }
 
     /// Reads the file, names what is wrong with it, and sees that every claimant is a station of the directory.

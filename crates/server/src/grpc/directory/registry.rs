@@ -36,7 +36,7 @@ impl Gate {
         let turn = self.turn(&caller.org);
         let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
         let reply = self.whole(under_way, turn, order).await;
-        self.reply(&session.caller, method, reply)
+        self.reply(&session.caller, method, reply).await
     }
 
     pub(super) async fn registry(
