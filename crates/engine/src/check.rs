@@ -77,6 +77,7 @@ async fn check(reader: &dyn Reader, vault: Option<&Vault>) -> Result<Report, Loa
     }
     both_tell(&log, &twins, &mut tally);
     answers::recent(reader, &log, &mut claims, &mut tally).await?;
+    stored::registries(reader, &log, &mut tally).await?;
     stored::no_strangers(reader, &log, &mut tally).await?;
     feeds::check(reader, &log, &told, &mut tally).await?;
     Ok(tally.into_report(head.position, log.incidents.len() as u64))

@@ -6,6 +6,7 @@ use super::{CHECK_PAGE_EVENTS, unread};
 use crate::memory::LoadError;
 use handoff_domain::caller::{OPERATOR, Role};
 use handoff_domain::directory::is_directory;
+use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{AgreementId, Digest, IncidentId, OrgId, StationId};
 use handoff_domain::time::Millis;
@@ -57,6 +58,8 @@ pub(super) struct Log {
     /// Chains of the streams that are no incident.
     chains: HashMap<IncidentId, Chain>,
     proposed_by: HashMap<(AgreementId, u64), OrgId>,
+    /// Updates of key registries, each with its position.
+    pub(super) registries: Vec<(u64, RegistryUpdated)>,
     last: Option<(Digest, Millis)>,
 }
 
@@ -145,6 +148,9 @@ impl Log {
         if let Body::StationSet(is) = &event.body {
             let entry = (event.actor.org.clone(), row.position);
             self.stations.known.entry(is.station.clone()).or_insert(entry);
+        }
+        if let Body::RegistryUpdated(is) = &event.body {
+            self.registries.push((row.position, is.clone()));
         }
         if let Body::AgreementProposed(is) = &event.body {
             self.proposed_by.insert((is.agreement, is.version), event.actor.org.clone());

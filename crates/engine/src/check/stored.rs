@@ -8,9 +8,11 @@ use crate::memory::LoadError;
 use crate::rows;
 use crate::vault::{Vault, VaultError};
 use handoff_domain::Case;
+use handoff_domain::ids::OrgId;
 use handoff_evidence::disclosure::verify;
+use handoff_evidence::registry::Book;
 use handoff_store::query::{CaseFilter, PAGE_ROWS_MAX};
-use handoff_store::rows::{CaseRow, HandoffRow, ObligationRow, PartyRow};
+use handoff_store::rows::{CaseRow, HandoffRow, ObligationRow, PartyRow, RegistryRow};
 use handoff_store::{Batch, Reader, StoreError};
 use std::collections::BTreeMap;
 
@@ -193,6 +195,30 @@ pub(super) async fn personal(
             tally.holds_or(Rule::Replay, spot, !replay.erased.contains(&place), wrong, at);
         }
         from = to + 1;
+    }
+    Ok(())
+}
+
+/// The entries of key registries that are kept beside the log give the number and the root that each update says.
+pub(super) async fn registries(reader: &dyn Reader, log: &Log, tally: &mut Tally) -> Result<(), LoadError> {
+    let mut books: BTreeMap<OrgId, (Vec<RegistryRow>, Option<Book>)> = BTreeMap::new();
+    for (position, update) in &log.registries {
+        if !books.contains_key(&update.org) {
+            let rows = reader.registry(update.org.clone()).await.map_err(unread)?;
+            books.insert(update.org.clone(), (rows, Some(Book::default())));
+        }
+        let Some((rows, book)) = books.get_mut(&update.org) else { continue };
+        let changed: Vec<_> =
+            rows.iter().filter(|row| row.version == update.version).map(|row| row.entry.as_slice()).collect();
+        let next = book.take().and_then(|book| book.with(update.version, &changed).ok());
+        let state = next.as_ref().and_then(|next| next.state().ok());
+        let same = state.is_some_and(|state| (state.count(), state.root()) == (update.count, update.root));
+        let wrong = (
+            "the keys kept beside the log are not those of the registry's update",
+            "日志旁的密钥登记项与登记册更新不符",
+        );
+        tally.holds_or(Rule::Replay, Spot::position(*position), same, wrong, || update.org.to_string());
+        *book = next;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod applied;
 mod play;
+mod registries;
 mod tamper;
 mod world;
 

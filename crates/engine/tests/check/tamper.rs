@@ -26,6 +26,7 @@ pub(crate) struct Tampered {
     pub(crate) answer: Change<AnswerRow>,
     pub(crate) feed: ChangeFeed,
     pub(crate) personal: Change<PersonalRow>,
+    pub(crate) registry: Change<Vec<RegistryRow>>,
 }
 
 impl Tampered {
@@ -39,6 +40,7 @@ impl Tampered {
             answer: Box::new(|row| row),
             feed: Box::new(|_, page| page),
             personal: Box::new(|row| row),
+            registry: Box::new(|rows| rows),
         }
     }
 }
@@ -113,7 +115,6 @@ impl Reader for Tampered {
         cosignatures(size: u64) -> Vec<CosignatureRow>;
         cosigned_from(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
         cosigned_up_to(key: [u8; 32], size: u64) -> Option<CosignatureRow>;
-        registry(org: OrgId) -> Vec<RegistryRow>;
         counts(now: Millis) -> Counts;
         size() -> Size;
     }
@@ -162,6 +163,10 @@ impl Reader for Tampered {
             let rows = self.under.personal(incident, from_seq, to_seq).await?;
             Ok(rows.into_iter().map(&self.personal).collect())
         })
+    }
+
+    fn registry(&self, org: OrgId) -> Read<'_, Vec<RegistryRow>> {
+        Box::pin(async move { Ok((self.registry)(self.under.registry(org).await?)) })
     }
 
     fn close(&self) -> Pending<'_, ()> {

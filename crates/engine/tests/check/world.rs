@@ -12,7 +12,7 @@ use handoff_engine::recorders::Recorders;
 use handoff_engine::tree::Tree;
 use handoff_engine::vault::Vault;
 use handoff_engine::writer::IDLE_MS;
-use handoff_engine::{Answer, Done, Engine, Organisation, Task, open_log};
+use handoff_engine::{Answer, Beside, Done, Engine, Organisation, Task, open_log};
 use handoff_evidence::disclosure::Disclosure;
 use handoff_evidence::log::LogKey;
 use handoff_store::{Options, Reader};
@@ -156,7 +156,12 @@ impl World {
 
     /// An order of an organisation's admin, or of a duty officer.
     pub(crate) async fn order(&self, name: &str, order: Order) {
-        let task = Task::Directory { order, claimed_at: None, beside: None };
+        self.order_beside(name, order, None).await;
+    }
+
+    /// The same with what is kept beside the log.
+    pub(crate) async fn order_beside(&self, name: &str, order: Order, beside: Option<Beside>) {
+        let task = Task::Directory { order, claimed_at: None, beside };
         let answer = self.submit(&admin(name), task, Vec::new()).await;
         assert!(matches!(answer, Answer::Done(_)), "{answer:?}");
     }
