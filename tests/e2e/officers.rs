@@ -6,6 +6,7 @@ use super::statements::{on_form, on_result};
 use anyhow::{Context, ensure};
 use handoff_client::{api, signing};
 use handoff_domain::caller::Role;
+use handoff_domain::time::Millis;
 use handoff_evidence::policy::Policy;
 use handoff_evidence::registry::{Book, Entry, Status};
 use handoff_tests::app::{POLICY, TestApp};
@@ -242,7 +243,8 @@ async fn both_sides_sign_with_keys_of_their_own_and_the_bundle_rests_on_nobodys_
     println!("{} bytes\n{report}", std::fs::metadata(&bundle)?.len());
 
     // Revoked: what it signed stands, it signs nothing more; and a repeat is what it was.
-    let revoked = Entry { status: Status::Revoked, ..entry("a-resp", "A-01", &[Role::Responder])? };
+    let (status, compromised_since) = (Status::Revoked, Some(Millis(1_795_435_200_000)));
+    let revoked = Entry { status, compromised_since, ..entry("a-resp", "A-01", &[Role::Responder])? };
     told(app.client("a-admin")?.directory().update_registry(update("A", &mut a, &[revoked])?).await)?;
     app.kill()?;
     app.start()?;
@@ -261,6 +263,7 @@ async fn both_sides_sign_with_keys_of_their_own_and_the_bundle_rests_on_nobodys_
     ensure!(audit(&app, &export)?.status.success());
     let (code, report) = verified(&app, &bundle, &["--require-signed"])?;
     assert_eq!(code, Some(0), "a bundle made after the revocation: {report}");
+    ensure!(report.contains("2026-11-23T12:00:00.000Z"), "the doubt about the key is told: {report}");
     app.stop().await?;
     app.check()?;
     Ok(())

@@ -504,6 +504,17 @@ impl Act {
     }
 }
 
+/// The registry an update was looked at against: it is the next state of that one and of no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookedAt {
+    /// It was not: another version follows, so that it is a repeat or stale.
+    Nothing,
+    /// Nothing was enrolled.
+    Empty,
+    /// The registry of the event with this hash.
+    On(Digest),
+}
+
 /// A change of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -531,6 +542,8 @@ pub enum Order {
         stream: IncidentId,
         /// What it becomes.
         update: RegistryUpdated,
+        /// What its entries and signatures were looked at against.
+        looked_at: LookedAt,
     },
     /// The incoming duty officer takes a station's shift.
     TakeShift(StationId),

@@ -342,18 +342,8 @@ impl<'a> Draft<'a> {
     }
 
     /// A decision's sign-off at the level given, over the statement of this case, and who signs.
-    fn sign_off(
-        &self,
-        body: &Body,
-        sign: &Sign,
-        what: Statement<'_>,
-        terms: Option<&Terms>,
-    ) -> Result<(Actor, SignOff), Refusal> {
+    fn sign_off(&self, body: &Body, sign: &Sign, what: Statement<'_>) -> Result<(Actor, SignOff), Refusal> {
         let Sign { level, statement: shown, signature } = sign.clone();
-        let least = terms.and_then(|terms| terms.level).unwrap_or(Level::Attested);
-        if !level.at_least(least) {
-            return Err(Refusal::new(Reason::LevelTooWeak).field("level").with("least", least));
-        }
         let mut signer = self.actor_for(body)?;
         let statement = self.ctx.digests.statement(self.case()?, &signer, what);
         if shown.is_some_and(|shown| shown != statement) {

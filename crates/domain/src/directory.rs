@@ -7,7 +7,7 @@ use crate::event::{Body, Event};
 use crate::ids::{
     AgreementId, Digest, DrillId, IncidentId, LOG_STREAM, MapRef, OfficerId, OrgId, StationId, StationRef, UnitId,
 };
-use crate::time::Millis;
+use crate::time::{MINUTE, Millis};
 use crate::values::{Label, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -83,6 +83,23 @@ pub struct RegistryHead {
     pub root: Digest,
     /// How many there are.
     pub count: u64,
+    /// When the last [`REGISTRY_UPDATES_MAX`] updates were made, oldest first.
+    pub times: Vec<Millis>,
+}
+
+/// Most updates of one registry in [`REGISTRY_UPDATES_MS`]. Keys change hands of people; each update costs the other side's
+/// witness a look at the whole registry.
+pub const REGISTRY_UPDATES_MAX: usize = 16;
+/// See [`REGISTRY_UPDATES_MAX`]; in milliseconds.
+pub const REGISTRY_UPDATES_MS: i64 = 10 * MINUTE;
+
+impl RegistryHead {
+    /// Whether another update may come at that time.
+    #[must_use]
+    pub fn has_room(&self, now: Millis) -> bool {
+        let oldest = self.times.first().filter(|_| self.times.len() >= REGISTRY_UPDATES_MAX);
+        oldest.is_none_or(|oldest| now.since(*oldest) >= REGISTRY_UPDATES_MS)
+    }
 }
 
 /// Everything commands are decided under besides the case itself.
@@ -215,7 +232,11 @@ impl Directory {
         }
         if let Body::RegistryUpdated(is) = &event.body {
             let (stream, version, root, count) = (event.incident, is.version, is.root, is.count);
-            self.registries.insert(is.org.clone(), RegistryHead { stream, version, event: hash, root, count });
+            let mut times = self.registries.remove(&is.org).map(|head| head.times).unwrap_or_default();
+            times.push(event.at);
+            let old = times.len().saturating_sub(REGISTRY_UPDATES_MAX);
+            times.drain(..old);
+            self.registries.insert(is.org.clone(), RegistryHead { stream, version, event: hash, root, count, times });
         }
         self.take_shared(&event.body, &org, hash);
         self.take_drill(&event.body);

@@ -299,7 +299,8 @@ impl Engine {
             let found = self.signed_by(&caller, statement, signature).await;
             fresh.signed_by = Some(found.map_err(|error| {
                 tracing::error!(error = &error as &dyn std::error::Error, "a registry of keys cannot be read");
-                NoAnswer::NotAccepted(Reason::NotAccepted)
+                // It may be a repeat of what was accepted long ago: asking again is safe, and nothing else is known.
+                NoAnswer::Unknown
             })?);
         }
         let decides = match &task {

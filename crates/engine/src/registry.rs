@@ -7,13 +7,15 @@
 use crate::engine::Engine;
 use crate::tree::Witnesses;
 use handoff_domain::caller::{Caller, Role};
+use handoff_domain::command::LookedAt;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::ids::{Digest, IncidentId, OrgId};
 use handoff_domain::keys::SignedBy;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::values::KeySignature;
-use handoff_evidence::registry::{Book, BookError, Entry, Status};
+use handoff_evidence::policy::Policy;
+use handoff_evidence::registry::{Book, BookError, Entry, Status, has_role};
 use handoff_evidence::signoff::{Claim, verify_claim};
 use handoff_store::rows::RegistryRow;
 use handoff_store::{Reader, StoreError};
@@ -75,16 +77,24 @@ pub fn book_of(org: &OrgId, rows: &[RegistryRow], version: u64) -> Result<Book, 
     }
     let mut book = Book::default();
     for (version, entries) in changed {
-        let next = book.with(version, &entries);
-        book = next.map_err(|error| RegistryError::Changed(org.clone(), Some(Box::new(error))))?;
+        let taken = book.take(version, &entries);
+        taken.map_err(|error| RegistryError::Changed(org.clone(), Some(Box::new(error))))?;
     }
     if book.version() == version { Ok(book) } else { Err(RegistryError::Changed(org.clone(), None)) }
 }
 
 /// What of a key's signature can be said without the case.
-fn judge(book: &Book, reg: Digest, statement: Option<Digest>, signature: &KeySignature) -> Result<SignedBy, Refusal> {
+fn judge(
+    book: &Book,
+    policy: Option<&Policy>,
+    reg: Digest,
+    statement: Option<Digest>,
+    signature: &KeySignature,
+) -> Result<SignedBy, Refusal> {
     let statement = statement.ok_or_else(|| Refusal::new(Reason::InvalidField).field("statement"))?;
-    let entry = book.entry(signature.key.as_str()).filter(|entry| entry.status == Status::Active);
+    let has_other_role = |entry: &Entry| policy.is_some_and(|policy| has_role(policy, entry));
+    let entry = book.entry(signature.key.as_str());
+    let entry = entry.filter(|entry| entry.status == Status::Active && !has_other_role(entry));
     let entry: &Entry = entry.ok_or_else(not_enrolled)?;
     let claim = Claim::from(signature);
     verify_claim(entry, entry.level, &statement, &claim)
@@ -131,11 +141,13 @@ impl Engine {
         let reg = directory.registries.get(&caller.org).and_then(|head| head.event);
         let Some(reg) = reg else { return Ok(Err(not_enrolled())) };
         let book = self.registries().book(self.reader(), &directory, &caller.org).await?;
-        Ok(judge(&book, reg, statement, signature))
+        let policy = self.tree().witnesses().map(Witnesses::policy);
+        Ok(judge(&book, policy, reg, statement, signature))
     }
 
-    /// The stream of a registry, once its next state was looked at: the entries give the root, and the registrars of the
-    /// policy signed it. Another version than the next one is left to the writer: it may be a repeat that has its answer.
+    /// The stream of a registry, and against which registry the update was looked at: its entries give the root, and the
+    /// registrars of the policy signed it. Another version than the next one is looked at against nothing: it may be a repeat
+    /// that has its answer, and is not taken otherwise.
     ///
     /// # Errors
     /// The store does not answer; inside, the refusal.
@@ -144,7 +156,7 @@ impl Engine {
         caller: &Caller,
         update: &RegistryUpdated,
         entries: &[Vec<u8>],
-    ) -> Result<Result<IncidentId, Refusal>, RegistryError> {
+    ) -> Result<Result<(IncidentId, LookedAt), Refusal>, RegistryError> {
         let policy = self.tree().witnesses().map(Witnesses::policy);
         let registrars = policy.and_then(|policy| Some((policy, policy.registrars(&update.org)?)));
         // Whoever may not bring it at all is told so, and nothing of the other side's registry.
@@ -157,12 +169,15 @@ impl Engine {
         let Some((policy, registrars)) = registrars else {
             return Ok(Err(Refusal::new(Reason::EvidenceNotReady)));
         };
-        let book = self.registry(&update.org).await?;
+        let directory = self.directory();
+        let book = self.registries().book(self.reader(), &directory, &update.org).await?;
         if update.version != book.version().saturating_add(1) {
-            return Ok(Ok(registrars.stream));
+            return Ok(Ok((registrars.stream, LookedAt::Nothing)));
         }
         let checked = book.next(update, entries, policy);
         let wrong = |error: BookError| Refusal::new(Reason::RegistryInvalid).with("why", chain(&error));
-        Ok(checked.map(|_| registrars.stream).map_err(wrong))
+        let on =
+            directory.registries.get(&update.org).and_then(|head| head.event).map_or(LookedAt::Empty, LookedAt::On);
+        Ok(checked.map(|_| (registrars.stream, on)).map_err(wrong))
     }
 }

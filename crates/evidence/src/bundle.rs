@@ -28,7 +28,7 @@ pub(crate) mod signed;
 
 pub use derived::BUNDLE;
 pub use layout::EVENTS_MAX;
-pub use registry::{KeysUsed, Registry, Shown, keys_used};
+pub use registry::{KeysUsed, Registry, Shown, keys_used, updates_shown};
 pub use signed::{Action, Papers, SignedOff, Taken};
 
 use crate::archive::{self, ArchiveError, Files};

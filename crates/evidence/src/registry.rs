@@ -20,7 +20,7 @@ mod entry;
 mod tree;
 mod update;
 
-pub use book::{Book, BookError, CHANGED_MAX, has_role};
+pub use book::{Book, BookError, CHANGED_MAX, ENTRIES_MAX, ENTRY_BYTES_MAX, has_role};
 pub use entry::{Alg, Entry, EntryError, Kind, Status};
 pub use tree::{State, StateError, verify_path};
 pub use update::{History, HistoryError, RegistrarSignature, SignedUpdate, Update, UpdateError};

@@ -23,6 +23,7 @@ use crate::error::{FieldViolation, invalid_fields, status};
 use crate::tasks::Tasks;
 use handoff_domain::caller::Caller;
 use handoff_domain::command::Act;
+use handoff_domain::directory::Directory;
 use handoff_domain::ids::{IncidentId, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::{Millis, SECOND};
@@ -274,7 +275,7 @@ impl Gate {
     ) -> Result<Response<v1::MoveReply>, Status> {
         match reply {
             Ok(Reply { answer: Answer::Done(done), replayed, leaf }) => Ok(Response::new(v1::MoveReply {
-                leaf: self.receipt(caller, &done, leaf).await?,
+                leaf: self.receipt(caller, &done, leaf).await,
                 position: done.position,
                 incident: done.incident.to_string(),
                 version: done.version,
@@ -289,20 +290,21 @@ impl Gate {
         }
     }
 
-    /// The leaf of the last event a command recorded. Of an earlier answer it is read back.
-    async fn receipt(&self, caller: &Caller, done: &Done, leaf: Option<[u8; 64]>) -> Result<Vec<u8>, Status> {
+    /// The leaf of the last event a command recorded. Of an earlier answer it is read back. Empty where the store is away:
+    /// what was accepted is told as accepted all the same.
+    async fn receipt(&self, caller: &Caller, done: &Done, leaf: Option<[u8; 64]>) -> Vec<u8> {
         let recorders = self.engine().tree().recorders();
         // What an admin brings for the registrars is recorded for the operator.
-        if let Some(signature) = leaf
-            && !self.engine().directory().registries.values().any(|registry| registry.stream == done.incident)
-        {
-            return Ok(recorders.stored(&caller.org, done.hash, signature).bytes().to_vec());
+        let is_registry =
+            |directory: &Directory| directory.registries.values().any(|registry| registry.stream == done.incident);
+        if let Some(signature) = leaf.filter(|_| !is_registry(&self.engine().directory())) {
+            return recorders.stored(&caller.org, done.hash, signature).bytes().to_vec();
         }
-        let row = self.engine().reader().event_at(done.position).await.map_err(|error| store_away(&error))?;
-        let Some(row) = row else { return Ok(Vec::new()) };
-        let read = decode(&row.bytes);
-        let (event, _) = read.map_err(|error| unreadable(&LoadError::Decode(row.position, Box::new(error))))?;
-        Ok(recorders.stored(&event.actor.org, row.hash, row.leaf).bytes().to_vec())
+        let row = self.engine().reader().event_at(done.position).await.ok().flatten();
+        let read = row.and_then(|row| decode(&row.bytes).ok().map(|(event, _)| (row, event)));
+        read.map_or_else(Vec::new, |(row, event)| {
+            recorders.stored(&event.actor.org, row.hash, row.leaf).bytes().to_vec()
+        })
     }
 
     /// A read that was refused: recorded where it says that the caller had no right.

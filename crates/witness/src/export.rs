@@ -1,9 +1,9 @@
 //! The bundle of one case from the mirror alone (evidence, 12).
 
-use crate::mirror::{Mirror, MirrorError, Row};
+use crate::mirror::{Mirror, MirrorError, Row, State};
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{IncidentId, OrgId};
-use handoff_evidence::bundle::{Bundle, BundleError, Logged, Registry, keys_used};
+use handoff_evidence::bundle::{Bundle, BundleError, KeysUsed, Logged, Registry, keys_used, updates_shown};
 use handoff_evidence::event::{DecodeError, decode, hash};
 use handoff_evidence::leaf::Leaf;
 use handoff_evidence::merkle::{Edge, inclusion, tiles_of_inclusion};
@@ -45,7 +45,11 @@ impl Mirror {
         let state = self.state().await?.ok_or(ExportError::NoCase(incident))?;
         let rows = self.case(incident, state.head.size).await?;
         let needed = rows.last().ok_or(ExportError::NoCase(incident))?.index + 1;
-        let checkpoint = match self.proven_from(needed).await?.filter(|proven| proven.head.size <= state.head.size) {
+        let read = rows.iter().map(|row| decoded(row.index, &row.event)).collect::<Result<Vec<_>, _>>()?;
+        let used = keys_used(&read);
+        let updates = self.updates(&used, state.head.size).await?;
+        let said = updates.values().filter_map(|of_org| of_org.last()).map(|(row, _)| row.index + 1).max();
+        let checkpoint = match self.proven_over(said.map_or(needed, |said| said.max(needed)), needed, &state).await? {
             Some(proven) => proven,
             None => {
                 let note = state.cosigned.as_ref().unwrap_or(&state.note);
@@ -55,63 +59,79 @@ impl Mirror {
         };
         let edge = self.edge(state.head.size).await?;
         let (mut events, mut bounds) = (Vec::with_capacity(rows.len()), BTreeMap::new());
-        let mut read = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (event, _) = decode(&row.event).map_err(|error| ExportError::Event(row.index, Box::new(error)))?;
-            if is_bounded(&event)
+        for (row, event) in rows.into_iter().zip(&read) {
+            if is_bounded(event)
                 && let Some(before) = self.proven_up_to(row.index).await?
             {
                 bounds.insert(event.seq, before);
             }
             let (leaf, path) = self.leaf(&edge, row.index, &row.leaf, checkpoint.head.size).await?;
             events.push(Logged { bytes: row.event, index: row.index, leaf, path });
-            read.push(event);
         }
-        let registries = self.registries(&edge, &read, checkpoint.head.size).await?;
+        let registries = self.registries(&edge, &used, updates, checkpoint.head.size).await?;
         let (policy, disclosures) = (policy.text().to_owned(), BTreeMap::new());
         let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new(), registries };
         bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
     }
 
-    /// What the sign-offs need of each organisation's registry: the updates its keys were checked against, and the newest
-    /// one of the tree, so that a later doubt about a key is told.
-    async fn registries(
-        &mut self,
-        edge: &Edge,
-        events: &[Event],
-        size: u64,
-    ) -> Result<BTreeMap<OrgId, Registry>, ExportError> {
-        let used = keys_used(events);
-        let mut books: BTreeMap<OrgId, Book> = BTreeMap::new();
+    /// The first checkpoint with a quorum that covers the case and what was said of its keys since, else the first that
+    /// covers the case; none above what the mirror holds.
+    async fn proven_over(&mut self, said: u64, needed: u64, state: &State) -> Result<Option<Checkpoint>, MirrorError> {
+        for wanted in [said, needed] {
+            let proven = self.proven_from(wanted).await?.filter(|proven| proven.head.size <= state.head.size);
+            if proven.is_some() {
+                return Ok(proven);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every update of the registries whose keys are used, each with the registry it makes. An organisation's list ends
+    /// where an update does not follow: an accepted fault, after which its keys count no more.
+    async fn updates(&mut self, used: &KeysUsed, size: u64) -> Result<BTreeMap<OrgId, Vec<(Row, Book)>>, ExportError> {
         let mut updates: BTreeMap<OrgId, Vec<(Row, Book)>> = BTreeMap::new();
+        let mut ended: BTreeSet<OrgId> = BTreeSet::new();
         let mut from = 0;
-        loop {
+        while !used.is_empty() {
             let rows = self.directory_from(from, PAGE_ROWS).await?;
             let Some(last) = rows.last() else { break };
             from = last.index + 1;
             for row in rows.into_iter().filter(|row| row.index < size) {
-                let read = decode(&row.event).map_err(|error| ExportError::Event(row.index, Box::new(error)))?;
-                let Body::RegistryUpdated(update) = read.0.body else { continue };
-                let book = books.entry(update.org.clone()).or_default();
-                let next = book.with(update.version, &row.registry);
-                *book = next.map_err(|error| MirrorError::Changed(error.to_string()))?;
-                updates.entry(update.org).or_default().push((row, book.clone()));
-            }
-        }
-        let mut registries = BTreeMap::new();
-        for (org, used) in used {
-            let keys: BTreeSet<String> = used.values().flatten().cloned().collect();
-            let of_org = updates.remove(&org).unwrap_or_default();
-            let newest = of_org.last().map(|(row, _)| row.index);
-            let mut shown = Registry::default();
-            for (row, book) in of_org {
-                let under = used.get(&hash(&row.event));
-                if under.is_none() && newest != Some(row.index) {
+                let Body::RegistryUpdated(update) = decoded(row.index, &row.event)?.body else { continue };
+                if !used.contains_key(&update.org) || ended.contains(&update.org) {
                     continue;
                 }
+                let of_org = updates.entry(update.org.clone()).or_default();
+                let empty = Book::default();
+                let book = of_org.last().map_or(&empty, |(_, book)| book);
+                match book.with(update.version, &row.registry) {
+                    Ok(next) => of_org.push((row, next)),
+                    Err(_) => drop(ended.insert(update.org)),
+                }
+            }
+        }
+        Ok(updates)
+    }
+
+    /// What the sign-offs need of each organisation's registry.
+    async fn registries(
+        &mut self,
+        edge: &Edge,
+        used: &KeysUsed,
+        updates: BTreeMap<OrgId, Vec<(Row, Book)>>,
+        size: u64,
+    ) -> Result<BTreeMap<OrgId, Registry>, ExportError> {
+        let mut registries = BTreeMap::new();
+        for (org, mut of_org) in updates {
+            let Some(used) = used.get(&org) else { continue };
+            of_org.retain(|(row, _)| row.index < size);
+            let hashes: Vec<_> = of_org.iter().map(|(row, _)| hash(&row.event)).collect();
+            let mut shown = Registry::default();
+            for (at, keys) in updates_shown(used, &hashes) {
+                let Some((row, book)) = of_org.get(at) else { continue };
                 let (leaf, path) = self.leaf(edge, row.index, &row.leaf, size).await?;
-                let logged = Logged { bytes: row.event, index: row.index, leaf, path };
-                shown.show(logged, &book, under.unwrap_or(&keys))?;
+                let logged = Logged { bytes: row.event.clone(), index: row.index, leaf, path };
+                shown.show(logged, book, &keys)?;
             }
             registries.insert(org, shown);
         }
@@ -139,4 +159,8 @@ impl Mirror {
 /// Whose time is bounded from below by a checkpoint that does not contain it.
 fn is_bounded(event: &Event) -> bool {
     event.seq == 1 || matches!(event.body, Body::TakenOver(_) | Body::Closed(_))
+}
+
+fn decoded(index: u64, bytes: &[u8]) -> Result<Event, ExportError> {
+    decode(bytes).map(|(event, _)| event).map_err(|error| ExportError::Event(index, Box::new(error)))
 }

@@ -7,6 +7,7 @@ use crate::case::{Case, Hand};
 use crate::event::Event;
 use crate::event::handoff::{Confirmed, Contested, Reported};
 use crate::refusal::{Reason, Refusal};
+use crate::values::Level;
 
 fn of_handoff(handoff: &mut Handoff) -> Option<&mut ResultLoop> {
     match &mut handoff.state {
@@ -48,7 +49,18 @@ pub(super) fn feedback_given(case: &mut Case, event: &Event) -> Verdict {
     }
 }
 
+/// What the two stations take at least, by the terms the case was handed over under. A ruling is the superior's own: the
+/// last resort does not fail for want of a key.
+fn strong_enough(case: &Case, level: Level) -> Verdict {
+    let terms = case.last_taken_over().and_then(|handoff| handoff.terms.as_ref());
+    match terms.and_then(|terms| terms.level).filter(|least| !level.at_least(*least)) {
+        Some(least) => Err(Refusal::new(Reason::LevelTooWeak).field("level").with("least", least)),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn reported(case: &mut Case, event: &Event, body: &Reported) -> Verdict {
+    strong_enough(case, body.sign_off.level)?;
     need(case.phase() == Phase::Handled, Reason::MoveNotLegal)?;
     need(body.report == case.reports + 1, Reason::StaleVersion)?;
     case.reports = body.report;
@@ -100,6 +112,7 @@ pub(super) fn contested(case: &mut Case, event: &Event, body: &Contested) -> Ver
 /// The confirmer's own word on the report it saw.
 pub(super) fn signed_off(case: &mut Case, event: &Event, body: &Confirmed) -> Verdict {
     is_on_table(case, body.report)?;
+    strong_enough(case, body.sign_off.level)?;
     confirmed(case, event, false)
 }
 

@@ -312,12 +312,16 @@ impl Draft<'_> {
         let matter = matter::of_ruling(case, asked)?;
         let Asked { handoff, ruling, joint, side, support, superior } = asked.clone();
         if matter.superior.is_none() && !crate::apply::together(case, &self.caller.org, asked, &matter) {
+            // The first supervisor's word is no ruling yet: nobody is to believe that it was signed.
+            if sign.signature.is_some() || sign.level != Level::Attested {
+                return Err(Refusal::new(Reason::InvalidField).field("signature").with("level", sign.level));
+            }
             return self.push(RulingProposed { handoff, ruling, joint, side, support, reasons });
         }
         let together = matter.superior.is_none();
         let draft = Ruled { handoff, ruling, joint, side, support, superior, together, reasons, sign_off: unsigned() };
         // A ruling is the superior's own: the agreement's level binds the two stations' officers.
-        let (actor, sign_off) = self.sign_off(&draft.clone().into(), sign, Statement::Rule(&draft), None)?;
+        let (actor, sign_off) = self.sign_off(&draft.clone().into(), sign, Statement::Rule(&draft))?;
         self.push_as(self.command.incident, actor, Ruled { sign_off, ..draft }.into())?;
         self.carry_out(asked)
     }
@@ -365,22 +369,16 @@ impl Draft<'_> {
     ) -> Result<(), Refusal> {
         let report = self.case()?.reports + 1;
         let mut body = Reported { report, code: code.clone(), case_number, result, sign_off: unsigned() };
-        let terms = self.result_terms()?;
         let draft: Body = body.clone().into();
-        let (actor, sign_off) = self.sign_off(&draft, sign, Statement::Report(&body), terms.as_ref())?;
+        let (actor, sign_off) = self.sign_off(&draft, sign, Statement::Report(&body))?;
         body.sign_off = sign_off;
         self.push_as(self.command.incident, actor, body.into())
     }
 
     pub(super) fn confirm(&mut self, report: u64, sign: &Sign) -> Result<(), Refusal> {
         let draft: Body = Confirmed { report, sign_off: unsigned() }.into();
-        let terms = self.result_terms()?;
-        let (actor, sign_off) = self.sign_off(&draft, sign, Statement::Confirm { report }, terms.as_ref())?;
+        let (actor, sign_off) = self.sign_off(&draft, sign, Statement::Confirm { report })?;
         self.push_as(self.command.incident, actor, Confirmed { report, sign_off }.into())
-    }
-
-    fn result_terms(&self) -> Result<Option<Terms>, Refusal> {
-        Ok(self.case()?.last_taken_over().and_then(|handoff| handoff.terms.clone()))
     }
 }
 

@@ -2,8 +2,8 @@
 //! officer of each station.
 
 use crate::caller::{Actor, Caller, Role};
-use crate::command::Order;
-use crate::directory::{Directory, stream_of};
+use crate::command::{LookedAt, Order};
+use crate::directory::{Directory, REGISTRY_UPDATES_MAX, stream_of};
 use crate::event::directory::{DrillEnded, DrillJoined, DrillOpened, RegistryUpdated, ShiftBegun};
 use crate::event::{Body, Event};
 use crate::ids::{IncidentId, OrgId, StationId, StationRef};
@@ -38,9 +38,12 @@ pub fn decide_order(
             let stream = stream_of("station", station.as_str());
             (stream, role, ShiftBegun { station: station.clone() }.into())
         }
-        Order::UpdateRegistry { stream, update } => {
+        Order::UpdateRegistry { stream, update, looked_at } => {
             admin(caller)?;
-            return registry(directory, caller, *stream, update, claimed_at, now);
+            ours(caller, &update.org)?;
+            let event = next_registry(directory, *stream, update, now)?;
+            was_looked_at(directory, update, *looked_at)?;
+            return Ok(vec![Event { claimed_at, ..event }]);
         }
         Order::OpenDrill { .. } | Order::JoinDrill(_) | Order::EndDrill(_) => {
             let role = [Role::DutyOfficer, Role::Supervisor].into_iter().find(|role| caller.has(*role));
@@ -56,37 +59,47 @@ pub fn decide_order(
     Ok(vec![Event { incident: stream, seq, at: now, claimed_at, actor, body }])
 }
 
-/// The next version of the own organisation's registry. Its event is the service's own (evidence, 7): whoever brings it,
-/// only the registrars' signatures count, and those `evidence` looks at.
-fn registry(
-    directory: &Directory,
-    caller: &Caller,
-    stream: IncidentId,
-    update: &RegistryUpdated,
-    claimed_at: Option<Millis>,
-    now: Millis,
-) -> Result<Vec<Event>, Refusal> {
-    ours(caller, &update.org)?;
-    let event = next_registry(directory, stream, update)?;
-    Ok(vec![Event { at: now, claimed_at, ..event }])
+/// Whether the update was looked at as the next state of the registry as it is: the rules see no signature, and an update
+/// nobody has looked at must not enter the log, whatever its version says by now.
+fn was_looked_at(directory: &Directory, update: &RegistryUpdated, looked_at: LookedAt) -> Result<(), Refusal> {
+    let head = directory.registries.get(&update.org);
+    let same = match looked_at {
+        LookedAt::Nothing => false,
+        LookedAt::Empty => head.is_none(),
+        LookedAt::On(event) => head.and_then(|head| head.event) == Some(event),
+    };
+    let last = head.map_or(0, |head| head.version);
+    if same { Ok(()) } else { Err(Refusal::new(Reason::StaleVersion).field("version").with("last", last)) }
 }
 
-/// The event of a registry's next version, without its times: what whoever checks a log compares.
+/// The event of a registry's next version: what whoever checks a log compares.
 ///
 /// # Errors
-/// `STALE_VERSION` where another version follows; `REGISTRY_INVALID` where the registry has another stream.
-pub fn next_registry(directory: &Directory, stream: IncidentId, update: &RegistryUpdated) -> Result<Event, Refusal> {
+/// `STALE_VERSION` where another version follows; `REGISTRY_INVALID` where the registry has another stream, or one that
+/// callers name themselves; `LIMIT_EXCEEDED` where it changes too often. The event is the service's own (evidence, 7):
+/// whoever brings it, only the registrars' signatures count, and those `evidence` looks at.
+pub fn next_registry(
+    directory: &Directory,
+    stream: IncidentId,
+    update: &RegistryUpdated,
+    now: Millis,
+) -> Result<Event, Refusal> {
     let last = directory.registries.get(&update.org);
     let version = last.map_or(0, |last| last.version);
     if update.version != version + 1 {
         return Err(Refusal::new(Reason::StaleVersion).field("version").with("last", version));
     }
-    if last.is_some_and(|last| last.stream != stream) {
+    // Ids of the versions 5 and 8 are the service's own: an incident that took the stream's id first would stand in its way.
+    let is_ours = matches!(stream.0.get_version_num(), 5 | 8);
+    if !is_ours || last.is_some_and(|last| last.stream != stream) {
         return Err(Refusal::new(Reason::RegistryInvalid).with("why", "stream"));
     }
+    if last.is_some_and(|last| !last.has_room(now)) {
+        return Err(Refusal::new(Reason::LimitExceeded).field("version").with("max", REGISTRY_UPDATES_MAX));
+    }
     let seq = directory.versions.get(&stream).copied().unwrap_or(0) + 1;
-    let (at, body) = (Millis(0), update.clone().into());
-    Ok(Event { incident: stream, seq, at, claimed_at: None, actor: Actor::service(), body })
+    let body = update.clone().into();
+    Ok(Event { incident: stream, seq, at: now, claimed_at: None, actor: Actor::service(), body })
 }
 
 fn admin(caller: &Caller) -> Result<(), Refusal> {

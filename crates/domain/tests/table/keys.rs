@@ -4,11 +4,12 @@ use super::moves::act;
 use super::states::handoff;
 use super::world::*;
 use handoff_domain::caller::Role;
-use handoff_domain::command::{Act, Order, Sign};
+use handoff_domain::command::{Act, LookedAt, Order, Sign};
 use handoff_domain::directory::stream_of;
+use handoff_domain::directory::{Directory, REGISTRY_UPDATES_MAX, REGISTRY_UPDATES_MS};
 use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::Digest;
+use handoff_domain::ids::{Digest, IncidentId};
 use handoff_domain::keys::{Enrolled, SignedBy};
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::values::{KeySignature, Level};
@@ -26,7 +27,7 @@ fn update(who: Who, version: u64) -> RegistryUpdated {
 fn enrol(play: &mut Play, who: Who, reg: Digest) {
     let version = play.directory.registries.get(&who.0.seat().org).map_or(1, |head| head.version + 1);
     let stream = stream_of("registry", who.0.seat().org.as_str());
-    let event = next_registry(&play.directory, stream, &update(who, version)).expect("the next version");
+    let event = next_registry(&play.directory, stream, &update(who, version), START).expect("the next version");
     play.directory.apply(&event, Some(reg)).expect("it follows");
 }
 
@@ -180,7 +181,8 @@ fn a_registrys_next_version_comes_from_an_admin_of_its_organisation_and_is_the_s
     let mut directory = directory();
     let stream = stream_of("registry", "any");
     let admin = Who(Side::From, Role::Admin);
-    let order = |version| Order::UpdateRegistry { stream, update: update(admin, version) };
+    let looked = |version, looked_at| Order::UpdateRegistry { stream, update: update(admin, version), looked_at };
+    let order = |version| looked(version, if version == 1 { LookedAt::Empty } else { LookedAt::On(REG) });
     let decided =
         |directory: &_, who: Who, version| decide_order(directory, &who.caller(), &order(version), None, START);
     let reason = |result: Result<Vec<Event>, Refusal>| result.expect_err("it is refused").reason;
@@ -193,8 +195,35 @@ fn a_registrys_next_version_comes_from_an_admin_of_its_organisation_and_is_the_s
     directory.apply(event, Some(REG)).expect("it follows");
     assert_eq!(directory.registries[&admin.0.seat().org].event, Some(REG));
     assert_eq!(reason(decided(&directory, admin, 1)), Reason::StaleVersion);
-    let elsewhere = Order::UpdateRegistry { stream: stream_of("registry", "other"), update: update(admin, 2) };
+    let update_2 = || update(admin, 2);
+    for wrong in [LookedAt::Nothing, LookedAt::Empty, LookedAt::On(Digest([1; 32]))] {
+        let unseen = decide_order(&directory, &admin.caller(), &looked(2, wrong), None, START);
+        assert_eq!(
+            reason(unseen),
+            Reason::StaleVersion,
+            "{wrong:?}: its signatures were looked at for another registry"
+        );
+    }
+    let (elsewhere, looked_at) = (stream_of("registry", "other"), LookedAt::On(REG));
+    let elsewhere = Order::UpdateRegistry { stream: elsewhere, update: update_2(), looked_at };
     let moved = decide_order(&directory, &admin.caller(), &elsewhere, None, START);
     assert_eq!(reason(moved), Reason::RegistryInvalid, "a registry stays in its stream");
     assert!(decided(&directory, admin, 2).is_ok());
+    let taken = IncidentId(uuid::Uuid::from_u128(0x0198_c0de_7e57_7000_8000_0000_0000_0001));
+    let callers = next_registry(&Directory::default(), taken, &update(admin, 1), START);
+    assert_eq!(callers.expect_err("an id that callers name").reason, Reason::RegistryInvalid);
+}
+
+/// Each update costs the other side's witness a look at the whole registry.
+#[test]
+fn a_registry_changes_so_often_and_no_more() {
+    let mut play = Play::new();
+    for number in 0..REGISTRY_UPDATES_MAX {
+        enrol(&mut play, A_SIGNER, Digest([u8::try_from(number).expect("few"); 32]));
+    }
+    let (org, version) = (A_SIGNER.0.seat().org, REGISTRY_UPDATES_MAX as u64 + 1);
+    let next = |at| next_registry(&play.directory, stream_of("registry", org.as_str()), &update(A_SIGNER, version), at);
+    assert_eq!(next(START).expect_err("too soon").reason, Reason::LimitExceeded);
+    assert_eq!(next(START.plus(REGISTRY_UPDATES_MS - 1)).expect_err("too soon").reason, Reason::LimitExceeded);
+    assert!(next(START.plus(REGISTRY_UPDATES_MS)).is_ok());
 }

@@ -10,7 +10,7 @@ use crate::vault::{Vault, VaultError};
 use handoff_domain::Case;
 use handoff_domain::ids::OrgId;
 use handoff_evidence::disclosure::verify;
-use handoff_evidence::registry::Book;
+use handoff_evidence::registry::{Book, Entry};
 use handoff_store::query::{CaseFilter, PAGE_ROWS_MAX};
 use handoff_store::rows::{CaseRow, HandoffRow, ObligationRow, PartyRow, RegistryRow};
 use handoff_store::{Batch, Reader, StoreError};
@@ -210,7 +210,10 @@ pub(super) async fn registries(reader: &dyn Reader, log: &Log, tally: &mut Tally
         let Some((rows, book)) = books.get_mut(&update.org) else { continue };
         let changed: Vec<_> =
             rows.iter().filter(|row| row.version == update.version).map(|row| row.entry.as_slice()).collect();
-        let next = book.take().and_then(|book| book.with(update.version, &changed).ok());
+        let named = rows.iter().filter(|row| row.version == update.version);
+        let named =
+            named.map(|row| (row, Entry::read(&row.entry))).all(|(row, read)| read.is_ok_and(|is| is.kid == row.kid));
+        let next = book.take().filter(|_| named).and_then(|book| book.with(update.version, &changed).ok());
         let state = next.as_ref().and_then(|next| next.state().ok());
         let same = state.is_some_and(|state| (state.count(), state.root()) == (update.count, update.root));
         let wrong = (

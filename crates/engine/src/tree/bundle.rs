@@ -8,13 +8,13 @@ use handoff_domain::caller::Actor;
 use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::event::{Body, Event};
 use handoff_domain::ids::{IncidentId, OrgId};
-use handoff_evidence::bundle::{Bundle, BundleError, Logged, Registry, keys_used};
+use handoff_evidence::bundle::{Bundle, BundleError, KeysUsed, Logged, Registry, keys_used, updates_shown};
 use handoff_evidence::event::{DecodeError, decode};
 use handoff_evidence::note::{Checkpoint, Head};
 use handoff_evidence::registry::StateError;
 use handoff_store::rows::EventRow;
 use handoff_store::{Reader, StoreError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +51,8 @@ impl From<StoreError> for ExportError {
 /// Disclosure strings by event number and path.
 pub type Disclosures = BTreeMap<(u64, String), String>;
 
-/// The bundle of a case up to an event, with the values disclosed to its reader. Under a checkpoint with a quorum where there is one that covers
-/// the case, else under the newest signed one: then the verifier says that it is not proven.
+/// The bundle of a case up to an event, with the values disclosed to its reader. Under a checkpoint with a quorum where there
+/// is one that covers the case, else under the newest signed one: then the verifier says that it is not proven.
 ///
 /// # Errors
 /// [`ExportError`].
@@ -71,18 +71,16 @@ pub async fn export(
         return Err(ExportError::NotYet);
     }
     let rows: Vec<_> = all(reader, incident).await?.into_iter().filter(|row| row.seq <= version).collect();
-    let checkpoint = match witnesses.first_from(tree, reader, needed).await? {
-        Some(proven) => proven,
-        None => newest(tree, witnesses, reader, needed).await?.ok_or(ExportError::NotYet)?,
-    };
+    let read = rows.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
+    let used = keys_used(&read);
+    let updates = updates(witnesses, reader, &used).await?;
+    let checkpoint = checkpoint(tree, witnesses, reader, needed, &updates).await?.ok_or(ExportError::NotYet)?;
     let size = checkpoint.head.size;
     let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
     let mut paths = tree.inclusions(reader, &positions, size).await.map_err(ExportError::Proof)?.into_iter();
     let (mut events, mut bounds) = (Vec::with_capacity(rows.len()), BTreeMap::new());
-    let mut read = Vec::with_capacity(rows.len());
-    for row in rows {
-        let event = decoded(&row)?;
-        if is_bounded(&event)
+    for (row, event) in rows.into_iter().zip(&read) {
+        if is_bounded(event)
             && let Some(before) = witnesses.last_up_to(tree, reader, row.position).await?
         {
             bounds.insert(event.seq, before);
@@ -90,9 +88,8 @@ pub async fn export(
         let leaf = tree.recorders().stored(&event.actor.org, row.hash, row.leaf);
         let path = paths.next().unwrap_or_default();
         events.push(Logged { bytes: row.bytes.to_vec(), index: row.position, leaf, path });
-        read.push(event);
     }
-    let registries = registries(tree, reader, &read, size).await?;
+    let registries = registries(tree, reader, &used, updates, size).await?;
     let policy = witnesses.policy().text().to_owned();
     let bundle = Bundle { events, checkpoint, bounds, disclosures, policy, successions: Vec::new(), registries };
     bundle.write().map_err(|error| ExportError::Bundle(Box::new(error)))
@@ -103,52 +100,73 @@ fn decoded(row: &EventRow) -> Result<Event, ExportError> {
     Ok(decoded.0)
 }
 
-/// What the sign-offs need of each organisation's registry: the updates its keys were checked against, and the newest one
-/// of the tree, so that a later doubt about a key is told.
+/// One update of a registry, as it is stored.
+type Stored = (EventRow, RegistryUpdated);
+
+/// The first checkpoint with a quorum that covers the case and everything that was said of its keys since; without such a one
+/// the first that covers the case, else the newest signed one.
+async fn checkpoint(
+    tree: &Tree,
+    witnesses: &Witnesses,
+    reader: &dyn Reader,
+    needed: u64,
+    updates: &BTreeMap<OrgId, Vec<Stored>>,
+) -> Result<Option<Checkpoint>, StoreError> {
+    let last = updates.values().filter_map(|of_org| of_org.last()).map(|(row, _)| row.position + 1).max();
+    for wanted in [last.map_or(needed, |last| last.max(needed)), needed] {
+        if let Some(proven) = witnesses.first_from(tree, reader, wanted).await? {
+            return Ok(Some(proven));
+        }
+    }
+    newest(tree, witnesses, reader, needed).await
+}
+
+/// What the sign-offs need of each organisation's registry.
 async fn registries(
     tree: &Tree,
     reader: &dyn Reader,
-    events: &[Event],
+    used: &KeysUsed,
+    updates: BTreeMap<OrgId, Vec<Stored>>,
     size: u64,
 ) -> Result<BTreeMap<OrgId, Registry>, ExportError> {
     let mut registries = BTreeMap::new();
-    for (org, used) in keys_used(events) {
+    for (org, mut of_org) in updates {
+        let Some(used) = used.get(&org) else { continue };
+        of_org.retain(|(row, _)| row.position < size);
         let stored = reader.registry(org.clone()).await?;
-        let keys: BTreeSet<String> = used.values().flatten().cloned().collect();
+        let hashes: Vec<_> = of_org.iter().map(|(row, _)| row.hash).collect();
         let mut shown = Registry::default();
-        let updates = updates(reader, &org, size).await?;
-        let newest = updates.last().map(|(row, _)| row.position);
-        for (row, update) in updates {
-            let under = used.get(&row.hash);
-            if under.is_none() && newest != Some(row.position) {
-                continue;
-            }
+        for (at, keys) in updates_shown(used, &hashes) {
+            let Some((row, update)) = of_org.get(at) else { continue };
             let book = book_of(&org, &stored, update.version)?;
             let path = tree.inclusions(reader, &[row.position], size).await.map_err(ExportError::Proof)?;
             let leaf = tree.recorders().stored(&Actor::service().org, row.hash, row.leaf);
             let (bytes, index, path) = (row.bytes.to_vec(), row.position, path.into_iter().next().unwrap_or_default());
-            shown.show(Logged { bytes, index, leaf, path }, &book, under.unwrap_or(&keys))?;
+            shown.show(Logged { bytes, index, leaf, path }, &book, &keys)?;
         }
         registries.insert(org, shown);
     }
     Ok(registries)
 }
 
-/// An organisation's updates in a tree of that size, in their order.
-async fn updates(reader: &dyn Reader, org: &OrgId, size: u64) -> Result<Vec<(EventRow, RegistryUpdated)>, ExportError> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    loop {
-        let rows = reader.directory_events(from, LOAD_PAGE_EVENTS).await?;
-        let Some(last) = rows.last() else { return Ok(found) };
-        from = last.position + 1;
-        for row in rows.into_iter().filter(|row| row.position < size) {
-            match decoded(&row)?.body {
-                Body::RegistryUpdated(update) if update.org == *org => found.push((row, update)),
-                _ => {}
+/// Every update of the registries whose keys are used, in their order.
+async fn updates(
+    witnesses: &Witnesses,
+    reader: &dyn Reader,
+    used: &KeysUsed,
+) -> Result<BTreeMap<OrgId, Vec<Stored>>, ExportError> {
+    let mut updates = BTreeMap::new();
+    for org in used.keys() {
+        let Some(registrars) = witnesses.policy().registrars(org) else { continue };
+        let mut of_org = Vec::new();
+        for row in all(reader, registrars.stream).await? {
+            if let Body::RegistryUpdated(update) = decoded(&row)?.body {
+                of_org.push((row, update));
             }
         }
+        updates.insert(org.clone(), of_org);
     }
+    Ok(updates)
 }
 
 /// Whose time is bounded from below by a checkpoint that does not contain it.

@@ -4,7 +4,7 @@ use crate::tamper::Tampered;
 use crate::world::{World, org};
 use crate::{assert_names, check_log, violated};
 use handoff_domain::caller::Role;
-use handoff_domain::command::Order;
+use handoff_domain::command::{LookedAt, Order};
 use handoff_domain::directory::stream_of;
 use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::ids::{OfficerId, StationId};
@@ -51,7 +51,9 @@ async fn enrolled() -> (tempfile::TempDir, Arc<dyn Reader>) {
             let state = book.state().expect("a state");
             let (count, root, version) = (state.count(), state.root(), book.version());
             let update = RegistryUpdated { count, org: org("A"), root, sigs: Vec::new(), version };
-            let order = Order::UpdateRegistry { stream: stream_of("registry", "A"), update };
+            let newest = world.engine().directory().registries.get(&org("A")).and_then(|head| head.event);
+            let looked_at = newest.map_or(LookedAt::Empty, LookedAt::On);
+            let order = Order::UpdateRegistry { stream: stream_of("registry", "A"), update, looked_at };
             let beside = Beside::Registry([(changed[0].kid.clone(), bytes)].into());
             world.order_beside("A", order, Some(beside)).await;
         }

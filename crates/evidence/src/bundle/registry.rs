@@ -50,6 +50,26 @@ pub fn keys_used<'a>(events: impl IntoIterator<Item = &'a Event>) -> KeysUsed {
     used
 }
 
+/// Which of an organisation's updates, given by their hashes in the order of the log, a bundle shows, and under each the
+/// keys it shows: those that keys were checked against; the one after each of them, so that a key is seen not to have been
+/// revoked before it was used; and the newest with every key used, so that a later doubt about one is told.
+#[must_use]
+pub fn updates_shown(used: &BTreeMap<Digest, BTreeSet<String>>, updates: &[Digest]) -> Vec<(usize, BTreeSet<String>)> {
+    let mut shown = Vec::new();
+    let mut after_used = false;
+    for (at, hash) in updates.iter().enumerate() {
+        let under = used.get(hash);
+        let is_newest = at + 1 == updates.len();
+        if is_newest {
+            shown.push((at, used.values().flatten().cloned().collect()));
+        } else if under.is_some() || after_used {
+            shown.push((at, under.cloned().unwrap_or_default()));
+        }
+        after_used = under.is_some();
+    }
+    shown
+}
+
 impl Registry {
     /// Shows an update, and under it those of these keys that its registry has, each with its way to the root.
     ///

@@ -1,10 +1,14 @@
 use super::{Entry, EntryError, SignedUpdate as _, State, StateError, Status, Update, UpdateError};
 use crate::policy::Policy;
 use crate::signoff::PublicKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most entries one update changes.
 pub const CHANGED_MAX: usize = 64;
+/// Most entries of one registry, revoked ones too: it is read whole, proven whole and given out whole.
+pub const ENTRIES_MAX: usize = 4_096;
+/// Longest entry, in bytes.
+pub const ENTRY_BYTES_MAX: usize = 1_024;
 
 /// An organisation's registry with all its entries, as its updates have made it: what a service and a witness keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +39,12 @@ pub enum BookError {
         /// Why.
         source: EntryError,
     },
+    /// An entry longer than [`ENTRY_BYTES_MAX`]; its place, from 1.
+    #[error("entry {0} is longer than {ENTRY_BYTES_MAX} bytes")]
+    Long(usize),
+    /// More than [`ENTRIES_MAX`] entries.
+    #[error("a registry has at most {ENTRIES_MAX} entries, revoked ones too")]
+    Full,
     /// One key twice in an update.
     #[error("key {0} stands twice")]
     Twice(String),
@@ -131,6 +141,16 @@ impl Book {
     /// # Errors
     /// [`BookError`], all but `Role`, `Root` and `Update`.
     pub fn with<B: AsRef<[u8]>>(&self, version: u64, changed: &[B]) -> Result<Self, BookError> {
+        let mut next = self.clone();
+        next.take(version, changed)?;
+        Ok(next)
+    }
+
+    /// The same in place. After an error it is not to be used any more.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with).
+    pub fn take<B: AsRef<[u8]>>(&mut self, version: u64, changed: &[B]) -> Result<(), BookError> {
         let wanted = self.version.saturating_add(1);
         if version != wanted {
             return Err(BookError::Version { wanted, found: version });
@@ -138,9 +158,12 @@ impl Book {
         if changed.is_empty() || changed.len() > CHANGED_MAX {
             return Err(BookError::Changed);
         }
-        let mut next = Self { version, entries: self.entries.clone() };
-        let mut seen = std::collections::BTreeSet::new();
+        self.version = version;
+        let mut seen = BTreeSet::new();
         for (number, bytes) in (1..).zip(changed) {
+            if bytes.as_ref().len() > ENTRY_BYTES_MAX {
+                return Err(BookError::Long(number));
+            }
             let entry = Entry::read(bytes.as_ref()).map_err(|source| BookError::Entry { number, source })?;
             if !seen.insert(entry.kid.clone()) {
                 return Err(BookError::Twice(entry.kid));
@@ -153,9 +176,9 @@ impl Book {
                     return Err(BookError::Revoked(entry.kid));
                 }
             }
-            next.entries.insert(entry.kid.clone(), entry);
+            self.entries.insert(entry.kid.clone(), entry);
         }
-        Ok(next)
+        if self.entries.len() > ENTRIES_MAX { Err(BookError::Full) } else { Ok(()) }
     }
 }
 

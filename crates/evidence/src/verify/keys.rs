@@ -18,6 +18,8 @@ pub(super) struct Known {
     pub(super) hash: Digest,
     /// Its index in the log.
     pub(super) index: u64,
+    /// The registry's version from it on.
+    version: u64,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -113,7 +115,8 @@ fn update(
         tally.fail_with(CheckId::C8, place.clone(), Problem::RegistryUnsigned, [detail]);
         return None;
     }
-    Some((Known { hash, index: logged.index, entries: Vec::new() }, update))
+    let version = update.update.version;
+    Some((Known { hash, index: logged.index, version, entries: Vec::new() }, update))
 }
 
 fn entry(
@@ -150,7 +153,10 @@ fn newest(desk: &Desk<'_>, found: &Registries, tally: &mut Tally) {
         tally.look(CheckId::C8);
         let Some(used) = known.iter().find(|known| known.hash == reg) else { continue };
         let newer = known.iter().any(|known| known.index > used.index && known.index < index);
-        if newer || used.index >= index {
+        // Where a later one is shown the next one is too: what was left out may have revoked the key.
+        let next = known.iter().find(|known| known.index > used.index);
+        let gap = next.is_some_and(|next| next.version != used.version + 1);
+        if newer || gap || used.index >= index {
             tally.fail(CheckId::C8, Place::Event(exhibit.seq), Problem::RegistryStale);
         }
     }

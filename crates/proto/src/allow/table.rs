@@ -96,9 +96,9 @@ fn of_directory(type_name: &str) -> Option<&'static [Row]> {
         }
         "map_published" => &[(Everyone, "", &["digest", "areas", "area_count", "parties.*"]), (Everyone, "map", MAP)],
         "map_ratified" => &[(Everyone, "map", MAP)],
-        // When a station changes shifts is its own business.
         // Whose keys it holds stands beside the log; how often it changes is the organisation's own business.
         "registry_updated" => &[(Own, "", &["count", "org", "root", "version", "sigs.*.key", "sigs.*.sig"])],
+        // When a station changes shifts is its own business.
         "shift_begun" => &[(Own, "", &["station"])],
         "drill_opened" => {
             &[(Everyone, "", &["drill", "number", "from", "until"]), (Everyone, "a", STATION), (Everyone, "b", STATION)]

@@ -3,7 +3,7 @@
 use super::reader::{Reader, join};
 use super::{DecodedOrder, Violations, codes};
 use crate::{Requested, v1};
-use handoff_domain::command::Order;
+use handoff_domain::command::{LookedAt, Order};
 use handoff_domain::event::directory::{RegistrarSignature, RegistryUpdated};
 use handoff_domain::ids::IncidentId;
 use handoff_domain::node::INT_MAX;
@@ -63,10 +63,10 @@ impl RegistryUpload {
         reader.end(read)
     }
 
-    /// The order to make it the registry's next state, in the stream that the policy names.
+    /// The order to make it the next state of the registry it was looked at against, in the stream that the policy names.
     #[must_use]
-    pub fn order(&self, stream: IncidentId) -> DecodedOrder {
-        let order = Order::UpdateRegistry { stream, update: self.update.clone() };
+    pub fn order(&self, stream: IncidentId, looked_at: LookedAt) -> DecodedOrder {
+        let order = Order::UpdateRegistry { stream, update: self.update.clone(), looked_at };
         DecodedOrder { request_id: self.request_id, claimed_at: self.claimed_at, order }
     }
 }

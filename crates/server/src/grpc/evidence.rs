@@ -157,8 +157,7 @@ impl EvidenceService for Gate {
         let disclosures = if disclose { self.disclosed(&session.caller, &found).await? } else { Disclosures::new() };
         let disclosed = disclosures.len();
         let bundle = self.bundle(found.case.id, found.case.version, disclosures).await?;
-        let officer = session.caller.officer.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::info!(incident = %id, organisation = %session.caller.org, officer, disclosed, "the bundle of a case is given out");
+        tracing::info!(incident = %id, organisation = %session.caller.org, client = %session.caller.client, disclosed, "the bundle of a case is given out");
         let (out, stream) = mpsc::channel(BUFFER_MESSAGES);
         let (clock, stop) = (self.clock(), self.tasks().stopping());
         self.tasks().spawn(async move {

@@ -2,14 +2,14 @@
 
 use super::{Judged, Validator, follows};
 use crate::code::{Code, Refusal};
-use handoff_domain::event::{Body, Event};
+use handoff_domain::event::Event;
 use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::Reason;
 use handoff_domain::values::Level;
 use handoff_domain::{Case, Violation, apply};
 use handoff_evidence::bundle::{Papers, SignedOff};
 use handoff_evidence::event::{Chain, ChainError};
-use handoff_evidence::registry::{Book, Status};
+use handoff_evidence::registry::{Status, has_role};
 use handoff_evidence::signoff::verify_claim;
 
 /// A case as its events so far tell it.
@@ -67,14 +67,13 @@ impl Validator {
             None => (Chain::new(id), None, Papers::default()),
         };
         follows(&chain, index, judged)?;
-        let least = agreed_level(case.as_ref(), &event.body);
         let case = apply(case, event).map_err(|violation| illegal(index, &violation))?;
         let taken = papers.take(event, *hash, *prev);
         if taken.other_form {
             return Err(Refusal::new(Code::Statement, index, "fixes another form than the one on the table"));
         }
         match taken.signed {
-            Some(signed) => signed_off(index, event, &signed, least, self.books.get(&event.actor.org))?,
+            Some(signed) => self.signed_off(index, event, &signed)?,
             None if event.actor.reg.is_some() => {
                 return Err(Refusal::new(Code::StaleReg, index, "checked against a registry, and signed with no key"));
             }
@@ -84,6 +83,40 @@ impl Validator {
         self.cases.put(id, Past { chain, case, papers });
         Ok(())
     }
+
+    /// The statement is the one the log gives, and what claims a key is by one: its officer's own, in force, with no other role.
+    /// Whether the level is strong enough the rules have said.
+    fn signed_off(&self, index: u64, event: &Event, signed: &SignedOff) -> Result<(), Refusal> {
+        let action = signed.action;
+        let same = signed.statement.as_ref().is_some_and(|statement| statement.digest() == signed.recorded);
+        if !same {
+            let detail = format!("the sign-off ({action}) is over another statement than the log gives");
+            return Err(Refusal::new(Code::Statement, index, detail));
+        }
+        let unsigned = |detail: String| Err(Refusal::new(Code::Signature, index, detail));
+        if signed.level == Level::Attested {
+            let claims = !signed.claim.is_empty() || event.actor.reg.is_some();
+            return if claims {
+                unsigned(format!("the sign-off ({action}) is attested and claims a key"))
+            } else {
+                Ok(())
+            };
+        }
+        let book = self.books.get(&event.actor.org);
+        let key = event.actor.reg.and(signed.claim.key.as_ref()).and_then(|key| book?.entry(key.as_str()));
+        let entry = key.filter(|entry| entry.status == Status::Active && !has_role(&self.policy, entry));
+        let entry =
+            entry.filter(|entry| entry.enrolled().may_sign_as(&event.actor, signed.level, signed.is_substitute));
+        let Some(entry) = entry else {
+            return unsigned(format!(
+                "the sign-off ({action}) names no key that is enrolled for its officer, role and level"
+            ));
+        };
+        match verify_claim(entry, signed.level, &signed.recorded, &signed.claim) {
+            Ok(()) => Ok(()),
+            Err(error) => unsigned(format!("the sign-off ({action}): {error}")),
+        }
+    }
 }
 
 fn illegal(index: u64, violation: &Violation) -> Refusal {
@@ -92,51 +125,4 @@ fn illegal(index: u64, violation: &Violation) -> Refusal {
         _ => Code::IllegalTransition,
     };
     Refusal::new(code, index, violation.to_string())
-}
-
-/// The least level for the final result and its confirmation: that of the terms the case was handed over under. A
-/// superior's ruling is its own, and a transfer names its level itself.
-fn agreed_level(case: Option<&Case>, body: &Body) -> Option<Level> {
-    match body {
-        Body::Reported(_) | Body::Confirmed(_) => case?.last_taken_over()?.terms.as_ref()?.level,
-        _ => None,
-    }
-}
-
-/// The statement is the one the log gives, at a level that was agreed on, and nothing is claimed that nobody can check.
-fn signed_off(
-    index: u64,
-    event: &Event,
-    signed: &SignedOff,
-    least: Option<Level>,
-    book: Option<&Book>,
-) -> Result<(), Refusal> {
-    let action = signed.action;
-    let same = signed.statement.as_ref().is_some_and(|statement| statement.digest() == signed.recorded);
-    if !same {
-        let detail = format!("the sign-off ({action}) is over another statement than the log gives");
-        return Err(Refusal::new(Code::Statement, index, detail));
-    }
-    let least = signed.least.or(least).unwrap_or(Level::Attested);
-    if !signed.level.at_least(least) {
-        let detail = format!("the sign-off ({action}) is {}, the agreement asks {least}", signed.level);
-        return Err(Refusal::new(Code::Level, index, detail));
-    }
-    let unsigned = |detail: String| Err(Refusal::new(Code::Signature, index, detail));
-    if signed.level == Level::Attested {
-        let claims = !signed.claim.is_empty() || event.actor.reg.is_some();
-        return if claims { unsigned(format!("the sign-off ({action}) is attested and claims a key")) } else { Ok(()) };
-    }
-    let key = event.actor.reg.and(signed.claim.key.as_ref()).and_then(|key| book?.entry(key.as_str()));
-    let entry = key.filter(|entry| entry.status == Status::Active);
-    let entry = entry.filter(|entry| entry.enrolled().may_sign_as(&event.actor, signed.level, signed.is_substitute));
-    let Some(entry) = entry else {
-        return unsigned(format!(
-            "the sign-off ({action}) names no key that is enrolled for its officer, role and level"
-        ));
-    };
-    match verify_claim(entry, signed.level, &signed.recorded, &signed.claim) {
-        Ok(()) => Ok(()),
-        Err(error) => unsigned(format!("the sign-off ({action}): {error}")),
-    }
 }

@@ -55,8 +55,8 @@ impl Validator {
         let Some(registrars) = self.policy.registrars(&update.org) else {
             return refuse("the policy names no registrars".to_owned());
         };
-        let next = next_registry(&self.directory, registrars.stream, update);
-        let same = next.is_ok_and(|next| *event == Event { at: event.at, claimed_at: event.claimed_at, ..next });
+        let next = next_registry(&self.directory, registrars.stream, update, event.at);
+        let same = next.is_ok_and(|next| *event == Event { claimed_at: event.claimed_at, ..next });
         if !same {
             return refuse("another stream, version or actor than follows".to_owned());
         }

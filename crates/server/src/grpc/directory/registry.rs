@@ -24,10 +24,10 @@ impl Gate {
         let content = comparable(method, &message);
         let upload = RegistryUpload::read(message).map_err(violations)?;
         let found = self.engine().registry_update(&session.caller, &upload.update, &upload.entries).await;
-        let stream = found.map_err(|error| unread(&error))?;
-        let stream = stream.map_err(|refusal| self.denied(&session.caller, method, &refusal))?;
-        let DecodedOrder { request_id, claimed_at, order } = upload.order(stream);
-        // What cannot be read was refused above, or is a repeat that writes nothing.
+        let found = found.map_err(|error| unread(&error))?;
+        let (stream, looked_at) = found.map_err(|refusal| self.denied(&session.caller, method, &refusal))?;
+        let DecodedOrder { request_id, claimed_at, order } = upload.order(stream, looked_at);
+        // What cannot be read was refused above, or was not looked at, and then nothing of it is written.
         let entries = upload.entries.into_iter().filter_map(|bytes| Some((Entry::read(&bytes).ok()?.kid, bytes)));
         let beside = Some(Beside::Registry(entries.collect()));
         let task = Task::Directory { order, claimed_at, beside };
