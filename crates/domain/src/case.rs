@@ -9,7 +9,7 @@ use crate::event::incident::{LinkKind, SupportAnswer, UnitStatus};
 use crate::ids::{DeploymentId, DrillId, IncidentId, JointId, OfficerId, OrgId, StationRef, SupportId, UnitId};
 use crate::obligations::Ledger;
 use crate::time::Millis;
-use crate::values::{Category, Code, Label, Place, Severity, Terms};
+use crate::values::{Category, Code, Label, Level, Place, Severity, Terms};
 use handoff::{Handoff, ResultLoop};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -377,6 +377,14 @@ impl Case {
     #[must_use]
     pub fn open_handoff(&self) -> Option<&Handoff> {
         self.handoffs.iter().find(|handoff| handoff.state.is_open())
+    }
+
+    /// The weakest signature taken under the final result and its confirmation: that of the terms the case was handed over
+    /// under last; attested where there are none.
+    #[must_use]
+    pub fn result_level(&self) -> Level {
+        let terms = self.last_taken_over().and_then(|handoff| handoff.terms.as_ref());
+        terms.and_then(|terms| terms.level).unwrap_or(Level::Attested)
     }
 
     /// The handoff custody last moved by.

@@ -127,6 +127,8 @@ pub struct Fresh {
     pub territory: Option<Territory>,
     /// What became of the key's signature the command carries; a refusal where it does not hold.
     pub signed_by: Option<Result<SignedBy, Refusal>>,
+    /// Nothing is recorded: a signer asks what there would be to sign. No key has signed it yet.
+    pub is_rehearsal: bool,
 }
 
 /// What a command leads to.
@@ -365,6 +367,7 @@ impl<'a> Draft<'a> {
     ) -> Result<(), Refusal> {
         let signature = match (level, signature) {
             (Level::Attested, None) => return Ok(()),
+            (Level::Device | Level::Passkey, None) if self.fresh.is_rehearsal => return Ok(()),
             (Level::Attested, Some(_)) | (Level::Device | Level::Passkey, None) => {
                 return Err(Refusal::new(Reason::InvalidField).field("signature").with("level", level));
             }

@@ -32,7 +32,7 @@ pub fn uuid() -> Uuid {
 /// What a command may need, drawn once: the same on a second try.
 #[must_use]
 pub fn fresh() -> Fresh {
-    Fresh { salt: salt(), part_salt: salt(), nonce: salt(), territory: None, signed_by: None }
+    Fresh { salt: salt(), part_salt: salt(), nonce: salt(), territory: None, signed_by: None, is_rehearsal: false }
 }
 
 /// Namespace of request ids the service makes itself.

@@ -4,7 +4,7 @@
 use crate::ids;
 use crate::memory::{Entry, Hashes};
 use handoff_domain::caller::Caller;
-use handoff_domain::command::{Act, Command, Expected};
+use handoff_domain::command::{Act, Command, Expected, Sign};
 use handoff_domain::decide::Statement;
 use handoff_domain::directory::Directory;
 use handoff_domain::event::Body;
@@ -13,7 +13,7 @@ use handoff_domain::moves;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::time::Millis;
 use handoff_domain::values::SignOff;
-use handoff_domain::{Cases, Context, decide};
+use handoff_domain::{Case, Cases, Context, Fresh, decide};
 use handoff_evidence::statement;
 
 /// The statement of a report, a confirmation or a ruling over the case as it is now. Any entry after it makes another
@@ -37,10 +37,12 @@ pub fn statement_of(
         form_version: handoff.map(|handoff| handoff.version),
         tenure: Some(case.tenure),
     };
-    let command = Command { incident: case.id, expected, claimed_at: None, acting_for, act };
+    let command =
+        Command { incident: case.id, expected, claimed_at: None, acting_for, act: as_strong_as_needed(case, act) };
+    let fresh = Fresh { is_rehearsal: true, ..ids::fresh() };
     let hashes = Hashes { entry: Some(entry) };
     let context = Context { directory, digests: &hashes };
-    let decided = decide(Cases { main: Some(case), other: None }, &context, caller, &command, &ids::fresh(), now)?;
+    let decided = decide(Cases { main: Some(case), other: None }, &context, caller, &command, &fresh, now)?;
     let event = decided.events.first().filter(|event| event.seq == case.version + 1);
     let found = event.and_then(|event| {
         let (what, sign_off) = match &event.body {
@@ -52,4 +54,14 @@ pub fn statement_of(
         Some((hashes.text(case, &event.actor, what)?, sign_off))
     });
     found.ok_or_else(|| Refusal::new(Reason::MoveNotLegal).field("action"))
+}
+
+/// The move at the weakest level that is taken, which the signer is told.
+fn as_strong_as_needed(case: &Case, act: Act) -> Act {
+    let sign = Sign { level: case.result_level(), ..Sign::ATTESTED };
+    match act {
+        Act::Report { code, case_number, result, .. } => Act::Report { code, case_number, result, sign },
+        Act::Confirm { report, .. } => Act::Confirm { report, sign },
+        other => other,
+    }
 }

@@ -49,14 +49,13 @@ pub(super) fn feedback_given(case: &mut Case, event: &Event) -> Verdict {
     }
 }
 
-/// What the two stations take at least, by the terms the case was handed over under. A ruling is the superior's own: the
-/// last resort does not fail for want of a key.
+/// What the two stations take at least. A ruling is the superior's own: the last resort does not fail for want of a key.
 fn strong_enough(case: &Case, level: Level) -> Verdict {
-    let terms = case.last_taken_over().and_then(|handoff| handoff.terms.as_ref());
-    match terms.and_then(|terms| terms.level).filter(|least| !level.at_least(*least)) {
-        Some(least) => Err(Refusal::new(Reason::LevelTooWeak).field("level").with("least", least)),
-        None => Ok(()),
+    let least = case.result_level();
+    if level.at_least(least) {
+        return Ok(());
     }
+    Err(Refusal::new(Reason::LevelTooWeak).field("level").with("least", least))
 }
 
 pub(super) fn reported(case: &mut Case, event: &Event, body: &Reported) -> Verdict {

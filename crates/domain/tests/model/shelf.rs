@@ -205,7 +205,7 @@ impl Shelf {
         let cases = Cases { main: Some(&main), other: other.as_deref() };
         let ctx = Context { directory: &self.directory, digests: &Fnv };
         let salt = Salt([slot.salt; 16]);
-        let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: None, signed_by: None };
+        let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: None, signed_by: None, is_rehearsal: false };
         match decide(cases, &ctx, caller, command, &fresh, now) {
             Ok(decided) => {
                 let mut after = prints;

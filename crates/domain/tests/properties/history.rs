@@ -178,7 +178,8 @@ impl History {
             Cases { main, other: other.filter(|id| *id != command.incident).and_then(|id| self.cases.get(&id)) };
         let ctx = Context { directory: &self.directory, digests: &Fnv };
         let salt = Salt(self.drawn.to_be_bytes());
-        let fresh = Fresh { salt, part_salt: salt, nonce: salt, territory: ground, signed_by: None };
+        let fresh =
+            Fresh { salt, part_salt: salt, nonce: salt, territory: ground, signed_by: None, is_rehearsal: false };
         decide(cases, &ctx, caller, command, &fresh, self.now)
     }
 

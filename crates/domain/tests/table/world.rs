@@ -288,6 +288,7 @@ impl Play {
             nonce: Salt([3; 16]),
             territory: None,
             signed_by: self.signed_by.clone(),
+            is_rehearsal: false,
         };
         decide(Cases { main, other }, &ctx, caller, &command, &fresh, self.now)
     }

@@ -4,7 +4,7 @@ use super::reads::{may_open_caller, readable};
 use super::trace::{TRACE, Trace};
 use super::{Gate, store_away, unreadable, violations};
 use crate::error::status;
-use handoff_domain::caller::Caller;
+use handoff_domain::caller::{Caller, Role};
 use handoff_domain::ids::IncidentId;
 use handoff_domain::refusal::{Reason, Refusal};
 use handoff_domain::retention::is_caller_data;
@@ -20,6 +20,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+/// Most fields of an erasure that are looked up: more are refused for their number.
+const ERASED_LOOKED_AT_MAX: usize = 150;
 /// Messages of a trace that wait for a slow reader.
 const TRACE_BUFFER_PAGES: usize = 4;
 
@@ -130,7 +132,23 @@ impl AuditService for Gate {
     }
 
     async fn erase(&self, request: Request<v1::EraseRequest>) -> Result<Response<v1::MoveReply>, Status> {
-        self.command("AuditService/erase", request).await
+        let method = "AuditService/erase";
+        let session = self.session(&request, method).await?;
+        let asked = request.get_ref();
+        // Which paths of an entry are sealed stands in its bytes, which the rules do not have. Whoever may not erase, and
+        // what cannot be read, is answered below.
+        if session.caller.has(Role::Auditor)
+            && let Ok(id) = convert::incident(&asked.incident)
+        {
+            let found = self.visible(&session.caller, method, id).await?;
+            let named = asked.fields.iter().enumerate().filter(|(_, field)| field.seq > 0 && !field.path.is_empty());
+            for (at, field) in named.take(ERASED_LOOKED_AT_MAX) {
+                if self.sealed_at(&found, field.seq, &field.path).await?.is_none() {
+                    return Err(status(&Refusal::new(Reason::ObjectNotFound).field(&format!("fields.{at}"))));
+                }
+            }
+        }
+        self.command(method, request).await
     }
 }
 
