@@ -121,7 +121,7 @@ impl<L: Line> Session<'_, L> {
         self.line.dial().await?;
         self.greet().await?;
         if let Some(note) = self.witness.signed().map(str::to_owned) {
-            self.give(note).await?;
+            self.give_again(note).await?;
         }
         let mut entries = self.line.entries(self.witness.position()).await?;
         tracing::info!(from = self.witness.position(), "the log is read");
@@ -210,6 +210,19 @@ impl<L: Line> Session<'_, L> {
             }
         }
         Ok(())
+    }
+
+    /// What was signed last, for a service that may not have it yet. One that refuses it has another log: reading on is what
+    /// shows that, with both checkpoints for proof.
+    async fn give_again(&mut self, note: String) -> Result<(), Ended> {
+        match self.give(note).await {
+            Err(Ended::Line(status)) if status.code() == handoff_client::Code::InvalidArgument => {
+                tracing::error!(status = %handoff_client::explain(&status),
+                    "the service does not take what this witness signed last; its log is read on");
+                Ok(())
+            }
+            given => given,
+        }
     }
 
     async fn give(&mut self, note: String) -> Result<(), Ended> {
