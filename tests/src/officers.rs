@@ -5,9 +5,9 @@ use anyhow::Context;
 use handoff_client::api;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{OfficerId, OrgId, StationId};
-use handoff_domain::values::{Level, Salt, b64url_read};
+use handoff_domain::values::{Salt, b64url_read};
 use handoff_evidence::policy::RegistrarKey;
-use handoff_evidence::registry::{Alg, Book, Entry, Kind, RegistrarSignature, SignedUpdate as _, Status, Update};
+use handoff_evidence::registry::{Alg, Book, Entry, RegistrarSignature, SignedUpdate as _, Update};
 use handoff_evidence::signoff::DeviceKey;
 use sha2::{Digest as _, Sha256};
 
@@ -39,27 +39,11 @@ pub fn device(officer: &str) -> anyhow::Result<DeviceKey> {
 /// # Errors
 /// A name is no legal one.
 pub fn entry(officer: &str, station: &str, roles: &[Role]) -> anyhow::Result<Entry> {
-    let (alg, key, kid) = Entry::names_of(&device(officer)?.public());
-    let salt = seed(&format!("salt {officer}")).first_chunk().copied().unwrap_or_default();
-    let mut roles = roles.to_vec();
-    roles.sort_by_key(|role| role.as_str());
-    Ok(Entry {
-        alg,
-        be: false,
-        compromised_since: None,
-        held_by: None,
-        key,
-        kid,
-        kind: Kind::Signoff,
-        level: Level::Device,
-        officer: OfficerId::new(officer).context("no name of an officer")?,
-        origins: Vec::new(),
-        roles,
-        rp: None,
-        salt: Salt(salt),
-        station: StationId::new(station).context("no name of a station")?,
-        status: Status::Active,
-    })
+    let (key, salt) = (device(officer)?.public(), seed(&format!("salt {officer}")));
+    let salt = Salt(salt.first_chunk().copied().unwrap_or_default());
+    let officer = OfficerId::new(officer).context("no name of an officer")?;
+    let station = StationId::new(station).context("no name of a station")?;
+    Ok(Entry::of_device(&key, officer, station, roles.to_vec(), salt))
 }
 
 /// The next state of a registry, signed by two of its registrars; the book becomes it.

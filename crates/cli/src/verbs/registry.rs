@@ -18,7 +18,7 @@ use handoff_domain::time::Millis;
 use handoff_domain::values::{Label, Level, b64url, b64url_read};
 use handoff_engine::ids;
 use handoff_evidence::policy::{Policy, RegistrarKey};
-use handoff_evidence::registry::{Book, Entry, Kind, SignedUpdate as _, Status, has_role};
+use handoff_evidence::registry::{Book, Entry, SignedUpdate as _, Status, has_role};
 use handoff_witness::key_of_file;
 use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Value, json};
@@ -197,33 +197,21 @@ impl Change {
 
     fn enrolled(&self, file: &Path) -> anyhow::Result<Entry> {
         let wrong = |what: &str| Usage(what.to_owned());
-        let (alg, key, kid) = Entry::names_of(&keys::public_key(file)?);
+        let key = keys::public_key(file)?;
         let roles = self.roles.iter().map(|role| Role::parse(role).ok_or_else(|| wrong(&format!("no role {role}"))));
         let mut roles = roles.collect::<Result<Vec<_>, _>>()?;
-        roles.sort_by_key(|role| role.as_str());
+        roles.sort_unstable();
         roles.dedup();
         let held_by = self.held_by.as_deref();
         let held_by =
             held_by.map(|text| Label::new(text).ok_or_else(|| wrong("--held-by is no label of up to 120 bytes")));
         let officer = self.officer.as_deref().and_then(OfficerId::new);
         let station = self.station.as_deref().and_then(StationId::new);
-        Ok(Entry {
-            alg,
-            be: false,
-            compromised_since: None,
-            held_by: held_by.transpose()?,
-            key,
-            kid,
-            kind: Kind::Signoff,
-            level: Level::parse(&self.level).ok_or_else(|| wrong("--level is device"))?,
-            officer: officer.ok_or_else(|| wrong("--officer is not a pseudonym"))?,
-            origins: Vec::new(),
-            roles,
-            rp: None,
-            salt: ids::salt(),
-            station: station.ok_or_else(|| wrong("--station is not a code name"))?,
-            status: Status::Active,
-        })
+        let level = Level::parse(&self.level).ok_or_else(|| wrong("--level is device"))?;
+        let officer = officer.ok_or_else(|| wrong("--officer is not a pseudonym"))?;
+        let station = station.ok_or_else(|| wrong("--station is not a code name"))?;
+        let entry = Entry::of_device(&key, officer, station, roles, ids::salt());
+        Ok(Entry { held_by: held_by.transpose()?, level, ..entry })
     }
 
     fn revoked(&self, kid: &str, book: &Book) -> anyhow::Result<Entry> {

@@ -8,34 +8,19 @@ use handoff_domain::command::{LookedAt, Order};
 use handoff_domain::directory::stream_of;
 use handoff_domain::event::directory::RegistryUpdated;
 use handoff_domain::ids::{OfficerId, StationId};
-use handoff_domain::values::{Level, Salt};
+use handoff_domain::values::Salt;
 use handoff_engine::Beside;
-use handoff_evidence::registry::{Book, Entry, Kind, Status};
+use handoff_evidence::registry::{Book, Entry};
 use handoff_evidence::signoff::DeviceKey;
 use handoff_store::Reader;
 use handoff_store::rows::RegistryRow;
 use std::sync::Arc;
 
 fn entry(number: u8) -> Entry {
-    let key = DeviceKey::ed25519(&[number; 32]).expect("a key");
-    let (alg, key, kid) = Entry::names_of(&key.public());
-    Entry {
-        alg,
-        be: false,
-        compromised_since: None,
-        held_by: None,
-        key,
-        kid,
-        kind: Kind::Signoff,
-        level: Level::Device,
-        officer: OfficerId::new(&format!("a-{number}")).expect("a name"),
-        origins: Vec::new(),
-        roles: vec![Role::Responder],
-        rp: None,
-        salt: Salt([number; 16]),
-        station: StationId::new("A-01").expect("a name"),
-        status: Status::Active,
-    }
+    let key = DeviceKey::ed25519(&[number; 32]).expect("a key").public();
+    let officer = OfficerId::new(&format!("a-{number}")).expect("a name");
+    let station = StationId::new("A-01").expect("a name");
+    Entry::of_device(&key, officer, station, vec![Role::Responder], Salt([number; 16]))
 }
 
 /// A registry of two versions with a key each.

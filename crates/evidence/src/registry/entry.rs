@@ -162,6 +162,36 @@ impl Entry {
         (key.alg(), b64url(&der), kid(&der))
     }
 
+    /// The entry of an officer's device key, in force. The roles are put in order.
+    #[must_use]
+    pub fn of_device(
+        key: &PublicKey,
+        officer: OfficerId,
+        station: StationId,
+        mut roles: Vec<Role>,
+        salt: Salt,
+    ) -> Self {
+        let (alg, key, kid) = Self::names_of(key);
+        roles.sort_by_key(|role| role.as_str());
+        Self {
+            alg,
+            be: false,
+            compromised_since: None,
+            held_by: None,
+            key,
+            kid,
+            kind: Kind::Signoff,
+            level: Level::Device,
+            officer,
+            origins: Vec::new(),
+            roles,
+            rp: None,
+            salt,
+            station,
+            status: Status::Active,
+        }
+    }
+
     fn check(&self) -> Result<(), EntryError> {
         let der = self.der()?;
         if PublicKey::from_spki(&der)?.alg() != self.alg {

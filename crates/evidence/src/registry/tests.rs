@@ -31,24 +31,9 @@ pub(crate) fn p256_spki(name: &str) -> Vec<u8> {
 }
 
 fn entry(spki: &[u8], level: Level) -> Entry {
-    let (alg, key, kid) = Entry::names_of(&PublicKey::from_spki(spki).unwrap());
-    Entry {
-        alg,
-        be: false,
-        compromised_since: None,
-        held_by: None,
-        key,
-        kid,
-        kind: Kind::Signoff,
-        level,
-        officer: OfficerId::new("a-7f3c").unwrap(),
-        origins: Vec::new(),
-        roles: vec![Role::DutyOfficer],
-        rp: None,
-        salt: Salt([0x44; 16]),
-        station: StationId::new("A-01").unwrap(),
-        status: Status::Active,
-    }
+    let (officer, station) = (OfficerId::new("a-7f3c").unwrap(), StationId::new("A-01").unwrap());
+    let key = PublicKey::from_spki(spki).unwrap();
+    Entry { level, ..Entry::of_device(&key, officer, station, vec![Role::DutyOfficer], Salt([0x44; 16])) }
 }
 
 pub(crate) fn device(name: &str) -> Entry {

@@ -10,7 +10,7 @@ use crate::log::LogKey;
 use crate::merkle::{self, Edge, Hash, TileId};
 use crate::note::{Checkpoint, CosignerKey, Head};
 use crate::policy::{Group, Log, Needs, Parts, Policy, Range, Recorder, RegistrarKey, Registrars, Witness};
-use crate::registry::{Alg, Entry, Kind, SignedUpdate as _, State, Status, Update};
+use crate::registry::{Alg, Entry, SignedUpdate as _, State, Update};
 use crate::signoff::PublicKey;
 use ed25519_dalek::{Signer as _, SigningKey};
 use handoff_domain::caller::{Actor, Role};
@@ -309,24 +309,8 @@ fn p256_spki(key: &p256::ecdsa::SigningKey) -> Vec<u8> {
 }
 
 fn entry(name: &str, of: &handoff_domain::ids::StationRef, spki: &[u8]) -> Entry {
-    let (alg, key, kid) = Entry::names_of(&PublicKey::from_spki(spki).unwrap());
-    Entry {
-        alg,
-        be: false,
-        compromised_since: None,
-        held_by: None,
-        key,
-        kid,
-        kind: Kind::Signoff,
-        level: Level::Device,
-        officer: officer(name),
-        origins: Vec::new(),
-        roles: vec![Role::Responder],
-        rp: None,
-        salt: Salt([9; 16]),
-        station: of.station.clone(),
-        status: Status::Active,
-    }
+    let key = PublicKey::from_spki(spki).unwrap();
+    Entry::of_device(&key, officer(name), of.station.clone(), vec![Role::Responder], Salt([9; 16]))
 }
 
 /// The device key of A's officer on the unit.

@@ -13,7 +13,7 @@ use handoff_domain::ids::{Digest, IncidentId};
 use handoff_domain::values::{Label, Level, Salt};
 use handoff_evidence::event::{encode, hash};
 use handoff_evidence::policy::{RegistrarKey, Registrars};
-use handoff_evidence::registry::{Book, Entry, Kind, SignedUpdate as _, Status};
+use handoff_evidence::registry::{Book, Entry, SignedUpdate as _, Status};
 use handoff_evidence::signoff::DeviceKey;
 use handoff_witness::{Code, Validator};
 use std::collections::BTreeMap;
@@ -41,24 +41,9 @@ fn device() -> DeviceKey {
 /// The signer of the story's transfer, with the device's key.
 fn enrolled(status: Status) -> Entry {
     let (signed, _) = read(&story()[of_type(HANDED_OVER, "signed")]);
-    let (alg, key, kid) = Entry::names_of(&device().public());
-    Entry {
-        alg,
-        be: false,
-        compromised_since: None,
-        held_by: None,
-        key,
-        kid,
-        kind: Kind::Signoff,
-        level: Level::Device,
-        officer: signed.actor.officer.expect("an officer"),
-        origins: Vec::new(),
-        roles: vec![signed.actor.role],
-        rp: None,
-        salt: Salt([3; 16]),
-        station: signed.actor.station.expect("a station"),
-        status,
-    }
+    let (officer, station) = (signed.actor.officer.expect("an officer"), signed.actor.station.expect("a station"));
+    let roles = vec![signed.actor.role];
+    Entry { status, ..Entry::of_device(&device().public(), officer, station, roles, Salt([3; 16])) }
 }
 
 /// An update that says what it is told, signed by so many registrars.

@@ -4,28 +4,13 @@ use handoff_domain::ids::{OfficerId, StationId};
 use handoff_domain::time::Millis;
 use handoff_domain::values::Salt;
 use handoff_evidence::policy::RegistrarKey;
-use handoff_evidence::registry::{Kind, SignedUpdate as _};
+use handoff_evidence::registry::SignedUpdate as _;
 use handoff_evidence::signoff::DeviceKey;
 
 fn entry(seed: u8, officer: &str) -> Entry {
-    let (alg, key, kid) = Entry::names_of(&DeviceKey::ed25519(&[seed; 32]).unwrap().public());
-    Entry {
-        alg,
-        be: false,
-        compromised_since: None,
-        held_by: None,
-        key,
-        kid,
-        kind: Kind::Signoff,
-        level: Level::Device,
-        officer: OfficerId::new(officer).unwrap(),
-        origins: Vec::new(),
-        roles: vec![Role::DutyOfficer],
-        rp: None,
-        salt: Salt([seed; 16]),
-        station: StationId::new("A-01").unwrap(),
-        status: Status::Active,
-    }
+    let key = DeviceKey::ed25519(&[seed; 32]).unwrap().public();
+    let (officer, station) = (OfficerId::new(officer).unwrap(), StationId::new("A-01").unwrap());
+    Entry::of_device(&key, officer, station, vec![Role::DutyOfficer], Salt([seed; 16]))
 }
 
 fn a() -> OrgId {
