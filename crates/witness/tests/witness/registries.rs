@@ -20,8 +20,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn registrar(org: &str, number: u8) -> RegistrarKey {
-    let first = org.bytes().next().unwrap_or_default();
-    RegistrarKey::from_seed(&[first ^ number; 32])
+    let mut seed = [number; 32];
+    seed.iter_mut().zip(org.bytes()).for_each(|(byte, letter)| *byte = letter);
+    RegistrarKey::from_seed(&seed)
 }
 
 /// Three registrars, of whom two must sign.
