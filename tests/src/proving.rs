@@ -1,7 +1,7 @@
 //! Every closed case of a database, exported and verified: what an auditor would do with all of them.
 
 use crate::app::TestApp;
-use crate::witnesses::{POLICY, WITNESSES, agree, witness};
+use crate::witnesses::{POLICY, WITNESSES, agree_with, witness};
 use anyhow::{Context, ensure};
 use handoff_domain::ids::{IncidentId, OrgId};
 use handoff_engine::clock::SystemClock;
@@ -33,7 +33,7 @@ pub struct Proven {
 /// # Errors
 /// A case is not proven; the error names it and holds the report.
 pub async fn prove_all(app: &TestApp) -> anyhow::Result<Proven> {
-    agree(app)?;
+    agree_with(app, &[])?;
     let text = std::fs::read_to_string(app.path(POLICY))?;
     let seed: [u8; 32] = std::fs::read(app.path("log.key"))?.try_into().ok().context("a log key of 32 bytes")?;
     let recorders = Arc::new(Recorders::new(LogKey::from_seed(&seed)));

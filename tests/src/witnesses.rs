@@ -24,13 +24,18 @@ pub fn witness(name: &str) -> CosignerKey {
 /// Makes the policy of a service: both organisations' witnesses are named, both must sign; so are registrars of
 /// A, B and the superior.
 pub(crate) fn agree(app: &TestApp) -> anyhow::Result<()> {
+    agree_with(app, &REGISTRIES)
+}
+
+/// The same, with registrars of these organisations alone.
+pub(crate) fn agree_with(app: &TestApp, registries: &[&str]) -> anyhow::Result<()> {
     let config = app.config_file();
     let named: Vec<_> = WITNESSES.map(|(name, ..)| format!("{name}={}", witness(name).cosigner().vkey())).into();
     let mut args = vec!["policy", "new", "--config", &config];
     named.iter().for_each(|named| args.extend(["--witness", named]));
     let hex = |key: [u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let of = |org: &str, number| format!("{org}={}", hex(registrar(org, number).public()));
-    let registrars: Vec<_> = REGISTRIES.iter().flat_map(|org| [1, 2, 3].map(|number| of(org, number))).collect();
+    let registrars: Vec<_> = registries.iter().flat_map(|org| [1, 2, 3].map(|number| of(org, number))).collect();
     registrars.iter().for_each(|registrar| args.extend(["--registrar", registrar]));
     Ok(std::fs::write(app.path(POLICY), app.done(&args)?)?)
 }

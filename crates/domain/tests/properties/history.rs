@@ -7,13 +7,13 @@ use crate::tally::Tally;
 use crate::world::{self, Fnv, START, person, seat, service, superior, supervisor};
 use handoff_domain::access::sees_until;
 use handoff_domain::caller::{Caller, Role};
-use handoff_domain::command::{Act, Command, Expected, Order};
-use handoff_domain::directory::Directory;
-use handoff_domain::event::directory::{LogFenced, LogOpened};
+use handoff_domain::command::{Act, Command, Expected, LookedAt, Order};
+use handoff_domain::directory::{Directory, stream_of};
+use handoff_domain::event::directory::{LogFenced, LogOpened, RegistryUpdated};
 use handoff_domain::event::handoff::Ruling;
 use handoff_domain::event::incident::UnitStatus;
 use handoff_domain::event::{Body, Event};
-use handoff_domain::ids::{DeploymentId, DrillId, IncidentId, LOG_STREAM, StationRef, UnitId};
+use handoff_domain::ids::{DeploymentId, DrillId, IncidentId, LOG_STREAM, OrgId, StationRef, UnitId};
 use handoff_domain::moves;
 use handoff_domain::refusal::Reason;
 use handoff_domain::time::{HOUR, MINUTE, Millis, SECOND};
@@ -376,8 +376,9 @@ impl History {
         let open = Order::OpenDrill { drill, number: world::label("D-7"), with: world::station("B-01"), from, until };
         let running = self.drill;
         let joined = running.and_then(|id| self.directory.drills.get(&id)).is_some_and(|drill| drill.joined);
-        let (caller, order) = match (running, dice.below(4)) {
+        let (caller, order) = match (running, dice.below(5)) {
             (_, 3) => (duty, Order::TakeShift(at.station)),
+            (_, 4) => (world::admin(at.org.as_str()), self.registry(&at.org)),
             (None, _) => (a, open),
             (Some(id), 0 | 1) if !joined => (b, Order::JoinDrill(id)),
             (Some(id), 2) => (duty, Order::EndDrill(id)),
@@ -395,6 +396,16 @@ impl History {
             }
             self.log.push(event);
         }
+    }
+
+    /// The next version of an organisation's keys, looked at against the one before.
+    fn registry(&self, org: &OrgId) -> Order {
+        let head = self.directory.registries.get(org);
+        let looked_at = head.and_then(|head| head.event).map_or(LookedAt::Empty, LookedAt::On);
+        let version = head.map_or(0, |head| head.version) + 1;
+        let root = world::digest_of(&version);
+        let update = RegistryUpdated { count: 1, org: org.clone(), root, sigs: Vec::new(), version };
+        Order::UpdateRegistry { stream: stream_of("registry", org.as_str()), update, looked_at }
     }
 
     /// Takes the events of one command in, one by one, each under every invariant.

@@ -3,14 +3,15 @@
 use super::names::{by_command, by_order};
 use super::sample::{commands, full, is_personal};
 use super::{Recorder, schema};
-use crate::convert::{Decoded, DecodedOrder, MapUpload, Violations};
+use crate::convert::{Decoded, DecodedOrder, MapUpload, RegistryUpload, Violations};
 use crate::{IntoCommand, IntoOrder, Requested, comparable, v1};
-use handoff_domain::command::{Act, Order};
-use handoff_domain::ids::Digest;
+use handoff_domain::command::{Act, LookedAt, Order};
+use handoff_domain::ids::{Digest, IncidentId};
 use prost::Message;
 use protox::prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use uuid::Uuid;
 
 /// What a request became, and what was looked at on the way.
 struct Read {
@@ -160,7 +161,7 @@ fn every_command_is_read_by_one_of_the_three_ways() {
         let (bytes, other, name) = (message.encode_to_vec(), with_other_id(&message), method.input().name().to_owned());
         let ways = usize::from(command(&name, &bytes, &other).is_some())
             + usize::from(order(&name, &bytes, &other).is_some())
-            + usize::from(name == "PublishMapRequest");
+            + usize::from(["PublishMapRequest", "UpdateRegistryRequest"].contains(&name.as_str()));
         assert_eq!(ways, 1, "{name}");
     }
 }
@@ -178,6 +179,24 @@ fn an_uploaded_map_becomes_an_order_with_what_the_reader_found() {
     let too_large = v1::PublishMapRequest { geojson: vec![b' '; crate::convert::MAP_BYTES_MAX + 1], ..request };
     let Err(violations) = MapUpload::read(too_large) else { panic!("taken") };
     assert_eq!((violations.0[0].path.as_str(), violations.0[0].code), ("geojson", "TOO_LONG"));
+}
+
+#[test]
+fn an_uploaded_registry_becomes_an_order_with_what_it_was_looked_at_against() {
+    let descriptor = super::sample::pool().get_message_by_name("handoff.v1.UpdateRegistryRequest").unwrap();
+    let request = v1::UpdateRegistryRequest::decode(full(&descriptor).encode_to_vec().as_slice()).unwrap();
+    let upload = RegistryUpload::read(request.clone()).unwrap();
+    assert_eq!((upload.update.version, upload.update.sigs.len()), (7, 1));
+    assert_eq!(upload.entries, [b"{}"]);
+    let (stream, looked_at) = (IncidentId(Uuid::from_u128(5)), LookedAt::On(Digest([1; 32])));
+    let ordered = upload.order(stream, looked_at);
+    assert_eq!(ordered.claimed_at.map(|at| at.0), Some(1_700_000_000_005));
+    assert_eq!(ordered.order, Order::UpdateRegistry { stream, update: upload.update, looked_at });
+
+    let mut nobodys = request;
+    nobodys.signatures[0].key = "00".into();
+    let Err(violations) = RegistryUpload::read(nobodys) else { panic!("taken") };
+    assert_eq!((violations.0[0].path.as_str(), violations.0[0].code), ("signatures[0].key", "NOT_A_KEY"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ type Wrong = (fn(&mut Signed, bool), Problem);
 fn a_signature_is_by_the_key_that_is_named_and_enrolled() {
     let world = World::new();
     let wrongs: [Wrong; 8] = [
-        (|body, _| body.key = Label::new(&"0".repeat(64)), Problem::KeyUnknown),
+        (|body, by_a| body.key = Label::new(&if by_a { "0" } else { "1" }.repeat(64)), Problem::KeyUnknown),
         (|body, _| body.key = None, Problem::KeyUnknown),
         (|body, _| body.sig = None, Problem::NoSignature),
         (|body, _| body.sig = Some("AAAA".to_owned()), Problem::SignatureWrong),
