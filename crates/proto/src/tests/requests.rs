@@ -196,7 +196,7 @@ fn an_uploaded_registry_becomes_an_order_with_what_it_was_looked_at_against() {
     let mut nobodys = request;
     nobodys.signatures[0].key = "00".into();
     let Err(violations) = RegistryUpload::read(nobodys) else { panic!("taken") };
-    assert_eq!((violations.0[0].path.as_str(), violations.0[0].code), ("signatures[0].key", "NOT_A_KEY"));
+    assert_eq!((violations.0[0].path.as_str(), violations.0[0].code), ("signatures.0.key", "NOT_A_KEY"));
 }
 
 #[test]
