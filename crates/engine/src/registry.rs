@@ -4,6 +4,7 @@
 //! Looked at before a command waits for the writer: the writer compares, it verifies no signature. What was found names the
 //! registry it was found under, and the rules refuse it where another one is in force by then.
 
+use crate::causes::chain;
 use crate::engine::Engine;
 use crate::tree::Witnesses;
 use handoff_domain::caller::{Caller, Role};
@@ -20,7 +21,6 @@ use handoff_evidence::signoff::{Claim, verify_claim};
 use handoff_store::rows::RegistryRow;
 use handoff_store::{Reader, StoreError};
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Registries as of a version of each, read from the store when another one is asked for.
@@ -104,17 +104,6 @@ fn judge(
 
 fn not_enrolled() -> Refusal {
     Refusal::new(Reason::KeyNotEnrolled).field("signature.key")
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 impl Engine {

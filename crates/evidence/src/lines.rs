@@ -104,7 +104,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// `N` bytes from exactly `2 N` lower-case digits.
-pub(crate) fn hex_read<const N: usize>(text: &str) -> Option<[u8; N]> {
+#[must_use]
+pub fn hex_read<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 10),

@@ -31,7 +31,7 @@ use handoff_engine::answer::Done;
 use handoff_engine::memory::{Entry, LoadError};
 use handoff_engine::sealing::Sealing;
 use handoff_engine::writer::Availability;
-use handoff_engine::{Answer, Engine, NoAnswer, Reply, Task};
+use handoff_engine::{Answer, Beside, Engine, NoAnswer, Reply, Task};
 use handoff_evidence::event::decode;
 use handoff_proto::v1;
 use handoff_proto::view::timestamp;
@@ -222,8 +222,22 @@ impl Gate {
         let under_way = under_way(request.extensions());
         let message = request.into_inner();
         let content = comparable(method, &message);
-        let DecodedOrder { request_id, claimed_at, order } = message.into_order().map_err(violations)?;
-        let task = Task::Directory { order, claimed_at, beside: None };
+        let order = message.into_order().map_err(violations)?;
+        self.ordered(&session, method, under_way, content, order, None).await
+    }
+
+    /// One change of the directory, read and looked at, with what is kept beside the log of it.
+    async fn ordered(
+        &self,
+        session: &Session,
+        method: &'static str,
+        under_way: Option<UnderWay>,
+        content: Vec<u8>,
+        order: DecodedOrder,
+        beside: Option<Beside>,
+    ) -> Result<Response<v1::MoveReply>, Status> {
+        let DecodedOrder { request_id, claimed_at, order } = order;
+        let task = Task::Directory { order, claimed_at, beside };
         let caller = session.caller.clone();
         let engine = self.engine().clone();
         let turn = self.turn(&caller.org);

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use handoff_domain::caller::{OPERATOR, OrgKind};
 use handoff_domain::directory::stream_of;
 use handoff_domain::ids::OrgId;
+use handoff_evidence::lines::hex_read;
 use handoff_evidence::note::Cosigner;
 use handoff_evidence::policy::{Group, Log, Needs, Parts, Policy, Range, Recorder, Registrars, Witness};
 use handoff_server::config::Config;
@@ -68,16 +69,7 @@ fn of_org(text: &str) -> Result<(OrgId, &str), String> {
 
 fn registrar(text: &str) -> Result<(OrgId, [u8; 32]), String> {
     let (org, digits) = of_org(text)?;
-    key(digits).map(|key| (org, key)).ok_or_else(|| "a key has 64 lower-case hexadecimal digits".to_owned())
-}
-
-fn key(digits: &str) -> Option<[u8; 32]> {
-    let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
-    let byte = |pair: &[u8; 2]| str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> =
-        pairs.iter().map(|pair| pair.iter().all(|c| is_digit(*c)).then(|| byte(pair))?).collect();
-    bytes?.try_into().ok()
+    hex_read(digits).map(|key| (org, key)).ok_or_else(|| "a key has 64 lower-case hexadecimal digits".to_owned())
 }
 
 fn needed(text: &str) -> Result<(OrgId, u64), String> {

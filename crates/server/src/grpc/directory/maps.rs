@@ -10,11 +10,11 @@ use handoff_domain::directory::Directory;
 use handoff_domain::event::directory::{MapPublished, Site as SiteOf};
 use handoff_domain::ids::{Digest, MapRef, OrgId, StationId, StationRef};
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_engine::Beside;
 use handoff_engine::ground::read_map;
 use handoff_engine::sealing::sha256;
-use handoff_engine::{Beside, Task};
 use handoff_proto::comparable;
-use handoff_proto::convert::{self, MapUpload};
+use handoff_proto::convert::{self, DecodedOrder, MapUpload};
 use handoff_proto::v1;
 use handoff_proto::view::station_ref;
 use handoff_territory::{Datum, Position, Site, SiteKind, Verdict, nearest, together};
@@ -48,13 +48,8 @@ impl Gate {
         let published = self.read(&map, &bytes)?;
         let digest = published.digest;
         let beside = Some(Beside::Map(map, digest, bytes));
-        let task = Task::Directory { order: Order::PublishMap(published), claimed_at, beside };
-        let caller = session.caller.clone();
-        let engine = self.engine().clone();
-        let turn = self.turn(&caller.org);
-        let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
-        let reply = self.whole(under_way, turn, order).await;
-        self.reply(&session.caller, method, reply).await
+        let order = DecodedOrder { request_id, claimed_at, order: Order::PublishMap(published) };
+        self.ordered(&session, method, under_way, content, order, beside).await
     }
 
     /// Reads the file, names what is wrong with it, and sees that every claimant is a station of the directory.

@@ -4,11 +4,11 @@ use crate::error::fault;
 use crate::grpc::{Gate, store_away, violations};
 use handoff_domain::access;
 use handoff_domain::refusal::{Reason, Refusal};
+use handoff_engine::Beside;
 use handoff_engine::registry::RegistryError;
-use handoff_engine::{Beside, Task};
 use handoff_evidence::registry::Entry;
 use handoff_proto::comparable;
-use handoff_proto::convert::{DecodedOrder, RegistryUpload};
+use handoff_proto::convert::RegistryUpload;
 use handoff_proto::v1;
 use tonic::{Request, Response, Status};
 
@@ -26,17 +26,11 @@ impl Gate {
         let found = self.engine().registry_update(&session.caller, &upload.update, &upload.entries).await;
         let found = found.map_err(|error| unread(&error))?;
         let (stream, looked_at) = found.map_err(|refusal| self.denied(&session.caller, method, &refusal))?;
-        let DecodedOrder { request_id, claimed_at, order } = upload.order(stream, looked_at);
+        let order = upload.order(stream, looked_at);
         // What cannot be read was refused above, or was not looked at, and then nothing of it is written.
         let entries = upload.entries.into_iter().filter_map(|bytes| Some((Entry::read(&bytes).ok()?.kid, bytes)));
         let beside = Some(Beside::Registry(entries.collect()));
-        let task = Task::Directory { order, claimed_at, beside };
-        let caller = session.caller.clone();
-        let engine = self.engine().clone();
-        let turn = self.turn(&caller.org);
-        let order = async move { engine.submit(caller, request_id, content, task, Vec::new(), None).await };
-        let reply = self.whole(under_way, turn, order).await;
-        self.reply(&session.caller, method, reply).await
+        self.ordered(&session, method, under_way, content, order, beside).await
     }
 
     pub(super) async fn registry(
