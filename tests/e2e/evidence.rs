@@ -11,7 +11,7 @@ use handoff_tests::matrix::cast::World;
 use handoff_tests::matrix::line::Line;
 use handoff_tests::matrix::methods::METHODS;
 use handoff_tests::matrix::scene::Scene;
-use handoff_tests::play::{intake, note, receive};
+use handoff_tests::play::{case, intake, note, receive};
 use handoff_tests::refusal::{Refusal, told};
 use std::path::Path;
 use std::process::Output;
@@ -50,9 +50,14 @@ pub(crate) async fn mirrored(app: &TestApp, name: &str, size: u64) -> anyhow::Re
 
 /// Both witnesses sign.
 pub(crate) async fn cosign(app: &TestApp, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+    cosign_at(app, checkpoint, 1_800_000_000).await
+}
+
+/// The same at a time, in seconds since 1970.
+async fn cosign_at(app: &TestApp, checkpoint: &Checkpoint, at: u64) -> anyhow::Result<()> {
     for (name, key) in [("a-witness", witness("A")), ("b-witness", witness("B"))] {
         let mut note = Checkpoint { cosignatures: Vec::new(), ..checkpoint.clone() };
-        note.cosignatures.push(key.cosign(&note.origin, &note.head, 1_800_000_000));
+        note.cosignatures.push(key.cosign(&note.origin, &note.head, at));
         let request = api::SubmitCosignatureRequest { note: note.write() };
         told(app.client(name)?.evidence().submit_cosignature(request).await)?;
     }
@@ -87,7 +92,9 @@ async fn a_closed_case_is_exported_and_verified_and_proven_once_both_witnesses_s
     assert_eq!(code, Some(1), "nobody has witnessed it: {report}");
 
     let covering = checkpoint(app, app.events().await?).await?;
+    ensure!(!case(app, "b-duty", &scene.incident).await?.proven, "closed, and not proven");
     cosign(app, &covering).await?;
+    ensure!(case(app, "b-duty", &scene.incident).await?.proven, "closed and proven");
     std::fs::remove_file(&bundle)?;
     ensure!(audit(app, &export)?.status.success());
     let (code, report) = verified(app, &bundle, &[])?;
@@ -182,6 +189,37 @@ async fn the_log_of_today_is_proven_to_begin_with_the_one_kept_before() -> anyho
     std::fs::write(app.path("forged.note"), text.replacen(&size, "99999", 1))?;
     assert_eq!(prove(&["--since", "forged.note"])?.status.code(), Some(1));
     assert_eq!(prove(&["--since", "absent.note"])?.status.code(), Some(2));
+    Ok(())
+}
+
+/// The times are the witnesses': 2027-01-15T08:00:00Z and each an hour later.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_one_date_is_proven_to_begin_the_log_of_a_later_one() -> anyhow::Result<()> {
+    let app = TestApp::furnished(false).await?;
+    let prove = |more: &[&str]| audit(&app, &[&["prove-log", "--policy", POLICY], more].concat());
+    let mut sizes = Vec::new();
+    for hour in 0..5 {
+        receive(&app, intake(53.0, -7.5)).await?;
+        let signed = checkpoint(&app, app.events().await?).await?;
+        cosign_at(&app, &signed, 1_800_000_000 + hour * 3_600).await?;
+        sizes.push(signed.head.size);
+    }
+    let early = prove(&["--from", "2027-01-15T07:59:59.999Z"])?;
+    assert_eq!(early.status.code(), Some(1), "nothing was witnessed by then");
+    for (from, until, wanted) in [
+        ("2027-01-15T08:00:00.000Z", "2027-01-15T08:59:59.999Z", [sizes[0], sizes[0]]),
+        ("2027-01-15T09:30:00.000Z", "2027-01-15T11:00:00.000Z", [sizes[1], sizes[3]]),
+        ("2027-01-15T12:00:00.000Z", "2030-01-01T00:00:00.000Z", [sizes[4], sizes[4]]),
+    ] {
+        let proven = prove(&["--from", from, "--until", until, "--output", "json"])?;
+        ensure!(proven.status.success(), "{}", String::from_utf8_lossy(&proven.stderr));
+        let told: serde_json::Value = serde_json::from_slice(&proven.stdout)?;
+        let found = [told["from"]["size"].as_u64(), told["until"]["size"].as_u64()];
+        assert_eq!(found, wanted.map(Some), "{from} to {until}");
+    }
+    let turned = prove(&["--from", "2027-01-15T10:00:00.000Z", "--until", "2027-01-15T08:00:00.000Z"])?;
+    assert_eq!(turned.status.code(), Some(2));
+    assert_eq!(prove(&["--from", "yesterday"])?.status.code(), Some(2));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use handoff_domain::time::Millis;
 use handoff_evidence::policy::Policy;
 use handoff_evidence::registry::{Book, Entry, Status};
 use handoff_tests::app::{POLICY, TestApp};
-use handoff_tests::officers::{device, entry, update};
+use handoff_tests::officers::{device, entry, log, update};
 use handoff_tests::play::{case, id, intake, note, offer, receive, seen};
 use handoff_tests::refusal::{Refusal, refused, told};
 use handoff_witness::{Entry as Sent, Validator};
@@ -24,7 +24,7 @@ pub(crate) async fn enrol(app: &TestApp) -> anyhow::Result<(Book, Book)> {
     for (side, station, book) in [("a", "A-01", &mut books.0), ("b", "B-07", &mut books.1)] {
         let responder = entry(&format!("{side}-resp"), station, &[Role::Responder])?;
         let duty = entry(&format!("{side}-duty"), station, &[Role::DutyOfficer])?;
-        let request = update(&side.to_uppercase(), book, &[responder, duty])?;
+        let request = update(&side.to_uppercase(), &log(app)?, book, &[responder, duty])?;
         told(app.client(&format!("{side}-admin"))?.directory().update_registry(request).await)?;
     }
     Ok(books)
@@ -245,7 +245,7 @@ async fn both_sides_sign_with_keys_of_their_own_and_the_bundle_rests_on_nobodys_
     // Revoked: what it signed stands, it signs nothing more; and a repeat is what it was.
     let (status, compromised_since) = (Status::Revoked, Some(Millis(1_795_435_200_000)));
     let revoked = Entry { status, compromised_since, ..entry("a-resp", "A-01", &[Role::Responder])? };
-    told(app.client("a-admin")?.directory().update_registry(update("A", &mut a, &[revoked])?).await)?;
+    told(app.client("a-admin")?.directory().update_registry(update("A", &log(&app)?, &mut a, &[revoked])?).await)?;
     app.kill()?;
     app.start()?;
     let second = agreed(&app).await?;
@@ -274,7 +274,7 @@ async fn nobody_but_the_registrars_enrols_a_key() -> anyhow::Result<()> {
     let mut app = TestApp::furnished(false).await?;
     let mut book = Book::default();
     let key = |officer: &str| entry(officer, "A-01", &[Role::Responder]);
-    let good = update("A", &mut book, &[key("a-resp")?])?;
+    let good = update("A", &log(&app)?, &mut book, &[key("a-resp")?])?;
     let fresh =
         |request: &api::UpdateRegistryRequest| api::UpdateRegistryRequest { request_id: id(), ..request.clone() };
     let by = async |who: &str, request: api::UpdateRegistryRequest| {
@@ -289,7 +289,10 @@ async fn nobody_but_the_registrars_enrols_a_key() -> anyhow::Result<()> {
         api::UpdateRegistryRequest { root: handoff_evidence::event::hash(b"x").to_string(), ..fresh(&good) };
     let other_key = api::UpdateRegistryRequest { entries: vec![key("a-duty")?.write()?], ..fresh(&good) };
     let unreadable = api::UpdateRegistryRequest { entries: vec![b"{}".to_vec()], ..fresh(&good) };
-    for wrong in [one, forged, other_root, other_key, unreadable] {
+    let mut other_log = update("A", "sigsum.org/v1/tree/another", &mut Book::default(), &[key("a-resp")?])?;
+    let renamed = api::UpdateRegistryRequest { request_id: id(), log: log(&app)?, ..other_log.clone() };
+    other_log.request_id = id();
+    for wrong in [one, forged, other_root, other_key, unreadable, other_log, renamed] {
         assert_eq!(by("a-admin", wrong.clone()).await?, "REGISTRY_INVALID", "{wrong:?}");
     }
     let later = api::UpdateRegistryRequest { version: 2, ..fresh(&good) };
@@ -309,10 +312,10 @@ async fn nobody_but_the_registrars_enrols_a_key() -> anyhow::Result<()> {
     // A key never changes hands, and what is revoked stays so.
     let stolen = Entry { officer: key("a-duty")?.officer, ..key("a-resp")? };
     let mut tried = book.clone();
-    ensure!(update("A", &mut tried, &[stolen]).is_err(), "the registrars' own program says so first");
+    ensure!(update("A", &log(&app)?, &mut tried, &[stolen]).is_err(), "the registrars' own program says so first");
     let revoked = Entry { status: Status::Revoked, ..key("a-resp")? };
-    told(app.client("a-admin")?.directory().update_registry(update("A", &mut book, &[revoked])?).await)?;
-    ensure!(update("A", &mut book.clone(), &[key("a-resp")?]).is_err(), "nor is it taken back");
+    told(app.client("a-admin")?.directory().update_registry(update("A", &log(&app)?, &mut book, &[revoked])?).await)?;
+    ensure!(update("A", &log(&app)?, &mut book.clone(), &[key("a-resp")?]).is_err(), "nor is it taken back");
     receive(&app, intake(53.0, -7.5)).await?;
     judged(&app).await?;
     app.stop().await?;

@@ -107,9 +107,16 @@ def update(registry, entry, registrars):
         version=registry.version + 1,
         count=len(entries),
         root=digest,
+        log=registry.log,
         entries=[added],
     )
-    signed = {"count": order.count, "org": order.organisation, "root": digest, "version": order.version}
+    signed = {
+        "count": order.count,
+        "log": order.log,
+        "org": order.organisation,
+        "root": digest,
+        "version": order.version,
+    }
     message = sha256(canonical(signed))
     raw = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     for key in sorted(registrars, key=lambda one: one.public_key().public_bytes(*raw)):

@@ -1,12 +1,14 @@
 //! Officers' keys of the tests: who enrols them, and what they sign.
 
+use crate::app::TestApp;
 use crate::play::id;
+use crate::witnesses::POLICY;
 use anyhow::Context;
 use handoff_client::api;
 use handoff_domain::caller::Role;
 use handoff_domain::ids::{OfficerId, OrgId, StationId};
 use handoff_domain::values::{Salt, b64url_read};
-use handoff_evidence::policy::RegistrarKey;
+use handoff_evidence::policy::{Policy, RegistrarKey};
 use handoff_evidence::registry::{Alg, Book, Entry, RegistrarSignature, SignedUpdate as _, Update};
 use handoff_evidence::signoff::DeviceKey;
 use sha2::{Digest as _, Sha256};
@@ -46,17 +48,26 @@ pub fn entry(officer: &str, station: &str, roles: &[Role]) -> anyhow::Result<Ent
     Ok(Entry::of_device(&key, officer, station, roles.to_vec(), salt))
 }
 
+/// The log of a service, as its policy names it.
+///
+/// # Errors
+/// It has no policy.
+pub fn log(app: &TestApp) -> anyhow::Result<String> {
+    let policy = Policy::read(&std::fs::read_to_string(app.path(POLICY))?)?;
+    Ok(policy.parts().logs.first().context("a log")?.origin())
+}
+
 /// The next state of a registry, signed by two of its registrars; the book becomes it.
 ///
 /// # Errors
 /// The entries are no next state.
-pub fn update(org: &str, book: &mut Book, changed: &[Entry]) -> anyhow::Result<api::UpdateRegistryRequest> {
+pub fn update(org: &str, log: &str, book: &mut Book, changed: &[Entry]) -> anyhow::Result<api::UpdateRegistryRequest> {
     let bytes = changed.iter().map(Entry::write).collect::<Result<Vec<_>, _>>()?;
     *book = book.with(book.version() + 1, &bytes)?;
     let state = book.state()?;
     let named = OrgId::new(org).context("no name of an organisation")?;
     let (count, root, version) = (state.count(), state.root(), book.version());
-    let mut update = Update { count, org: named, root, sigs: Vec::new(), version };
+    let mut update = Update { count, log: log.to_owned(), org: named, root, sigs: Vec::new(), version };
     for number in [1, 2] {
         update.sign(&registrar(org, number))?;
     }
@@ -68,6 +79,7 @@ pub fn update(org: &str, book: &mut Book, changed: &[Entry]) -> anyhow::Result<a
         request_id: id(),
         claimed_time: None,
         organisation: org.into(),
+        log: log.into(),
         version,
         count,
         root: root.to_string(),

@@ -163,7 +163,7 @@ impl Engine {
         if update.version != book.version().saturating_add(1) {
             return Ok(Ok((registrars.stream, LookedAt::Nothing)));
         }
-        let checked = book.next(update, entries, policy);
+        let checked = book.next(update, entries, policy, &self.tree().recorders().log().origin());
         let wrong = |error: BookError| Refusal::new(Reason::RegistryInvalid).with("why", chain(&error));
         let on =
             directory.registries.get(&update.org).and_then(|head| head.event).map_or(LookedAt::Empty, LookedAt::On);

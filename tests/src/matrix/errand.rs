@@ -44,6 +44,7 @@ pub async fn errand(world: &World, method: &Method, caller: Caller) -> anyhow::R
         }
         "JoinDrill" | "EndDrill" => scene.other = drill(world).await?,
         "Commit" => scene.statement = token(world, caller).await?,
+        "UpdateRegistry" => scene.statement = crate::officers::log(&world.app)?,
         _ => {}
     }
     Ok(scene)

@@ -4,9 +4,10 @@ use super::connect::{Connect, told};
 use super::show;
 use crate::output::{self, Exit, Output, Refused, Usage};
 use clap::Subcommand;
-use handoff_client::api;
+use handoff_client::{Client, api};
+use handoff_domain::time::{Millis, SECOND};
 use handoff_evidence::merkle::{Hash, verify_consistency};
-use handoff_evidence::note::Checkpoint;
+use handoff_evidence::note::{Checkpoint, Head};
 use handoff_evidence::policy::{JudgeError, Policy};
 use serde_json::json;
 use std::io::Write;
@@ -46,6 +47,12 @@ enum What {
         /// The checkpoint kept earlier, as this verb printed it; without one the checkpoint of now is printed alone.
         #[arg(long)]
         since: Option<PathBuf>,
+        /// Instead of a file: the log as the witnesses had signed it by this time, in UTC, as `2026-11-23T12:00:00.000Z`.
+        #[arg(long, conflicts_with_all = ["since", "proven"], value_parser = time)]
+        from: Option<Millis>,
+        /// With --from: the later time; now unless given.
+        #[arg(long, requires = "from", value_parser = time)]
+        until: Option<Millis>,
         /// The policy both organisations agreed on.
         #[arg(long)]
         policy: PathBuf,
@@ -81,7 +88,10 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             let request = api::ExportBundleRequest { incident, disclose };
             export(request, &to, &connect, output).await?;
         }
-        What::ProveLog { since, policy, proven, connect } => {
+        What::ProveLog { since: None, from: Some(from), until, policy, proven: false, connect } => {
+            return prove_between(from, until, &policy, &connect, output).await;
+        }
+        What::ProveLog { since, policy, proven, connect, .. } => {
             return prove_log(since.as_deref(), &policy, proven, &connect, output).await;
         }
         What::WhyOpen { incident, connect } => {
@@ -129,8 +139,8 @@ async fn prove_log(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let policy = super::policy::read(policy)?;
-    let mut evidence = connect.client()?.evidence();
-    let now = told(evidence.get_checkpoint(api::GetCheckpointRequest { size: 0, proven }).await)?;
+    let client = connect.client()?;
+    let now = told(client.evidence().get_checkpoint(api::GetCheckpointRequest { size: 0, proven }).await)?;
     let (new, quorum) = judged(&now.note, &policy, "the service's checkpoint")?;
     if let Some(file) = since {
         let kept = String::from_utf8_lossy(&output::read(file)?).into_owned();
@@ -141,10 +151,7 @@ async fn prove_log(
                 Refused(format!("the log is shorter than it was: {new_size} entries now, {old_size} then")).into()
             );
         }
-        let proof = told(evidence.prove_consistency(api::ProveConsistencyRequest { old_size, new_size }).await)?;
-        let path: Result<Vec<Hash>, _> = proof.hashes.into_iter().map(Hash::try_from).collect();
-        let path = path.map_err(|_| Refused("the proof holds what is no hash".to_owned()))?;
-        verify_consistency(old_size, &old.head.root, new_size, &new.head.root, &path).map_err(|_| {
+        begins(&client, old.head, new.head).await?.ok_or_else(|| {
             Refused(format!(
                 "the log was rewritten: its first {old_size} entries are not those of {}. Keep that file and the checkpoint of \
                  now; together, both signed by the log, they are the proof.\n{}",
@@ -161,4 +168,77 @@ async fn prove_log(
         Output::Text => output::line(now.note.trim_end()),
     }
     Ok(Exit::Done)
+}
+
+fn time(text: &str) -> Result<Millis, String> {
+    Millis::from_text(text).ok_or_else(|| "write the time in UTC, as 2026-11-23T12:00:00.000Z".to_owned())
+}
+
+/// Asks for the proof that the log of one head begins with that of an older one, and verifies it; nothing where it does not.
+async fn begins(client: &Client, old: Head, new: Head) -> anyhow::Result<Option<()>> {
+    let (old_size, new_size) = (old.size, new.size);
+    let request = api::ProveConsistencyRequest { old_size, new_size };
+    let proof = told(client.evidence().prove_consistency(request).await)?;
+    let path: Result<Vec<Hash>, _> = proof.hashes.into_iter().map(Hash::try_from).collect();
+    let path = path.map_err(|_| Refused("the proof holds what is no hash".to_owned()))?;
+    Ok(verify_consistency(old_size, &old.root, new_size, &new.root, &path).ok())
+}
+
+/// Proves that the log as it was witnessed by one time is the beginning of the log as it was witnessed by a later one. The
+/// times are the witnesses' own, so neither rests on the service's word.
+async fn prove_between(
+    from: Millis,
+    until: Option<Millis>,
+    policy: &Path,
+    connect: &Connect,
+    output: Output,
+) -> anyhow::Result<Exit> {
+    let policy = super::policy::read(policy)?;
+    let client = connect.client()?;
+    let none = |by: Millis| Refused(format!("the quorum of witnesses had signed nothing by {by}"));
+    let old = proven_by(&client, &policy, from).await?.ok_or_else(|| none(from))?;
+    let last = until.unwrap_or(Millis(i64::MAX));
+    let new = proven_by(&client, &policy, last).await?.ok_or_else(|| none(last))?;
+    let (size, later) = (old.head.size, new.head.size);
+    if size > later {
+        return Err(Usage("--until is before --from".to_owned()).into());
+    }
+    begins(&client, old.head, new.head).await?.ok_or_else(|| {
+        let notes = format!("{}\n{}", old.write(), new.write());
+        Refused(format!(
+            "the log was rewritten: these two checkpoints, both signed by the witnesses, are the proof.\n{notes}"
+        ))
+    })?;
+    output::note(&format!("the log of {later} entries begins with the {size} that were witnessed by {from}"));
+    match output {
+        Output::Json => output::json(&json!({
+            "from": {"size": size, "note": old.write()}, "until": {"size": later, "note": new.write()},
+        })),
+        Output::Text => output::line(&format!("{}\n\n{}", old.write().trim_end(), new.write().trim_end())),
+    }
+    Ok(Exit::Done)
+}
+
+/// The newest checkpoint that every witness of the quorum had signed by a time. The times rise with the size, so it is found
+/// by halving; each one on the way is judged by the policy.
+async fn proven_by(client: &Client, policy: &Policy, by: Millis) -> anyhow::Result<Option<Checkpoint>> {
+    let newest = told(client.evidence().get_checkpoint(api::GetCheckpointRequest { size: 0, proven: true }).await)?;
+    let (mut low, mut high, mut found) = (1, newest.size, None);
+    while low <= high {
+        let size = low + (high - low) / 2;
+        let answer = told(client.evidence().get_checkpoint(api::GetCheckpointRequest { size, proven: true }).await)?;
+        let (checkpoint, quorum) = judged(&answer.note, policy, "a checkpoint of the service")?;
+        if !quorum || checkpoint.head.size < size {
+            return Err(Refused(format!("the service gives no proven checkpoint of {size} entries or more")).into());
+        }
+        let signed = checkpoint.cosignatures.iter().map(|line| line.at).max().unwrap_or(u64::MAX);
+        let signed = i64::try_from(signed).ok().and_then(|seconds| seconds.checked_mul(SECOND));
+        if signed.is_some_and(|signed| signed <= by.0) {
+            low = checkpoint.head.size + 1;
+            found = Some(checkpoint);
+        } else {
+            high = size - 1;
+        }
+    }
+    Ok(found)
 }

@@ -120,7 +120,7 @@ struct Change {
 pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     match args.what {
         What::Show { connect } => {
-            let (org, book) = fetch(&connect).await?;
+            let (org, _, book) = fetch(&connect).await?;
             registry(&org, &book, output)?;
             Ok(Exit::Done)
         }
@@ -131,13 +131,14 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
     }
 }
 
-/// The own organisation's registry as the service has it.
-async fn fetch(connect: &Connect) -> anyhow::Result<(OrgId, Book)> {
+/// The own organisation's registry as the service has it, and the log it is in.
+async fn fetch(connect: &Connect) -> anyhow::Result<(OrgId, String, Book)> {
     let found = told(connect.client()?.directory().get_registry(api::GetRegistryRequest {}).await)?;
     let org = OrgId::new(&found.organisation);
     let org = org.ok_or_else(|| Refused("the service's registry names no organisation".to_owned()))?;
     let book = Book::of(found.version, &found.entries);
-    Ok((org, book.map_err(|error| refused("the service's registry cannot be read", error))?))
+    let book = book.map_err(|error| refused("the service's registry cannot be read", error))?;
+    Ok((org, found.log, book))
 }
 
 fn registry(org: &OrgId, book: &Book, output: Output) -> anyhow::Result<()> {
@@ -227,12 +228,12 @@ impl Change {
 }
 
 async fn draft(change: &Change, output: Output) -> anyhow::Result<Exit> {
-    let (org, book) = fetch(&change.connect).await?;
+    let (org, log, book) = fetch(&change.connect).await?;
     let mut changed = match &change.add {
         None => Vec::new(),
         Some(file) => {
             let draft = Draft::read(file)?;
-            if (&draft.update.org, &draft.before) != (&org, &book) {
+            if (&draft.update.org, &draft.update.log, &draft.before) != (&org, &log, &book) {
                 let what = format!("{}: the registry is no longer the one it starts from; draft anew", file.display());
                 return Err(Refused(what).into());
             }
@@ -245,7 +246,7 @@ async fn draft(change: &Change, output: Output) -> anyhow::Result<Exit> {
     };
     let entry = change.entry(&book)?;
     changed.push(entry.write().map_err(|error| refused("this is no entry of a registry", error))?);
-    let draft = Draft::new(org, book, changed)?;
+    let draft = Draft::new(org, log, book, changed)?;
     let file = match (&change.to, &change.add) {
         (Some(file), _) => draft.write_new(file).map(|()| file),
         (None, Some(file)) => draft.write_over(file).map(|()| file),
@@ -265,12 +266,13 @@ fn tell(draft: &Draft, output: Output) {
     let signers: Vec<_> = update.sigs.iter().map(|signature| signature.key.as_str()).collect();
     match output {
         Output::Json => output::json(&json!({
-            "organisation": update.org.as_str(), "version": update.version, "count": update.count,
+            "organisation": update.org.as_str(), "log": update.log, "version": update.version, "count": update.count,
             "root": update.root.to_string(), "changes": draft.words(), "signed_by": signers,
             "keys": draft.after.entries().map(readable).collect::<Vec<_>>(),
         })),
         Output::Text => {
             output::line(&format!("registry of {}, version {}, root {}", update.org, update.version, update.root));
+            output::line(&format!("for the log {}", update.log));
             draft.words().iter().for_each(|words| output::line(words));
             output::line(&format!("then it holds {} keys:", update.count));
             listed(&draft.after);
@@ -290,6 +292,9 @@ fn look(seen: &Seen) -> anyhow::Result<(Draft, Option<Policy>)> {
     }
     let policy = seen.policy.as_deref().map(super::policy::read).transpose()?;
     if let Some(policy) = &policy {
+        if policy.log(&draft.update.log).is_none() {
+            return Err(Refused(format!("the policy has no log {}", draft.update.log)).into());
+        }
         let entry = draft.after.entries().find(|entry| has_role(policy, entry));
         if let Some(entry) = entry {
             return Err(Refused(format!("key {} has another role in the policy: one key, one role", entry.kid)).into());
@@ -302,7 +307,7 @@ fn check(seen: &Seen, output: Output) -> anyhow::Result<Exit> {
     let (draft, policy) = look(seen)?;
     tell(&draft, output);
     let Some(policy) = policy else { return Ok(Exit::Done) };
-    match draft.before.next(&draft.update, &draft.changed, &policy) {
+    match draft.before.next(&draft.update, &draft.changed, &policy, &draft.update.log) {
         Ok(_) => {
             output::note("complete: enough registrars signed");
             Ok(Exit::Done)
@@ -346,6 +351,7 @@ async fn submit(file: &Path, connect: &Connect, output: Output) -> anyhow::Resul
         request_id: ids::uuid().to_string(),
         claimed_time: None,
         organisation: update.org.to_string(),
+        log: update.log.clone(),
         version: update.version,
         count: update.count,
         root: update.root.to_string(),

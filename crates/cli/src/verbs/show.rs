@@ -86,6 +86,7 @@ pub(crate) fn incident(output: Output, view: &api::Incident) {
         &[
             ("id", view.id.clone()),
             ("state", view.state.clone()),
+            ("proven", if view.proven { "by both sides' witnesses" } else { "not yet" }.to_owned()),
             ("custodian", seat(view.custodian.as_ref())),
             ("since", time(view.custody_since_time.as_ref())),
             ("tenure", view.tenure.to_string()),

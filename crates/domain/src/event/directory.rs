@@ -181,6 +181,8 @@ crate::record! {
     pub struct RegistryUpdated {
         /// How many entries it has.
         pub count: u64,
+        /// The log it is for: in another log an old state, with keys that were revoked since, counts for nothing.
+        pub log: String,
         /// Whose it is.
         pub org: OrgId,
         /// Root over the entries.

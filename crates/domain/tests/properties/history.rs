@@ -404,7 +404,8 @@ impl History {
         let looked_at = head.and_then(|head| head.event).map_or(LookedAt::Empty, LookedAt::On);
         let version = head.map_or(0, |head| head.version) + 1;
         let root = world::digest_of(&version);
-        let update = RegistryUpdated { count: 1, org: org.clone(), root, sigs: Vec::new(), version };
+        let update =
+            RegistryUpdated { count: 1, log: "the log".to_owned(), org: org.clone(), root, sigs: Vec::new(), version };
         Order::UpdateRegistry { stream: stream_of("registry", org.as_str()), update, looked_at }
     }
 

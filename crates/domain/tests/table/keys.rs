@@ -20,7 +20,14 @@ const A_SIGNER: Who = Who(Side::From, Role::Responder);
 const B_SIGNER: Who = Who(Side::To, Role::Responder);
 
 fn update(who: Who, version: u64) -> RegistryUpdated {
-    RegistryUpdated { count: 1, org: who.0.seat().org, root: Digest([9; 32]), sigs: Vec::new(), version }
+    RegistryUpdated {
+        count: 1,
+        log: "the log".to_owned(),
+        org: who.0.seat().org,
+        root: Digest([9; 32]),
+        sigs: Vec::new(),
+        version,
+    }
 }
 
 /// The organisation's registry becomes another one, whose event has that hash.

@@ -35,7 +35,8 @@ async fn enrolled() -> (tempfile::TempDir, Arc<dyn Reader>) {
             book = book.with(number.into(), std::slice::from_ref(&bytes)).expect("a registry");
             let state = book.state().expect("a state");
             let (count, root, version) = (state.count(), state.root(), book.version());
-            let update = RegistryUpdated { count, org: org("A"), root, sigs: Vec::new(), version };
+            let update =
+                RegistryUpdated { count, log: "a log".to_owned(), org: org("A"), root, sigs: Vec::new(), version };
             let newest = world.engine().directory().registries.get(&org("A")).and_then(|head| head.event);
             let looked_at = newest.map_or(LookedAt::Empty, LookedAt::On);
             let order = Order::UpdateRegistry { stream: stream_of("registry", "A"), update, looked_at };

@@ -117,11 +117,17 @@ impl Book {
     }
 
     /// The registry after an update that changes or adds these entries, each given in its bytes. Everything an update
-    /// must be is looked at but its place in the log.
+    /// must be is looked at but its place in that log.
     ///
     /// # Errors
     /// [`BookError`].
-    pub fn next<B: AsRef<[u8]>>(&self, update: &Update, changed: &[B], policy: &Policy) -> Result<Self, BookError> {
+    pub fn next<B: AsRef<[u8]>>(
+        &self,
+        update: &Update,
+        changed: &[B],
+        policy: &Policy,
+        log: &str,
+    ) -> Result<Self, BookError> {
         let next = self.with(update.version, changed)?;
         for entry in changed.iter().filter_map(|bytes| Entry::read(bytes.as_ref()).ok()) {
             if has_role(policy, &entry) {
@@ -132,7 +138,7 @@ impl Book {
         if (state.count(), state.root()) != (update.count, update.root) {
             return Err(BookError::Root);
         }
-        update.verify(policy)?;
+        update.verify(policy, log)?;
         Ok(next)
     }
 

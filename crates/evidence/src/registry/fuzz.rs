@@ -1,6 +1,6 @@
 //! The readers of entries and updates, given what nobody wrote.
 
-use super::tests::any_entry;
+use super::tests::{LOG, any_entry};
 use super::*;
 use crate::lines::hex;
 use crate::policy::RegistrarKey;
@@ -53,7 +53,8 @@ fn an_entry_that_is_read_is_written_again_as_it_was() {
 #[test]
 fn an_update_that_counts_is_the_one_that_was_signed() {
     let state = State::new(vec![any_entry(&mut Draw::new(1), 1)]).unwrap();
-    let mut update = Update { count: 1, org: org("A"), root: state.root(), sigs: Vec::new(), version: 1 };
+    let mut update =
+        Update { count: 1, log: LOG.to_owned(), org: org("A"), root: state.root(), sigs: Vec::new(), version: 1 };
     for name in ["A1", "A2"] {
         update.sign(&RegistrarKey::from_seed(&seed(&format!("registrar {name}")))).unwrap();
     }
@@ -70,7 +71,7 @@ fn an_update_that_counts_is_the_one_that_was_signed() {
             Err(error) => return error.to_string(),
         };
         assert_eq!(update.write().as_deref(), Ok(bytes), "another spelling of one update was read");
-        match update.verify(&policy) {
+        match update.verify(&policy, LOG) {
             Ok(()) => {
                 assert_eq!(bytes, good, "only what was signed");
                 "counts".to_owned()

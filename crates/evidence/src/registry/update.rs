@@ -22,6 +22,9 @@ pub enum UpdateError {
     /// It cannot be written.
     #[error("cannot be written")]
     Write(#[from] WriteError),
+    /// For another log.
+    #[error("it is for another log")]
+    OtherLog,
     /// Versions begin at 1.
     #[error("version 0")]
     Version,
@@ -76,11 +79,12 @@ pub trait SignedUpdate: Sized {
     /// [`WriteError`] for a number outside the profile.
     fn sign(&mut self, key: &RegistrarKey) -> Result<(), WriteError>;
 
-    /// Whether enough registrars of the organisation signed, under the policy that rules where the event stands.
+    /// Whether it is for this log, and enough registrars of the organisation signed, under the policy that rules where the
+    /// event stands.
     ///
     /// # Errors
     /// [`UpdateError`]. Every signature must be by a registrar and hold, those above the number needed too.
-    fn verify(&self, policy: &Policy) -> Result<(), UpdateError>;
+    fn verify(&self, policy: &Policy, log: &str) -> Result<(), UpdateError>;
 }
 
 impl SignedUpdate for Update {
@@ -95,6 +99,7 @@ impl SignedUpdate for Update {
     fn digest(&self) -> Result<Digest, WriteError> {
         let fields = [
             ("count", self.count.to_node()),
+            ("log", self.log.to_node()),
             ("org", self.org.to_node()),
             ("root", self.root.to_node()),
             ("version", self.version.to_node()),
@@ -112,7 +117,10 @@ impl SignedUpdate for Update {
         Ok(())
     }
 
-    fn verify(&self, policy: &Policy) -> Result<(), UpdateError> {
+    fn verify(&self, policy: &Policy, log: &str) -> Result<(), UpdateError> {
+        if self.log != log {
+            return Err(UpdateError::OtherLog);
+        }
         if self.version == 0 {
             return Err(UpdateError::Version);
         }
@@ -140,71 +148,5 @@ impl SignedUpdate for Update {
             return Err(UpdateError::TooFew { signed, needed: registrars.needed });
         }
         Ok(())
-    }
-}
-
-/// All updates of one organisation's registry, in the order of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History {
-    org: OrgId,
-    updates: Vec<(u64, Digest, Update)>,
-}
-
-/// Why an update does not follow those before it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HistoryError {
-    /// Of another organisation.
-    #[error("an update of {0}")]
-    OtherOrg(OrgId),
-    /// Not the version after the last one.
-    #[error("version {found} where {wanted} follows")]
-    Version {
-        /// What would follow.
-        wanted: u64,
-        /// What came.
-        found: u64,
-    },
-    /// Not after the last one in the log.
-    #[error("log index {0} is not after that of the version before")]
-    Index(u64),
-    /// The update itself.
-    #[error("the update does not count")]
-    Update(#[from] UpdateError),
-}
-
-impl History {
-    /// Nothing enrolled yet.
-    #[must_use]
-    pub fn new(org: OrgId) -> Self {
-        Self { org, updates: Vec::new() }
-    }
-
-    /// Takes the next update: where it stands in the log, the hash of its event, and the policy that ruled there.
-    ///
-    /// # Errors
-    /// [`HistoryError`]; the history is as it was.
-    pub fn push(&mut self, index: u64, event: Digest, update: Update, policy: &Policy) -> Result<(), HistoryError> {
-        if update.org != self.org {
-            return Err(HistoryError::OtherOrg(update.org));
-        }
-        let last = self.updates.last();
-        let wanted = last.map_or(1, |(_, _, last)| last.version.saturating_add(1));
-        if update.version != wanted {
-            return Err(HistoryError::Version { wanted, found: update.version });
-        }
-        if last.is_some_and(|(before, _, _)| *before >= index) {
-            return Err(HistoryError::Index(index));
-        }
-        update.verify(policy)?;
-        self.updates.push((index, event, update));
-        Ok(())
-    }
-
-    /// The state an event at that index had to be checked against: the newest update before it, with its event's hash
-    /// (the event's `reg`). An update does not count for itself.
-    #[must_use]
-    pub fn before(&self, index: u64) -> Option<(Digest, &Update)> {
-        let found = self.updates.iter().rev().find(|(at, _, _)| *at < index);
-        found.map(|(_, event, update)| (*event, update))
     }
 }

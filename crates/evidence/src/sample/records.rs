@@ -53,7 +53,7 @@ samples! {
     MapPublished { map, digest, areas, area_count, parties }
     MapRatified { map }
     RegistrarSignature { key, sig }
-    RegistryUpdated { count, org, root, sigs, version }
+    RegistryUpdated { count, log, org, root, sigs, version }
     ShiftBegun { station }
     DrillOpened { drill, number, a, b, from, until }
     DrillJoined { drill }

@@ -74,8 +74,14 @@ impl World {
     pub(crate) fn update(&self, of: &OrgId, version: u64, prev: Digest) -> Vec<u8> {
         let at = usize::try_from(version - 1).unwrap();
         let state = State::new(self.states[of][at].clone()).unwrap();
-        let mut update =
-            Update { count: state.count(), org: of.clone(), root: state.root(), sigs: Vec::new(), version };
+        let mut update = Update {
+            count: state.count(),
+            log: self.log.origin(),
+            org: of.clone(),
+            root: state.root(),
+            sigs: Vec::new(),
+            version,
+        };
         for number in [1, 2] {
             update.sign(&registrar(of, number)).unwrap();
         }

@@ -97,8 +97,8 @@ fn update(
     let slots = (slot(Part::Sigsum), slot(Part::Tlog));
     tree::pair(desk, bytes, hash, &slots, CheckId::C8, tally);
     let logged = logged(bytes, hash, desk.get(&slots.0), desk.get(&slots.1))?;
-    let policy = desk.checkpoint().and_then(|found| desk.chain.ruling_event(&found.origin, logged.index));
-    let Some(policy) = policy else {
+    let origin = desk.checkpoint().map(|found| found.origin.as_str()).unwrap_or_default();
+    let Some(policy) = desk.chain.ruling_event(origin, logged.index) else {
         tally.fail(CheckId::C8, place.clone(), Problem::LogUnknown);
         return None;
     };
@@ -110,7 +110,7 @@ fn update(
     }
     let org = &update.update.org;
     let stream = policy.registrars(org).map(|registrars| registrars.stream);
-    if stream != Some(update.stream) || update.update.verify(policy).is_err() {
+    if stream != Some(update.stream) || update.update.verify(policy, origin).is_err() {
         let detail = (Detail::Organisation, org.to_string());
         tally.fail_with(CheckId::C8, place.clone(), Problem::RegistryUnsigned, [detail]);
         return None;

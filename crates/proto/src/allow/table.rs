@@ -97,7 +97,7 @@ fn of_directory(type_name: &str) -> Option<&'static [Row]> {
         "map_published" => &[(Everyone, "", &["digest", "areas", "area_count", "parties.*"]), (Everyone, "map", MAP)],
         "map_ratified" => &[(Everyone, "map", MAP)],
         // Whose keys it holds stands beside the log; how often it changes is the organisation's own business.
-        "registry_updated" => &[(Own, "", &["count", "org", "root", "version", "sigs.*.key", "sigs.*.sig"])],
+        "registry_updated" => &[(Own, "", &["count", "log", "org", "root", "version", "sigs.*.key", "sigs.*.sig"])],
         // When a station changes shifts is its own business.
         "shift_begun" => &[(Own, "", &["station"])],
         "drill_opened" => {

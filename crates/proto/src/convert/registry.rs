@@ -23,6 +23,8 @@ const REGISTRARS_MAX: usize = 32;
 const ENTRIES_MAX: usize = 64;
 /// Most bytes of all entries of one update together.
 const ENTRIES_BYTES_MAX: usize = 100_000;
+/// Longest name of a log, in bytes.
+const LOG_NAME_BYTES_MAX: usize = 255;
 /// The algorithms of officers' keys.
 const ALGORITHMS: [&str; 2] = ["Ed25519", "ES256"];
 
@@ -53,10 +55,12 @@ impl RegistryUpload {
         let version = reader.version("version", &request.version);
         let count = reader.number("count", request.count, 1, INT_MAX);
         let root = reader.digest("root", &request.root);
+        let log = reader.log_name("log", &request.log);
         let sigs = reader.list("signatures", &request.signatures, REGISTRARS_MAX, Reader::registrar_signature);
         let entries = reader.registry_entries("entries", &request.entries);
         let read = (|| {
-            let update = RegistryUpdated { count: count?, org: org?, root: root?, sigs: sigs?, version: version? };
+            let update =
+                RegistryUpdated { count: count?, log: log?, org: org?, root: root?, sigs: sigs?, version: version? };
             let () = entries?;
             Some(Self { request_id: request_id?, claimed_at: claimed_at?, update, entries: request.entries })
         })();
@@ -78,6 +82,20 @@ impl Requested for v1::UpdateRegistryRequest {
 }
 
 impl Reader<'_> {
+    /// The name of a log: a note's, visible ASCII without a plus.
+    fn log_name(&mut self, path: &str, value: &str) -> Option<String> {
+        if value.is_empty() {
+            return self.wrong(path, codes::REQUIRED, Vec::new());
+        }
+        if value.len() > LOG_NAME_BYTES_MAX {
+            return self.too_long(path, LOG_NAME_BYTES_MAX);
+        }
+        if value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+') {
+            return Some(value.to_owned());
+        }
+        self.wrong(path, codes::NOT_A_NAME, Vec::new())
+    }
+
     /// 64 lower-case hexadecimal digits.
     fn key_hex(&mut self, path: &str, value: &str) -> Option<String> {
         if value.is_empty() {

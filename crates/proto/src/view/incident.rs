@@ -68,6 +68,7 @@ pub fn incident_view(case: &Case, shifts: &Shifts, recipient: &Recipient, disclo
         superiors: case.superiors.iter().filter(|(_, part)| part.is_in()).map(|(org, _)| org.to_string()).collect(),
         obligations: case.ledger.iter().map(|(key, owed)| obligation_view(case.id, key, owed, shifts)).collect(),
         legal_moves: Vec::new(),
+        proven: false,
     }
 }
 

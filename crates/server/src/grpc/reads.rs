@@ -178,7 +178,19 @@ impl Gate {
         show_custodian(&mut view, survivor.as_ref());
         let survivor = survivor.as_ref().map(|survivor| &survivor.case);
         view.legal_moves = names(moves::legal_of(&found.case, survivor, None, &session.caller, self.now()));
+        view.proven = self.is_proven(&found.case).await?;
         Ok(Response::new(view))
+    }
+
+    /// Whether everything of a case, as it is shown, is under a checkpoint that the quorum of witnesses signed.
+    async fn is_proven(&self, case: &Case) -> Result<bool, Status> {
+        let engine = self.engine();
+        let proven = engine.tree().witnesses().map_or(0, |witnesses| *witnesses.proven().borrow());
+        if proven == 0 {
+            return Ok(false);
+        }
+        let last = engine.reader().events_of(case.id, case.version, 1).await.map_err(|error| store_away(&error))?;
+        Ok(last.first().is_some_and(|row| row.position < proven))
     }
 
     pub(super) async fn list_incidents(

@@ -61,7 +61,7 @@ impl Validator {
             return refuse("another stream, version or actor than follows".to_owned());
         }
         let book = self.books.get(&update.org).cloned().unwrap_or_default();
-        match book.next(update, entries, &self.policy) {
+        match book.next(update, entries, &self.policy, &self.origin) {
             Ok(next) => Ok(next),
             Err(error) => refuse(error.to_string()),
         }

@@ -51,7 +51,8 @@ fn enrolled(status: Status) -> Entry {
 fn said(org_name: &str, book: &Book, registrars: u8) -> RegistryUpdated {
     let state = book.state().expect("a state");
     let (count, root, version) = (state.count(), state.root(), book.version());
-    let mut update = RegistryUpdated { count, org: org(org_name), root, sigs: Vec::new(), version };
+    let mut update =
+        RegistryUpdated { count, log: log_key().origin(), org: org(org_name), root, sigs: Vec::new(), version };
     for number in 1..=registrars {
         update.sign(&registrar(org_name, number)).expect("a signature");
     }

@@ -9,14 +9,14 @@ use handoff_domain::caller::Role;
 use handoff_evidence::registry::Book;
 
 pub(super) fn request(name: &str, scene: &Scene, caller: Caller) -> Option<Vec<u8>> {
-    set(name, caller)
+    set(name, scene, caller)
         .or_else(|| agree(name, scene))
         .or_else(|| list(name))
         .or_else(|| read(name, scene))
         .or_else(|| drill(name, scene, caller))
 }
 
-fn set(name: &str, caller: Caller) -> Option<Vec<u8>> {
+fn set(name: &str, scene: &Scene, caller: Caller) -> Option<Vec<u8>> {
     let request_id = id();
     let (named, station) = (format!("A-{}", id()), caller.seat.station().to_owned());
     match name {
@@ -39,7 +39,8 @@ fn set(name: &str, caller: Caller) -> Option<Vec<u8>> {
         "UpdateRegistry" => {
             let (org, officer) = (caller.seat.organisation(), format!("{}-key", caller.seat.organisation()));
             let entry = crate::officers::entry(&officer, &station, &[Role::Responder]).ok()?;
-            let update = crate::officers::update(org, &mut Book::default(), &[entry]).ok()?;
+            // The errand left the log's name where a statement would stand.
+            let update = crate::officers::update(org, &scene.statement, &mut Book::default(), &[entry]).ok()?;
             wire(&api::UpdateRegistryRequest { request_id, ..update })
         }
         "SetCatalogue" => {

@@ -114,9 +114,10 @@ async fn past(look: &mut Look<'_>) -> anyhow::Result<()> {
     let end = api::EndDrillRequest { request_id: id(), drill: drill_id, ..Default::default() };
     look.make(A_DUTY, "DirectoryService/EndDrill", &end).await?;
     drill(look, "D-2").await?;
+    let log = officers::log(&look.world.app)?;
     for (who, org, station) in [(A_ADMIN, "A", "A-01"), (B_ADMIN, "B", "B-07")] {
         let entry = officers::entry(&format!("{org}-key"), station, &[Role::Responder])?;
-        let update = officers::update(org, &mut Book::default(), &[entry])?;
+        let update = officers::update(org, &log, &mut Book::default(), &[entry])?;
         look.make(who, "DirectoryService/UpdateRegistry", &update).await?;
     }
     let map = Some(api::MapRef { id: id(), version: 1 });

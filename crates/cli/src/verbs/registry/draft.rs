@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct File {
     organisation: String,
+    /// The log it is for.
+    log: String,
     /// The version this becomes.
     version: u64,
     /// How many entries there are after it.
@@ -75,11 +77,11 @@ fn org(name: &str, what: &str) -> anyhow::Result<OrgId> {
 
 impl Draft {
     /// The draft that makes these changes.
-    pub(super) fn new(org: OrgId, before: Book, changed: Vec<Vec<u8>>) -> anyhow::Result<Self> {
+    pub(super) fn new(org: OrgId, log: String, before: Book, changed: Vec<Vec<u8>>) -> anyhow::Result<Self> {
         let version = before.version().saturating_add(1);
         let after = before.with(version, &changed).map_err(|error| refused("this cannot be drafted", error))?;
         let state = after.state().map_err(|error| refused("this cannot be drafted", error))?;
-        let update = Update { count: state.count(), org, root: state.root(), sigs: Vec::new(), version };
+        let update = Update { count: state.count(), log, org, root: state.root(), sigs: Vec::new(), version };
         Ok(Self { before, after, changed, update })
     }
 
@@ -90,7 +92,7 @@ impl Draft {
             .map_err(|error| Usage(format!("{what} is no draft of a registry: {error}")))?;
         let before = Book::of(file.version.saturating_sub(1), &bytes(&file.base, &what)?);
         let before = before.map_err(|error| refused(&format!("{what}: the state before"), error))?;
-        let mut draft = Self::new(org(&file.organisation, &what)?, before, bytes(&file.entries, &what)?)?;
+        let mut draft = Self::new(org(&file.organisation, &what)?, file.log, before, bytes(&file.entries, &what)?)?;
         let told = (file.version, file.count, Digest::parse(&file.root));
         if told != (draft.update.version, draft.update.count, Some(draft.update.root)) {
             return Err(Refused(format!("{what}: version, count or root are not those of its entries")).into());
@@ -106,6 +108,7 @@ impl Draft {
         let sigs = self.update.sigs.iter();
         let file = File {
             organisation: self.update.org.to_string(),
+            log: self.update.log.clone(),
             version: self.update.version,
             count: self.update.count,
             root: self.update.root.to_string(),

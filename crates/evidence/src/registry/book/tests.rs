@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::RegistrarKey;
 use crate::policy::tests::{org, policy, seed};
-use crate::registry::tests::{device, passkey};
+use crate::registry::tests::{LOG, device, passkey};
 use handoff_domain::ids::OfficerId;
 
 fn bytes(entries: &[Entry]) -> Vec<Vec<u8>> {
@@ -12,7 +12,7 @@ fn bytes(entries: &[Entry]) -> Vec<Vec<u8>> {
 fn signed(book: &Book, registrars: &[&str]) -> Update {
     let state = book.state().unwrap();
     let (count, root, version) = (state.count(), state.root(), book.version());
-    let mut update = Update { count, org: org("A"), root, sigs: Vec::new(), version };
+    let mut update = Update { count, log: LOG.to_owned(), org: org("A"), root, sigs: Vec::new(), version };
     for name in registrars {
         update.sign(&RegistrarKey::from_seed(&seed(&format!("registrar {name}")))).unwrap();
     }
@@ -29,10 +29,10 @@ fn an_update_gives_the_next_registry_and_leaves_the_one_before() {
     let empty = Book::default();
     let first = empty.with(1, &bytes(std::slice::from_ref(&one))).unwrap();
     let update = signed(&first, &["A1", "A2"]);
-    assert_eq!(empty.next(&update, &bytes(std::slice::from_ref(&one)), &policy()).unwrap(), first);
+    assert_eq!(empty.next(&update, &bytes(std::slice::from_ref(&one)), &policy(), LOG).unwrap(), first);
     let changed = bytes(&[two.clone(), revoked(one.clone())]);
     let second = first.with(2, &changed).unwrap();
-    assert_eq!(first.next(&signed(&second, &["A2", "A3"]), &changed, &policy()).unwrap(), second);
+    assert_eq!(first.next(&signed(&second, &["A2", "A3"]), &changed, &policy(), LOG).unwrap(), second);
     assert_eq!((second.version(), second.entries().count()), (2, 2));
     assert_eq!(second.entry(&one.kid).unwrap().status, Status::Revoked);
     assert_eq!((first.version(), first.entry(&one.kid), first.entry(&two.kid)), (1, Some(&one), None));
@@ -75,10 +75,12 @@ fn registrars_sign_these_entries_and_no_others() {
     let one = bytes(&[device("officer 1")]);
     let (book, other) = (Book::default().with(1, &one).unwrap(), bytes(&[device("officer 2")]));
     let good = signed(&book, &["A1", "A2"]);
-    let next = |update: &Update, entries: &[Vec<u8>]| Book::default().next(update, entries, &policy());
+    let next = |update: &Update, entries: &[Vec<u8>]| Book::default().next(update, entries, &policy(), LOG);
     assert_eq!(next(&good, &other), Err(BookError::Root));
     assert_eq!(next(&Update { count: 2, ..good.clone() }, &one), Err(BookError::Root));
     assert!(matches!(next(&signed(&book, &["A1"]), &one), Err(BookError::Update(UpdateError::TooFew { .. }))));
+    let elsewhere = Book::default().next(&good, &one, &policy(), "another log");
+    assert_eq!(elsewhere, Err(BookError::Update(UpdateError::OtherLog)), "what was revoked since would be back there");
     assert!(matches!(next(&Update { org: org("B"), ..good }, &one), Err(BookError::Update(_))));
 }
 
@@ -87,7 +89,7 @@ fn registrars_sign_these_entries_and_no_others() {
 fn a_key_with_a_role_in_the_policy_is_not_enrolled() {
     let key = device("registrar A1");
     let book = Book::default().with(1, &bytes(std::slice::from_ref(&key))).unwrap();
-    let found = Book::default().next(&signed(&book, &["A1", "A2"]), &bytes(std::slice::from_ref(&key)), &policy());
+    let found = Book::default().next(&signed(&book, &["A1", "A2"]), &bytes(std::slice::from_ref(&key)), &policy(), LOG);
     assert_eq!(found, Err(BookError::Role(key.kid)));
 }
 

@@ -257,8 +257,14 @@ fn a_registry_is_what_its_registrars_signed() {
     let world = World::new();
     let forged = |sign: &dyn Fn(&mut Update)| {
         let state = State::new(world.states[&org("A")][0].clone()).unwrap();
-        let mut update =
-            Update { count: state.count(), org: org("A"), root: state.root(), sigs: Vec::new(), version: 1 };
+        let mut update = Update {
+            count: state.count(),
+            log: world.log.origin(),
+            org: org("A"),
+            root: state.root(),
+            sigs: Vec::new(),
+            version: 1,
+        };
         sign(&mut update);
         let bytes = update_event(&org("A"), 1, FIRST_PREV, &update);
         let reg = hash(&bytes);

@@ -47,7 +47,8 @@ impl Gate {
         let org = &session.caller.org;
         let book = self.engine().registry(org).await.map_err(|error| unread(&error))?;
         let entries = book.entries().filter_map(|entry| entry.write().ok()).collect();
-        Ok(Response::new(v1::Registry { organisation: org.to_string(), version: book.version(), entries }))
+        let log = self.engine().tree().recorders().log().origin();
+        Ok(Response::new(v1::Registry { organisation: org.to_string(), version: book.version(), entries, log }))
     }
 }
 

@@ -13,12 +13,14 @@ fn entry(seed: u8, officer: &str) -> Entry {
     Entry::of_device(&key, officer, station, vec![Role::DutyOfficer], Salt([seed; 16]))
 }
 
+const LOG: &str = "sigsum.org/v1/tree/of-this-test";
+
 fn a() -> OrgId {
     OrgId::new("A").unwrap()
 }
 
 fn first() -> Draft {
-    Draft::new(a(), Book::default(), vec![entry(1, "o-17").write().unwrap()]).unwrap()
+    Draft::new(a(), LOG.to_owned(), Book::default(), vec![entry(1, "o-17").write().unwrap()]).unwrap()
 }
 
 #[test]
@@ -68,7 +70,8 @@ fn what_changes_is_said_in_words() {
     let kid = &active.kid;
     let key = format!("the device key {kid} (Ed25519) of officer o-17, station A-01, as duty_officer");
     assert_eq!(first().words(), [format!("ENROLS {key}")]);
-    let next = |entry: Entry| Draft::new(a(), book.clone(), vec![entry.write().unwrap()]).unwrap().words();
+    let next =
+        |entry: Entry| Draft::new(a(), LOG.to_owned(), book.clone(), vec![entry.write().unwrap()]).unwrap().words();
     let since = Some(Millis(1_795_435_200_000));
     let revoked = Entry { status: Status::Revoked, compromised_since: since, ..active.clone() };
     assert_eq!(next(revoked.clone()), [format!("REVOKES {key}; in doubt since 2026-11-23T12:00:00.000Z")]);
