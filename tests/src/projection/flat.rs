@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Fields whose value is another one in every run and says nothing but that it is there.
 const MADE_ANEW: &[&str] =
-    &["digest", "event_hash", "form_digest", "nonce", "salt", "resume_token", "next_page_token", "next_page"];
+    &["digest", "event_hash", "form_digest", "log", "nonce", "salt", "resume_token", "next_page_token", "next_page"];
 /// Fields that count in the log or in a feed.
 const PLACES_IN_THE_LOG: &[&str] = &[
     "Entry.number",
