@@ -100,6 +100,12 @@ impl Tree {
         self.witnesses.as_ref()
     }
 
+    /// So many entries of the log a quorum of witnesses has signed, as far as this replica knows; 0 without witnesses.
+    #[must_use]
+    pub fn proven_size(&self) -> u64 {
+        self.witnesses().map_or(0, |witnesses| *witnesses.proven().borrow())
+    }
+
     /// What is shown now, and each change of it.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Shown> {

@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<Exit> {
             let request = api::ExportBundleRequest { incident, disclose };
             export(request, &to, &connect, output).await?;
         }
-        What::ProveLog { since: None, from: Some(from), until, policy, proven: false, connect } => {
+        What::ProveLog { from: Some(from), until, policy, connect, .. } => {
             return prove_between(from, until, &policy, &connect, output).await;
         }
         What::ProveLog { since, policy, proven, connect, .. } => {
@@ -196,9 +196,12 @@ async fn prove_between(
     let policy = super::policy::read(policy)?;
     let client = connect.client()?;
     let none = |by: Millis| Refused(format!("the quorum of witnesses had signed nothing by {by}"));
-    let old = proven_by(&client, &policy, from).await?.ok_or_else(|| none(from))?;
-    let last = until.unwrap_or(Millis(i64::MAX));
-    let new = proven_by(&client, &policy, last).await?.ok_or_else(|| none(last))?;
+    let newest = proven_from(&client, &policy, 0).await?;
+    let old = proven_by(&client, &policy, newest.head.size, from).await?.ok_or_else(|| none(from))?;
+    let new = match until {
+        Some(until) => proven_by(&client, &policy, newest.head.size, until).await?.ok_or_else(|| none(until))?,
+        None => newest,
+    };
     let (size, later) = (old.head.size, new.head.size);
     if size > later {
         return Err(Usage("--until is before --from".to_owned()).into());
@@ -219,18 +222,23 @@ async fn prove_between(
     Ok(Exit::Done)
 }
 
-/// The newest checkpoint that every witness of the quorum had signed by a time. The times rise with the size, so it is found
-/// by halving; each one on the way is judged by the policy.
-async fn proven_by(client: &Client, policy: &Policy, by: Millis) -> anyhow::Result<Option<Checkpoint>> {
-    let newest = told(client.evidence().get_checkpoint(api::GetCheckpointRequest { size: 0, proven: true }).await)?;
-    let (mut low, mut high, mut found) = (1, newest.size, None);
+/// The first checkpoint of so many entries or more that the quorum of witnesses signed, judged by the policy; of 0 the newest.
+async fn proven_from(client: &Client, policy: &Policy, size: u64) -> anyhow::Result<Checkpoint> {
+    let answer = told(client.evidence().get_checkpoint(api::GetCheckpointRequest { size, proven: true }).await)?;
+    let (checkpoint, quorum) = judged(&answer.note, policy, "a checkpoint of the service")?;
+    if !quorum || checkpoint.head.size < size {
+        return Err(Refused(format!("the service gives no proven checkpoint of {size} entries or more")).into());
+    }
+    Ok(checkpoint)
+}
+
+/// The newest checkpoint that every witness of the quorum had signed by a time, of a log proven up to `newest` entries. The
+/// times rise with the size, so it is found by halving; each one on the way is judged by the policy.
+async fn proven_by(client: &Client, policy: &Policy, newest: u64, by: Millis) -> anyhow::Result<Option<Checkpoint>> {
+    let (mut low, mut high, mut found) = (1, newest, None);
     while low <= high {
         let size = low + (high - low) / 2;
-        let answer = told(client.evidence().get_checkpoint(api::GetCheckpointRequest { size, proven: true }).await)?;
-        let (checkpoint, quorum) = judged(&answer.note, policy, "a checkpoint of the service")?;
-        if !quorum || checkpoint.head.size < size {
-            return Err(Refused(format!("the service gives no proven checkpoint of {size} entries or more")).into());
-        }
+        let checkpoint = proven_from(client, policy, size).await?;
         let signed = checkpoint.cosignatures.iter().map(|line| line.at).max().unwrap_or(u64::MAX);
         let signed = i64::try_from(signed).ok().and_then(|seconds| seconds.checked_mul(SECOND));
         if signed.is_some_and(|signed| signed <= by.0) {

@@ -263,10 +263,8 @@ impl Subscriber {
 
     async fn heartbeat(&self) -> Result<(), Status> {
         let now = self.gate.engine().clock().now();
-        let witnesses = self.gate.engine().tree().witnesses();
-        let proven_size = witnesses.map_or(0, |witnesses| *witnesses.proven().borrow());
         let heartbeat = v1::FeedHeartbeat {
-            proven_size,
+            proven_size: self.gate.engine().tree().proven_size(),
             head_number: self.place.number,
             service_time: Some(handoff_proto::view::timestamp(now)),
             resume_token: self.token(),

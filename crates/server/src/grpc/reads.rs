@@ -185,7 +185,7 @@ impl Gate {
     /// Whether everything of a case, as it is shown, is under a checkpoint that the quorum of witnesses signed.
     async fn is_proven(&self, case: &Case) -> Result<bool, Status> {
         let engine = self.engine();
-        let proven = engine.tree().witnesses().map_or(0, |witnesses| *witnesses.proven().borrow());
+        let proven = engine.tree().proven_size();
         if proven == 0 {
             return Ok(false);
         }
